@@ -1,0 +1,2 @@
+//! The simulator's program.
+fn main() {}

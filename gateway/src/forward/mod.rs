@@ -1,0 +1,1 @@
+//! 6. Halos and readings leave on local topics.

@@ -1,0 +1,1 @@
+//! 3. Records become what is known of each subject now.

@@ -1,0 +1,19 @@
+//! Halo Gateway: telemetry in over MQTT, durable before it is acknowledged, folded into live halos, forwarded.
+//!
+//! ```text
+//! devices ─MQTT─▶ broker ─▶ ingest ─▶ store (log) ─▶ halo (fold) ─▶ forward ─▶ local topics
+//!                   ▲ PUBACK only after the log is durable │
+//!                   └──────────────────────────────────────┘
+//! ```
+//!
+//! Everything is a record in one durable log; everything else is a fold over it or a cursor into it.
+//! The modules below stand in flow order and each uses only those above it (`tests/architecture.rs` keeps that true).
+
+pub mod record;
+pub mod clock;
+pub mod metrics;
+pub mod broker;
+pub mod ingest;
+pub mod store;
+pub mod halo;
+pub mod forward;

@@ -1,0 +1,3 @@
+//! Arguments → configuration → logs → app → exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! 2. Records become durable.

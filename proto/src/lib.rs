@@ -1,0 +1,3 @@
+//! The wire format.
+#![no_std]
+#![deny(clippy::unwrap_used, clippy::indexing_slicing)]
