@@ -1,0 +1,343 @@
+//! The tree of all stages' configuration: load, overlay, validate, freeze.
+//!
+//! One TOML file; `HALO_GATEWAY__SECTION__KEY` in the environment and `--set section.key=value` on the command line
+//! mirror it, in that order. An unknown key is an error that names its line and column. No stage reads the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use halo_proto::topic;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer};
+
+use crate::record::{Assignment, FoldConfig, SubjectKind};
+use crate::{broker, ingest, store};
+
+/// What starts an environment variable that mirrors a configuration key.
+pub const ENV_PREFIX: &str = "HALO_GATEWAY__";
+
+/// Everything the gateway can be told.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who this gateway is and where it keeps its data.
+    pub gateway: Gateway,
+    /// The MQTT front.
+    pub broker: broker::Config,
+    /// The log and its checkpoints.
+    pub store: store::Config,
+    /// What a halo shows.
+    pub halo: Halo,
+    /// Which device feeds whose halo, and when; a device without one feeds a subject of its own name.
+    pub assignment: Vec<AssignmentEntry>,
+}
+
+/// Identity and places of one gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+    /// Names this gateway in its health topic and in message ids; `[A-Za-z0-9._-]{1,64}`. Default `gateway`.
+    pub id: String,
+    /// First levels of every topic. Default `halo/v1`; change it when several installations share one broker.
+    pub root: String,
+    /// Folder of the log and the checkpoints, made when absent. Default `halo-data` in the working folder.
+    pub data_dir: PathBuf,
+    /// Address of the MQTT listener; loopback only in this version. Default `127.0.0.1:1883`; port 0 picks a free one.
+    pub mqtt: SocketAddr,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            id: "gateway".to_owned(),
+            root: topic::DEFAULT_ROOT.to_owned(),
+            data_dir: PathBuf::from("halo-data"),
+            mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
+        }
+    }
+}
+
+/// What a halo shows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Halo {
+    /// A device not heard of for this long is shown as `silent`. Default 5 min.
+    #[serde(deserialize_with = "duration")]
+    pub silent_after: Duration,
+}
+
+impl Default for Halo {
+    fn default() -> Self {
+        Self { silent_after: Duration::from_secs(300) }
+    }
+}
+
+/// One `[[assignment]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssignmentEntry {
+    /// The device's id.
+    pub device: String,
+    /// The subject's id.
+    pub subject: String,
+    /// `person`, `machine`, `thing` or `organisation`. Default `thing`.
+    #[serde(default)]
+    pub kind: SubjectKind,
+    /// From this time of reading on, inclusive (RFC 3339). Absent: since ever.
+    #[serde(default, deserialize_with = "timestamp")]
+    pub from: Option<Timestamp>,
+    /// Up to this time of reading, exclusive (RFC 3339). Absent: until further notice.
+    #[serde(default, deserialize_with = "timestamp")]
+    pub until: Option<Timestamp>,
+}
+
+/// Why a configuration was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Wrong syntax, type or key; `message` names line and column.
+    #[error("configuration {origin}: {message}")]
+    Syntax {
+        /// File, environment variable or flag.
+        origin: String,
+        /// What the parser said.
+        message: String,
+    },
+    /// Right form, impossible meaning.
+    #[error("configuration: {key}: {problem}")]
+    Invalid {
+        /// The key at fault.
+        key: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Loads `file` (none: defaults), overlays `environment` and then `sets` (`section.key=value`), and validates.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and column, variable or flag.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        sets: &[String],
+    ) -> Result<Self, ConfigError> {
+        let mut tree = toml::Table::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            // Parsed as Config first: only the text itself knows line and column.
+            parse::<Config>(&path.display().to_string(), &text)?;
+            tree = parse(&path.display().to_string(), &text)?;
+        }
+        for (name, value) in environment_keys(environment) {
+            overlay(&mut tree, &name.to_lowercase().replace("__", "."), &value, &format!("variable {ENV_PREFIX}{name}"))?;
+        }
+        for set in sets {
+            let (key, value) = set.split_once('=').ok_or_else(|| ConfigError::Syntax {
+                origin: format!("--set {set}"),
+                message: "wants section.key=value".to_owned(),
+            })?;
+            overlay(&mut tree, key, value, &format!("--set {set}"))?;
+        }
+        let config: Config = tree.try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
+            origin: "after environment and flags".to_owned(),
+            message: error.to_string(),
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the key at fault.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let invalid = |key: &str, problem: String| Err(ConfigError::Invalid { key: key.to_owned(), problem });
+        if !topic::id_is_valid(&self.gateway.id) {
+            return invalid("gateway.id", format!("{:?} is not of the form [A-Za-z0-9._-]{{1,64}}", self.gateway.id));
+        }
+        if let Err(error) = topic::Grammar::new(&self.gateway.root) {
+            return invalid("gateway.root", format!("{:?}: {error}", self.gateway.root));
+        }
+        for (index, entry) in self.assignment.iter().enumerate() {
+            for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
+                if !topic::id_is_valid(id) {
+                    return invalid(
+                        &format!("assignment[{index}].{what}"),
+                        format!("{id:?} is not of the form [A-Za-z0-9._-]{{1,64}}"),
+                    );
+                }
+            }
+        }
+        if let Err(error) = ingest::assign::validate(&self.assignments()) {
+            return invalid("assignment", error.to_string());
+        }
+        Ok(())
+    }
+
+    /// The part of the configuration that changes what a fold computes.
+    pub fn fold(&self) -> FoldConfig {
+        let silent_after_ms = u64::try_from(self.halo.silent_after.as_millis()).unwrap_or(u64::MAX);
+        let mut fold = FoldConfig { hash: 0, assignments: self.assignments(), silent_after_ms };
+        let bytes = postcard::to_stdvec(&fold).expect("plain structs of strings and numbers always serialise");
+        fold.hash = crc32c::crc32c(&bytes);
+        fold
+    }
+
+    fn assignments(&self) -> Vec<Assignment> {
+        self.assignment
+            .iter()
+            .map(|entry| Assignment {
+                device: entry.device.clone(),
+                subject: entry.subject.clone(),
+                kind: entry.kind,
+                from_ms: entry.from.map(Timestamp::as_millisecond),
+                until_ms: entry.until.map(Timestamp::as_millisecond),
+            })
+            .collect()
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(origin: &str, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        origin: origin.to_owned(),
+        message: error.to_string().trim_end().to_owned(),
+    })
+}
+
+/// Sorted, so that which of two clashing variables is reported does not depend on the shell.
+fn environment_keys(environment: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    environment
+        .into_iter()
+        .filter_map(|(name, value)| name.strip_prefix(ENV_PREFIX).map(|rest| (rest.to_owned(), value)))
+        .collect()
+}
+
+/// Sets one dotted key; a value that is not TOML is taken as a string, so that quotes are not needed in a shell.
+fn overlay(tree: &mut toml::Table, key: &str, value: &str, origin: &str) -> Result<(), ConfigError> {
+    let value = match parse::<toml::Table>(origin, &format!("value = {value}")) {
+        Ok(mut table) => table.remove("value").unwrap_or_else(|| toml::Value::String(value.to_owned())),
+        Err(_) => toml::Value::String(value.to_owned()),
+    };
+    let mut levels: Vec<&str> = key.split('.').collect();
+    let last = levels.pop().unwrap_or_default();
+    let mut at = tree;
+    for level in levels {
+        let entry = at.entry(level).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = entry.as_table_mut().ok_or_else(|| ConfigError::Syntax {
+            origin: origin.to_owned(),
+            message: format!("{level:?} is not a section"),
+        })?;
+    }
+    at.insert(last.to_owned(), value);
+    // Checked one by one, so that the error names the variable or flag at fault.
+    tree_is_config(tree).map_err(|message| ConfigError::Syntax { origin: origin.to_owned(), message })
+}
+
+fn tree_is_config(tree: &toml::Table) -> Result<(), String> {
+    tree.clone().try_into::<Config>().map(drop).map_err(|error| error.to_string().trim_end().to_owned())
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+/// Parses `20s`, `1h 30m`, `500ms`.
+///
+/// # Errors
+/// A sentence that shows the text and the form wanted.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wanted = || format!("{text:?} is not a duration such as \"20s\", \"5m\" or \"1h 30m\"");
+    let signed: SignedDuration = text.parse().map_err(|_| wanted())?;
+    Duration::try_from(signed).map_err(|_| wanted())
+}
+
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::Datetime(datetime) => datetime.to_string(),
+        toml::Value::String(text) => text,
+        other => return Err(serde::de::Error::custom(format!("{other} is not a time such as 2026-11-21T19:48:00Z"))),
+    };
+    let wanted = |_| serde::de::Error::custom(format!("{text:?} is not a time such as 2026-11-21T19:48:00Z"));
+    text.parse().map(Some).map_err(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), text).expect("written");
+        Config::load(Some(file.path()), [], &[])
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_line_and_column() {
+        let error = load("[gateway]\nid = \"gw\"\n\n[brokr]\nx = 1\n").expect_err("unknown section").to_string();
+        assert!(error.contains("line 4") && error.contains("column 2"), "{error}");
+        assert!(error.contains("brokr"), "{error}");
+        let error = load("[gateway]\nidd = \"gw\"\n").expect_err("unknown key").to_string();
+        assert!(error.contains("line 2, column 1") && error.contains("idd"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_overlays_the_file_and_flags_overlay_the_environment() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "[gateway]\nid = \"from-file\"\nroot = \"halo/v1\"\n").expect("written");
+        let environment = [("HALO_GATEWAY__GATEWAY__ID".to_owned(), "from-env".to_owned())];
+        let config = Config::load(Some(file.path()), environment.clone(), &[]).expect("valid");
+        assert_eq!(config.gateway.id, "from-env");
+        let sets = ["gateway.id=from-flag".to_owned()];
+        let config = Config::load(Some(file.path()), environment, &sets).expect("valid");
+        assert_eq!(config.gateway.id, "from-flag");
+    }
+
+    #[test]
+    fn an_unknown_variable_or_flag_is_named_in_the_error() {
+        let environment = [("HALO_GATEWAY__GATEWAY__IDD".to_owned(), "x".to_owned())];
+        let error = Config::load(None, environment, &[]).expect_err("unknown").to_string();
+        assert!(error.contains("HALO_GATEWAY__GATEWAY__IDD"), "{error}");
+        let error = Config::load(None, [], &["gateway.idd=x".to_owned()]).expect_err("unknown").to_string();
+        assert!(error.contains("--set gateway.idd=x"), "{error}");
+    }
+
+    #[test]
+    fn assignments_carry_times_and_change_the_hash() {
+        let config = load(
+            "[[assignment]]\ndevice = \"car-1\"\nsubject = \"anna\"\nkind = \"person\"\nfrom = 2026-11-21T08:00:00Z\nuntil = \"2026-11-21T12:00:00Z\"\n",
+        )
+        .expect("valid");
+        let fold = config.fold();
+        let only = fold.assignments.first().expect("one assignment");
+        assert_eq!((only.from_ms, only.until_ms), (Some(1_795_248_000_000), Some(1_795_262_400_000)));
+        assert_eq!(only.kind, SubjectKind::Person);
+        assert_ne!(fold.hash, Config::default().fold().hash);
+        assert_eq!(fold.hash, config.fold().hash);
+    }
+
+    #[test]
+    fn two_assignments_of_one_device_at_one_time_are_refused() {
+        let error = load("[[assignment]]\ndevice = \"c\"\nsubject = \"a\"\n\n[[assignment]]\ndevice = \"c\"\nsubject = \"b\"\n");
+        let error = error.expect_err("overlap").to_string();
+        assert!(error.contains('a') && error.contains('b') && error.contains("assignment"), "{error}");
+    }
+
+    #[test]
+    fn a_subject_with_a_slash_is_refused_by_name() {
+        let error = load("[[assignment]]\ndevice = \"c\"\nsubject = \"a/b\"\n").expect_err("bad id").to_string();
+        assert!(error.contains("assignment[0].subject") && error.contains("a/b"), "{error}");
+    }
+}
