@@ -1,3 +1,7 @@
 //! Arguments → configuration → logs → app → exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    halo_gateway::cli::run()
+}

@@ -15,6 +15,14 @@ pub type Name = Arc<str>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Offset(pub u64);
 
+impl Offset {
+    /// The offset after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -54,6 +62,19 @@ pub struct Record {
     pub key: KeyId,
     /// What it says.
     pub body: Body,
+}
+
+impl Record {
+    /// What it costs to hold, in bytes, roughly: its fixed part and its payload. Bounds are counted in it.
+    pub fn weight(&self) -> u64 {
+        const FIXED: u64 = 96;
+        let payload = match &self.body {
+            Body::Frame(frame) => frame.payload.len(),
+            Body::Retained(retained) => retained.payload.len(),
+            _ => 0,
+        };
+        FIXED + payload as u64
+    }
 }
 
 /// A record before the log gave it its place and time.

@@ -1,1 +1,19 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: where the real data is, which tools there are, and a subscriber that is not
+//! of our own making.
+
+pub mod data;
+pub mod paho;
+
+/// Whether a missing tool or missing data fails a test instead of skipping it.
+pub fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// Says loudly that a test did not run.
+///
+/// # Panics
+/// With `CI=true`: there everything must be present.
+pub fn skip(what: &str) {
+    assert!(!in_ci(), "CI=true, but {what}");
+    eprintln!("\n*** SKIP: {what} ***\n");
+}

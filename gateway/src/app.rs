@@ -1,0 +1,323 @@
+//! Joins the stages: the order of starting and stopping, and the owner of every task and thread.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+
+use halo_proto::topic::Grammar;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::broker::{self, BindError, Broker, Router};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::forward::owned::{Asker, Call};
+use crate::forward::river::{self, River};
+use crate::halo::Fold;
+use crate::ingest::policy::LoopbackPolicy;
+use crate::metrics::Metrics;
+use crate::record::{Body, Offset, Start};
+use crate::store::checkpoint::Checkpointer;
+use crate::store::durable::Durable;
+use crate::store::fs::Disk;
+use crate::store::gate::Gate;
+use crate::store::head::Head;
+use crate::store::inlet::{Appender, Inlet};
+use crate::store::owner::{self, Owner, Turn};
+use crate::store::state::{RedbState, StateEngine, Table};
+use crate::store::{LOG_FOLDER, Log, StoreError};
+
+/// File of the checkpoints within the data folder.
+const STATE_FILE: &str = "state.redb";
+/// Questions that may wait for the river.
+const CALLS_MAX: usize = 256;
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data folder.
+    #[error("data folder {path}: {source}; make it writable or choose another with --data-dir")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread.
+    #[error("start thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A running gateway.
+pub struct App {
+    address: SocketAddr,
+    router: Router,
+    metrics: Arc<Metrics>,
+    durable: Arc<Durable>,
+    folded: Arc<AtomicU64>,
+    inlet: Arc<Inlet>,
+    asker: Asker,
+    broker_stop: CancellationToken,
+    tracker: TaskTracker,
+    failed: CancellationToken,
+    owner: JoinHandle<Turn>,
+    river: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
+}
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// The last durable record.
+    pub durable: Offset,
+    /// The last folded record.
+    pub folded: Offset,
+    /// Whether everything accepted became durable and everything durable was folded.
+    pub drained: bool,
+}
+
+impl App {
+    /// Recovers the data folder, folds what it holds, and listens.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has been lost and nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.validate()?;
+        // First, because a taken port is the likeliest mistake and nothing has been touched yet.
+        let listener = broker::bind(config.gateway.mqtt).await?;
+        let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
+        let (clock, metrics, gate) = (Clock::system(), Arc::new(Metrics::default()), Arc::new(Gate::default()));
+        let grammar = Grammar::new(&config.gateway.root).expect("validated with the configuration");
+        let folder = config.gateway.data_dir.as_path();
+        std::fs::create_dir_all(folder)
+            .map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
+
+        let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), config.store.options(Arc::clone(&metrics)))?;
+        recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
+        if let Some(last) = recovered.last_stamp {
+            clock.continue_from(last);
+        }
+        let engine = open_state(&folder.join(STATE_FILE))?;
+        let (head, fold) = restore(engine.as_ref(), &log, &config.gateway.root)?;
+        let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
+
+        let (queue, inbox) = sync_channel(crate::store::inlet::QUEUE_SUBMISSIONS_MAX);
+        let (calls, called) = sync_channel(CALLS_MAX);
+        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar.clone()));
+        let asker = Asker::new(calls);
+        let policy = Arc::new(LoopbackPolicy::new(grammar.clone()));
+        let router = Router::new(&config.broker, policy, Arc::clone(&metrics));
+        router.load_retained(head.retained());
+
+        let durable = log.watermark();
+        let reader = log.reader(fold.applied().next());
+        let first = first_records(&config, &head);
+        let waker = asker.clone();
+        let shared = owner::Shared {
+            clock: clock.clone(),
+            gate: Arc::clone(&gate),
+            metrics: Arc::clone(&metrics),
+            wake: Box::new(move || waker.look()),
+        };
+        let mut owner = Owner::new(log, head, Some(checkpointer.clone()), shared);
+        owner.begin(first)?;
+
+        let folded = Arc::new(AtomicU64::new(0));
+        let shared = river::Shared {
+            clock: clock.clone(),
+            gate,
+            metrics: Arc::clone(&metrics),
+            router: router.clone(),
+            grammar,
+            gateway_id: config.gateway.id.clone(),
+            folded: Arc::clone(&folded),
+        };
+        let mut river = River::new(reader, fold, checkpointer, shared);
+        river.catch_up()?;
+
+        let failed = CancellationToken::new();
+        let on_end = failed.clone();
+        let owner = thread("log", move || {
+            let turn = owner.run(&inbox);
+            if turn == Turn::Failed {
+                on_end.cancel();
+            }
+            turn
+        })?;
+        // A river that ends unasked is a bug: the gateway stops rather than serve halos that stand still.
+        let on_end = failed.clone().drop_guard();
+        let river = thread("river", move || {
+            river.run(&called);
+            // Ended as asked: not a failure.
+            drop(on_end.disarm());
+        })?;
+
+        let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
+        let broker = Broker::new(
+            config.broker.clone(),
+            router.clone(),
+            Arc::clone(&inlet) as Arc<dyn broker::Sink>,
+            Arc::new(asker.clone()),
+            clock,
+            Arc::clone(&metrics),
+        );
+        drop(tracker.spawn(broker.serve(listener, tracker.clone(), broker_stop.clone())));
+        info!(%address, data = %folder.display(), durable = durable.offset().0, "ready");
+        Ok(Self {
+            address,
+            router,
+            metrics,
+            durable,
+            folded,
+            inlet,
+            asker,
+            broker_stop,
+            tracker,
+            failed,
+            owner,
+            river,
+            checkpoints,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Publish and subscribe without a socket.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// Appends records from outside the flow.
+    pub fn appender(&self) -> Appender {
+        self.inlet.appender()
+    }
+
+    /// Counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The last durable record.
+    pub fn durable(&self) -> Offset {
+        self.durable.offset()
+    }
+
+    /// The last folded record.
+    pub fn folded(&self) -> Offset {
+        Offset(self.folded.load(Ordering::Acquire))
+    }
+
+    /// Resolves when a stage has failed for good; what is left to do is [`App::stop`].
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
+    /// Stops in flow order: the broker takes no more and settles what is in flight, the log commits what it has, the
+    /// river folds it and writes it down.
+    pub async fn stop(self) -> Stopped {
+        let (said, heard) = oneshot::channel();
+        if self.asker.call(Call::Stopping(said)).await {
+            // An unheard goodbye costs nothing: the connections end all the same.
+            drop(heard.await);
+        }
+        self.broker_stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        let Self { inlet, asker, durable, folded, owner, river, checkpoints, .. } = self;
+        let joined = tokio::task::spawn_blocking(move || {
+            inlet.stop();
+            let committed = matches!(owner.join(), Ok(Turn::Stop));
+            (committed, inlet)
+        });
+        let committed = joined.await.is_ok_and(|(committed, _)| committed);
+        asker.call(Call::Stop).await;
+        let folded_all = tokio::task::spawn_blocking(move || river.join().is_ok() & checkpoints.join().is_ok());
+        let drained = committed && folded_all.await.unwrap_or(false);
+        let (durable, folded) = (durable.offset(), Offset(folded.load(Ordering::Acquire)));
+        Stopped { durable, folded, drained: drained && durable == folded }
+    }
+}
+
+/// Opens the checkpoints; what cannot be opened is set aside, because the log rebuilds it.
+fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, StartError> {
+    match RedbState::open(path) {
+        Ok(engine) => Ok(Box::new(engine)),
+        Err(error) => {
+            warn!(%error, file = %path.display(), "checkpoints are damaged; rebuilding them from the log");
+            let again = std::fs::remove_file(path).map_err(Into::into).and_then(|()| RedbState::open(path));
+            let again = again.map_err(|error| StartError::Folder {
+                path: path.to_owned(),
+                source: std::io::Error::other(error.to_string()),
+            });
+            Ok(Box::new(again?))
+        }
+    }
+}
+
+/// The head and the fold as of the log's end: from their checkpoints, else from the log's first record.
+fn restore(engine: &dyn StateEngine, log: &Log<Disk>, root: &str) -> Result<(Head, Fold), StoreError> {
+    let mut head = Head::load(root, engine).unwrap_or_else(|error| {
+        warn!(%error, "folding the log from its start");
+        Head::new(root)
+    });
+    head.replay(&mut log.reader(head.applied().next()))?;
+    let fold = load_fold(engine, root).unwrap_or_else(|error| {
+        warn!(error, "folding the log from its start");
+        Fold::new(root)
+    });
+    Ok((head, fold))
+}
+
+fn load_fold(engine: &dyn StateEngine, root: &str) -> Result<Fold, String> {
+    let rows = engine.all(Table::Halo).map_err(|error| error.to_string())?;
+    let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    Fold::load(root, rows).map_err(|error| error.to_string())
+}
+
+/// What every start writes: the start itself, and the fold's configuration when it is not the one in force.
+fn first_records(config: &Config, head: &Head) -> Vec<Body> {
+    let mut first = vec![Body::Start(Start { version: env!("CARGO_PKG_VERSION").to_owned() })];
+    let fold = config.fold();
+    if head.config().hash != fold.hash {
+        first.push(Body::Config(fold));
+    }
+    first
+}
+
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StartError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(StartError::Thread)
+}
+
+/// Resolves with the name of the signal that asks this process to stop.
+pub async fn stop_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        warn!("SIGTERM cannot be watched; Ctrl-C stops the gateway");
+        drop(tokio::signal::ctrl_c().await);
+        return "ctrl-c";
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "ctrl-c",
+    }
+}

@@ -1,0 +1,336 @@
+//! The river: one thread that pulls durable records, folds them, and lets readings and halos out on local topics.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use halo_proto::topic::{Grammar, Topic};
+use tracing::{error, warn};
+
+use super::due::Due;
+use super::health_json::{self, Health, HealthState};
+use super::owned::{Call, Rendered};
+use super::{halo_json, readings_json};
+use crate::broker::{Router, matches};
+use crate::clock::Clock;
+use crate::halo::{Fold, Subject};
+use crate::ingest::readings::Readings;
+use crate::metrics::Metrics;
+use crate::record::{Body, Frame, Offset, Record};
+use crate::store::checkpoint::Checkpointer;
+use crate::store::fs::Fs;
+use crate::store::gate::Gate;
+use crate::store::state::{Change, Table};
+use crate::store::{Reader, StoreError};
+
+/// Bytes of log folded before due halos and questions get their turn.
+const BATCH_BYTES: usize = 256 << 10;
+/// Longest sleep: the health topic is looked after about once a second.
+const IDLE_WAIT: Duration = Duration::from_millis(500);
+/// Time between two publications of an unchanged health topic, milliseconds.
+const HEALTH_PERIOD_MS: u64 = 10_000;
+/// Checkpoint of the halos: after this much log …
+const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// … or this much time, milliseconds, in slices of at most `SLICE_BYTES` (LOG.md, "Checkpoints").
+const CHECKPOINT_PERIOD_MS: u64 = 30_000;
+const SLICE_BYTES: usize = 2 << 20;
+/// QoS of what the gateway publishes; subscribers lower it to what they asked for.
+const QOS: u8 = 1;
+
+/// What the river shares with the rest of the gateway.
+pub struct Shared {
+    /// Gateway time.
+    pub clock: Clock,
+    /// How full the river is.
+    pub gate: Arc<Gate>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Where halos and readings go.
+    pub router: Router,
+    /// Topics.
+    pub grammar: Grammar,
+    /// This gateway's id.
+    pub gateway_id: String,
+    /// The last offset folded, for whoever asks.
+    pub folded: Arc<AtomicU64>,
+}
+
+/// Folds and forwards one log.
+pub struct River<F: Fs> {
+    reader: Reader<F>,
+    fold: Fold,
+    checkpoints: Checkpointer,
+    shared: Shared,
+    due: Due,
+    topic: String,
+    /// Records up to here were durable before this start: the gate never counted them.
+    uncounted: Offset,
+    health: HealthState,
+    health_due_ms: u64,
+    checkpoint: Schedule,
+}
+
+#[derive(Default)]
+struct Schedule {
+    bytes: u64,
+    due_ms: u64,
+    under_way: bool,
+}
+
+impl<F: Fs> River<F> {
+    /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on.
+    pub fn new(reader: Reader<F>, fold: Fold, checkpoints: Checkpointer, shared: Shared) -> Self {
+        let uncounted = reader.durable().offset();
+        let (due, topic, checkpoint) = (Due::default(), String::new(), Schedule::default());
+        let (health, health_due_ms) = (HealthState::Starting, 0);
+        Self { reader, fold, checkpoints, shared, due, topic, uncounted, health, health_due_ms, checkpoint }
+    }
+
+    /// Folds what was durable at the start; nothing is forwarded, those readings went out in an earlier life.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the log cannot be read.
+    pub fn catch_up(&mut self) -> Result<(), StoreError> {
+        loop {
+            let batch = self.reader.next(BATCH_BYTES)?;
+            batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
+            let Some(last) = batch.records.last().map(|record| record.offset) else { break };
+            for record in &batch.records {
+                self.fold.apply(record);
+            }
+            self.checkpoint.bytes += batch.bytes as u64;
+            self.shared.folded.store(last.0, Ordering::Release);
+        }
+        self.shared.gate.set_fold_deadline(self.fold.deadline());
+        Ok(())
+    }
+
+    /// Runs until [`Call::Stop`].
+    pub(crate) fn run(mut self, calls: &Receiver<Call>) {
+        self.checkpoint.due_ms = self.now_ms() + CHECKPOINT_PERIOD_MS;
+        self.set_health(HealthState::Ready);
+        let mut going = true;
+        while going {
+            match calls.recv_timeout(self.wait()) {
+                Ok(call) => going = self.answer(call),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => going = false,
+            }
+            while going && let Ok(call) = calls.try_recv() {
+                going = self.answer(call);
+            }
+            self.flow();
+        }
+        self.write_down_everything();
+    }
+
+    fn wait(&self) -> Duration {
+        let due = self.due.next().map(|due| Duration::from_millis(due.saturating_sub(self.now_ms())));
+        due.map_or(IDLE_WAIT, |due| due.min(IDLE_WAIT))
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.shared.clock.now().mono_ms
+    }
+
+    /// Takes in everything durable, batch by batch, letting out what is due in between.
+    fn flow(&mut self) {
+        loop {
+            let more = self.fold_batch();
+            self.publish_due();
+            self.write_down();
+            self.look_after_health();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn fold_batch(&mut self) -> bool {
+        let batch = match self.reader.next(BATCH_BYTES) {
+            Ok(batch) => batch,
+            Err(error) => {
+                error!(%error, "the log cannot be read; trying again");
+                self.set_health(HealthState::Degraded);
+                return false;
+            }
+        };
+        batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
+        let now_ms = self.now_ms();
+        for record in &batch.records {
+            self.fold_record(record, now_ms);
+        }
+        if let Some(last) = batch.records.last() {
+            self.shared.folded.store(last.offset.0, Ordering::Release);
+            self.shared.gate.set_fold_deadline(self.fold.deadline());
+            self.checkpoint.bytes += batch.bytes as u64;
+        }
+        !batch.is_empty()
+    }
+
+    fn fold_record(&mut self, record: &Record, now_ms: u64) {
+        let touched = self.fold.apply(record);
+        for subject in touched.subjects() {
+            self.due.touch(subject.name(), now_ms);
+        }
+        if let (Body::Frame(frame), Some(readings)) = (&record.body, touched.readings()) {
+            publish_readings(&self.shared, &mut self.topic, record, frame, readings);
+        }
+        self.shared.metrics.halo_records_total.add(1);
+        if record.offset > self.uncounted {
+            self.shared.gate.folded(record.weight());
+        }
+    }
+
+    fn publish_due(&mut self) {
+        let now_ms = self.now_ms();
+        while let Some(name) = self.due.take(now_ms) {
+            write_topic(&mut self.topic, &self.shared.grammar, Topic::Halo { subject: &name });
+            if !self.shared.router.wants(&self.topic) {
+                continue;
+            }
+            let Some(subject) = self.fold.subject(&name) else { continue };
+            let payload = Bytes::from(halo_json::render(subject));
+            publish(&self.shared.router, &self.topic, payload, true);
+            self.shared.metrics.forward_halos_total.add(1);
+        }
+    }
+
+    fn answer(&mut self, call: Call) -> bool {
+        match call {
+            Call::Look => {}
+            // A subscriber that left meanwhile wants no answer.
+            Call::Matching(filter, reply) => drop(reply.send(self.matching(&filter))),
+            Call::Stopping(reply) => {
+                self.flow();
+                self.set_health(HealthState::Stopping);
+                drop(reply.send(()));
+            }
+            Call::Stop => return false,
+        }
+        true
+    }
+
+    /// The owned retained topics that `filter` selects, rendered now.
+    fn matching(&mut self, filter: &str) -> Rendered {
+        let grammar = &self.shared.grammar;
+        let mut rendered = Rendered::new();
+        let mut offer = |topic: Topic<'_>, render: &dyn Fn() -> Vec<u8>| {
+            let topic = grammar.display(topic).to_string();
+            if matches(filter, &topic) {
+                rendered.push((topic.into(), Bytes::from(render())));
+            }
+        };
+        for subject in self.fold.subjects() {
+            offer(Topic::Halo { subject: subject.name() }, &|| halo_json::render(subject));
+        }
+        offer(Topic::Health { gateway: &self.shared.gateway_id }, &|| self.health_payload());
+        rendered
+    }
+
+    fn set_health(&mut self, state: HealthState) {
+        if self.health != state {
+            self.health = state;
+            self.health_due_ms = 0;
+            self.look_after_health();
+        }
+    }
+
+    fn look_after_health(&mut self) {
+        if self.health != HealthState::Stopping && self.health != HealthState::Starting {
+            let well = self.shared.gate.is_open() && !self.shared.gate.has_failed() && self.checkpoints.is_healthy();
+            let state = if well { HealthState::Ready } else { HealthState::Degraded };
+            if self.health != state {
+                (self.health, self.health_due_ms) = (state, 0);
+            }
+        }
+        let now_ms = self.now_ms();
+        if now_ms < self.health_due_ms {
+            return;
+        }
+        self.health_due_ms = now_ms + HEALTH_PERIOD_MS;
+        write_topic(&mut self.topic, &self.shared.grammar, Topic::Health { gateway: &self.shared.gateway_id });
+        if self.shared.router.wants(&self.topic) {
+            publish(&self.shared.router, &self.topic, Bytes::from(self.health_payload()), true);
+        }
+    }
+
+    fn health_payload(&self) -> Vec<u8> {
+        let metrics = &self.shared.metrics;
+        health_json::render(&Health {
+            gateway: &self.shared.gateway_id,
+            state: self.health,
+            time_ms: self.shared.clock.now().wall_ms,
+            durable: self.reader.durable().offset(),
+            folded: self.fold.applied(),
+            unfolded_bytes: self.shared.gate.unfolded(),
+            subjects: self.fold.subjects_len() as u64,
+            connections: metrics.broker_connections_total.get() - metrics.broker_closed_total.get(),
+            frames: metrics.ingest_frames_total.get(),
+            duplicates: metrics.ingest_duplicates_total.get(),
+            quarantined: metrics.ingest_quarantined_total.get(),
+        })
+    }
+
+    /// Hands over at most one slice, when one is due: between two slices the river flows.
+    fn write_down(&mut self) {
+        let now_ms = self.now_ms();
+        let due = self.checkpoint.bytes >= CHECKPOINT_BYTES || now_ms >= self.checkpoint.due_ms;
+        if !due && !self.checkpoint.under_way {
+            return;
+        }
+        let fold = &mut self.fold;
+        let mut finished = false;
+        let taken = self.checkpoints.offer(|| {
+            let slice = fold.checkpoint_slice(SLICE_BYTES);
+            finished = slice.watermark.is_some();
+            slice.rows.into_iter().map(|(key, value)| Change { table: Table::Halo, key, value: Some(value) }).collect()
+        });
+        self.checkpoint.under_way |= taken;
+        if finished {
+            self.checkpoint = Schedule { bytes: 0, due_ms: now_ms + CHECKPOINT_PERIOD_MS, under_way: false };
+        }
+    }
+
+    /// The last act: everything durable is folded and written, so that the next start has nothing to replay.
+    fn write_down_everything(&mut self) {
+        self.flow();
+        self.checkpoint.due_ms = 0;
+        while self.checkpoints.is_healthy() {
+            self.checkpoints.wait();
+            self.write_down();
+            if !self.checkpoint.under_way && self.checkpoint.due_ms > 0 {
+                break;
+            }
+        }
+    }
+}
+
+fn publish_readings(shared: &Shared, topic: &mut String, record: &Record, frame: &Frame, readings: &Readings) {
+    write_topic(topic, &shared.grammar, Topic::Readings { subject: &frame.subject, device: &frame.device });
+    if !shared.router.wants(topic) {
+        return;
+    }
+    let payload = readings_json::render(&shared.gateway_id, record, frame, readings);
+    publish(&shared.router, topic, Bytes::from(payload), false);
+    shared.metrics.forward_readings_total.add(1);
+}
+
+fn write_topic(out: &mut String, grammar: &Grammar, topic: Topic<'_>) {
+    out.clear();
+    write!(out, "{}", grammar.display(topic)).expect("writing to a string cannot fail");
+}
+
+fn publish(router: &Router, topic: &str, payload: Bytes, retain: bool) {
+    if let Err(error) = router.publish(topic.into(), payload, QOS, retain) {
+        error!(topic, %error, "the gateway's own topic was refused");
+    }
+}
+
+/// One subject's halo as it would be published now; for the demo and for tests.
+pub fn render_halo(subject: &Subject) -> Vec<u8> {
+    halo_json::render(subject)
+}

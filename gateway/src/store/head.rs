@@ -1,0 +1,215 @@
+//! What the log owner knows at the head: a fold over the log like any other, written down about once a second.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::ingest::Ingest;
+use crate::record::{Body, FoldConfig, GatewayTime, Name, Offset, Record, Retained};
+use crate::store::fs::Fs;
+use crate::store::state::{Change, Rows, StateEngine, Table};
+use crate::store::{Reader, StoreError};
+
+/// Bytes of log read at a time while replaying.
+const REPLAY_BYTES: usize = 4 << 20;
+/// Version of the rows below; another one means: fold the log from its start.
+const HEAD_VERSION: u16 = 1;
+const HEAD_KEY: &[u8] = b"head";
+
+/// A client's retained message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// QoS of the publish.
+    pub qos: u8,
+    /// Never empty.
+    pub payload: Bytes,
+}
+
+/// The row that moves the watermark.
+#[derive(Serialize, Deserialize)]
+struct Common {
+    version: u16,
+    applied: Offset,
+    stamp: GatewayTime,
+    config: FoldConfig,
+}
+
+/// Why a checkpoint is of no use; the log has everything.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// Written by another version.
+    #[error("checkpoint has version {found}, wanted {HEAD_VERSION}")]
+    Version {
+        /// The version found.
+        found: u16,
+    },
+    /// Not what was written.
+    #[error("checkpoint row {row:?} of table {table:?} is not readable")]
+    Row {
+        /// Where it stands.
+        table: Table,
+        /// Its key, as text.
+        row: String,
+    },
+    /// The engine says so.
+    #[error(transparent)]
+    Engine(#[from] crate::store::state::StateError),
+    /// Ingest says so.
+    #[error("{0}")]
+    Ingest(String),
+}
+
+/// The head's state.
+pub struct Head {
+    pub(crate) ingest: Ingest,
+    root: String,
+    retained: BTreeMap<Name, Kept>,
+    retained_dirty: BTreeSet<Name>,
+    cursors: BTreeMap<Name, Offset>,
+    cursors_dirty: BTreeSet<Name>,
+    config: FoldConfig,
+    applied: Offset,
+    stamp: GatewayTime,
+}
+
+impl Head {
+    /// Knows nothing; telemetry and births are recognised under `root`.
+    pub fn new(root: &str) -> Self {
+        Self {
+            ingest: Ingest::new(root),
+            root: root.to_owned(),
+            retained: BTreeMap::new(),
+            retained_dirty: BTreeSet::new(),
+            cursors: BTreeMap::new(),
+            cursors_dirty: BTreeSet::new(),
+            config: FoldConfig::default(),
+            applied: Offset(0),
+            stamp: GatewayTime::default(),
+        }
+    }
+
+    /// Takes up the newest checkpoint; an engine without one gives an empty head.
+    ///
+    /// # Errors
+    /// [`HeadError`]: start from [`Head::new`] and replay the whole log.
+    pub fn load(root: &str, engine: &dyn StateEngine) -> Result<Self, HeadError> {
+        let mut head = Self::new(root);
+        let Some(row) = engine.get(Table::Meta, HEAD_KEY)? else { return Ok(head) };
+        let common: Common = decode(Table::Meta, HEAD_KEY, &row)?;
+        if common.version != HEAD_VERSION {
+            return Err(HeadError::Version { found: common.version });
+        }
+        (head.applied, head.stamp, head.config) = (common.applied, common.stamp, common.config);
+        head.retained = rows(engine, Table::Retained)?;
+        head.cursors = rows(engine, Table::Cursor)?;
+        head.ingest = Ingest::load(root, engine.all(Table::Ingest)?).map_err(|error| HeadError::Ingest(error.to_string()))?;
+        Ok(head)
+    }
+
+    /// Forgets everything, because more was folded than became durable.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(&self.root);
+    }
+
+    /// Folds what `reader` still has.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the log cannot be read.
+    pub fn replay<F: Fs>(&mut self, reader: &mut Reader<F>) -> Result<(), StoreError> {
+        loop {
+            let batch = reader.next(REPLAY_BYTES)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            batch.records.iter().for_each(|record| self.apply(record));
+        }
+    }
+
+    /// Takes one record in; each exactly once, in offset order.
+    pub fn apply(&mut self, record: &Record) {
+        self.applied = record.offset;
+        self.stamp = record.stamp;
+        match &record.body {
+            Body::Retained(retained) => self.keep(retained),
+            Body::Cursor(cursor) => {
+                self.cursors.insert(cursor.consumer.clone(), cursor.confirmed);
+                self.cursors_dirty.insert(cursor.consumer.clone());
+            }
+            Body::Config(config) => self.config = config.clone(),
+            _ => {}
+        }
+        self.ingest.apply(record);
+    }
+
+    fn keep(&mut self, retained: &Retained) {
+        let Retained { topic, qos, payload, .. } = retained;
+        if payload.is_empty() {
+            self.retained.remove(topic);
+        } else {
+            self.retained.insert(topic.clone(), Kept { qos: *qos, payload: payload.clone() });
+        }
+        self.retained_dirty.insert(topic.clone());
+    }
+
+    /// The last record in it.
+    pub fn applied(&self) -> Offset {
+        self.applied
+    }
+
+    /// The newest stamp in it.
+    pub fn last_stamp(&self) -> GatewayTime {
+        self.stamp
+    }
+
+    /// The fold-relevant configuration last written to the log.
+    pub fn config(&self) -> &FoldConfig {
+        &self.config
+    }
+
+    /// How far a consumer of the log has confirmed; `None` = it never did.
+    pub fn cursor(&self, consumer: &str) -> Option<Offset> {
+        self.cursors.get(consumer).copied()
+    }
+
+    /// The clients' retained messages: topic, payload, QoS.
+    pub fn retained(&self) -> impl Iterator<Item = (Name, Bytes, u8)> {
+        self.retained.iter().map(|(topic, kept)| (topic.clone(), kept.payload.clone(), kept.qos))
+    }
+
+    /// The rows that changed since the last call, with the watermark they stand for; taken as written.
+    pub fn changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for topic in std::mem::take(&mut self.retained_dirty) {
+            let value = self.retained.get(&topic).map(encode);
+            changes.push(Change { table: Table::Retained, key: topic.as_bytes().to_vec(), value });
+        }
+        for consumer in std::mem::take(&mut self.cursors_dirty) {
+            let value = self.cursors.get(&consumer).map(encode);
+            changes.push(Change { table: Table::Cursor, key: consumer.as_bytes().to_vec(), value });
+        }
+        let ingest = self.ingest.dirty_rows();
+        changes.extend(ingest.into_iter().map(|(key, value)| Change { table: Table::Ingest, key, value }));
+        let config = self.config.clone();
+        let common = Common { version: HEAD_VERSION, applied: self.applied, stamp: self.stamp, config };
+        changes.push(Change { table: Table::Meta, key: HEAD_KEY.to_vec(), value: Some(encode(&common)) });
+        changes
+    }
+}
+
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("writing owned state to memory cannot fail")
+}
+
+fn decode<'a, T: Deserialize<'a>>(table: Table, key: &[u8], value: &'a [u8]) -> Result<T, HeadError> {
+    postcard::from_bytes(value).map_err(|_| HeadError::Row { table, row: String::from_utf8_lossy(key).into_owned() })
+}
+
+fn rows<T: for<'a> Deserialize<'a>>(engine: &dyn StateEngine, table: Table) -> Result<BTreeMap<Name, T>, HeadError> {
+    let rows: Rows = engine.all(table)?;
+    let named = rows.iter().map(|(key, value)| {
+        let name = std::str::from_utf8(key).map_err(|_| decode::<()>(table, key, &[0xFF]).unwrap_err())?;
+        Ok((Name::from(name), decode(table, key, value)?))
+    });
+    named.collect()
+}

@@ -1,0 +1,305 @@
+//! The log owner: one thread, the only writer. It gathers what was submitted, lets ingest decide, appends, commits
+//! once for the whole group, and only then settles the receipts.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::{error, warn};
+
+use crate::broker::{Outcome, Receipt};
+use crate::clock::Clock;
+use crate::ingest::{Admission, Publish};
+use crate::metrics::Metrics;
+use crate::record::{Body, Draft, GatewayTime, KeyId, Offset, Record};
+use crate::store::checkpoint::Checkpointer;
+use crate::store::fs::Fs;
+use crate::store::gate::Gate;
+use crate::store::head::Head;
+use crate::store::inlet::Submission;
+use crate::store::{Log, StoreError};
+
+/// Most submissions in one group commit: bounds how long the first of them waits for the last.
+const GROUP_SUBMISSIONS_MAX: usize = 4_096;
+/// Most payload bytes in one group commit.
+const GROUP_BYTES_MAX: usize = 1 << 20;
+/// How long the owner sleeps at most: ticks and checkpoints are due about once a second.
+const IDLE_WAIT: Duration = Duration::from_millis(250);
+/// Time between two checkpoints of the head's state.
+const CHECKPOINT_PERIOD_MS: u64 = 1_000;
+/// MQTT 5 reason code "Packet too large".
+const PACKET_TOO_LARGE: u8 = 0x95;
+
+/// What one turn of the owner ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Go on.
+    Next,
+    /// Somebody asked it to stop; everything submitted before is durable and settled.
+    Stop,
+    /// The log cannot be written any more; nothing is acknowledged from here on.
+    Failed,
+}
+
+/// What waits for the commit of the present group.
+enum Waiting {
+    Receipt(Receipt),
+    Append(oneshot::Sender<Offset>, Offset),
+}
+
+/// Drives one log. [`Owner::turn`] is the whole cycle, so that simulations can turn it by hand.
+pub struct Owner<F: Fs> {
+    log: Log<F>,
+    head: Head,
+    checkpoints: Option<Checkpointer>,
+    clock: Clock,
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    /// Called after each commit: whoever follows the log may look again.
+    wake: Box<dyn Fn() + Send>,
+    waiting: Vec<Waiting>,
+    group_bytes: u64,
+    checkpoint_due_ms: u64,
+}
+
+/// What an owner shares with the rest of the gateway.
+pub struct Shared {
+    /// Gateway time; continued from the log's newest stamp before the owner starts.
+    pub clock: Clock,
+    /// How full the river is.
+    pub gate: Arc<Gate>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Called after each commit.
+    pub wake: Box<dyn Fn() + Send>,
+}
+
+impl<F: Fs> Owner<F> {
+    /// An owner of `log` whose durable records `head` has applied. `checkpoints: None` = the log alone (simulations).
+    pub fn new(log: Log<F>, head: Head, checkpoints: Option<Checkpointer>, shared: Shared) -> Self {
+        let Shared { clock, gate, metrics, wake } = shared;
+        let (waiting, group_bytes, checkpoint_due_ms) = (Vec::new(), 0, 0);
+        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, group_bytes, checkpoint_due_ms }
+    }
+
+    /// Writes the records every start begins with: the start, the configuration if it changed, and decisions that a
+    /// crash kept from being written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be made durable.
+    pub fn begin(&mut self, first: Vec<Body>) -> Result<(), StoreError> {
+        let stamp = self.clock.now();
+        for body in first {
+            self.append(body.into(), stamp)?;
+        }
+        self.append_owed(stamp)?;
+        self.commit()
+    }
+
+    /// Turns until told to stop or the log fails.
+    pub fn run(mut self, inbox: &Receiver<Submission>) -> Turn {
+        let turn = loop {
+            match self.turn(inbox, IDLE_WAIT) {
+                Turn::Next => {}
+                end => break end,
+            }
+        };
+        self.checkpoint(true);
+        self.log.close();
+        (self.wake)();
+        turn
+    }
+
+    /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group.
+    pub fn turn(&mut self, inbox: &Receiver<Submission>, wait: Duration) -> Turn {
+        let mut stop = false;
+        let mut bytes = 0;
+        let mut next = match inbox.recv_timeout(wait) {
+            Ok(submission) => Some(submission),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
+        };
+        let stamp = self.clock.now();
+        let mut taken = 0;
+        while let Some(submission) = next.take() {
+            taken += 1;
+            bytes += weight(&submission);
+            stop |= matches!(submission, Submission::Stop);
+            if let Err(error) = self.take(submission, stamp) {
+                self.gate.settled(bytes as u64);
+                return self.failed(&error);
+            }
+            if stop || taken >= GROUP_SUBMISSIONS_MAX || bytes >= GROUP_BYTES_MAX {
+                break;
+            }
+            next = inbox.try_recv().ok();
+        }
+        let outcome = self.finish(stamp);
+        self.gate.settled(bytes as u64);
+        match outcome {
+            Ok(()) if stop => Turn::Stop,
+            Ok(()) => Turn::Next,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn take(&mut self, submission: Submission, stamp: GatewayTime) -> Result<(), StoreError> {
+        match submission {
+            Submission::Publish(publish, receipt) => self.admit(&publish, receipt, stamp),
+            Submission::SessionEnded(session) => {
+                for body in self.head.ingest.session_ended(session) {
+                    self.append(body.into(), stamp)?;
+                }
+                Ok(())
+            }
+            Submission::Append(draft, done) => {
+                let offset = self.append(draft, stamp)?;
+                self.waiting.push(Waiting::Append(done, offset));
+                Ok(())
+            }
+            Submission::Stop => Ok(()),
+        }
+    }
+
+    fn admit(&mut self, publish: &Publish, receipt: Receipt, stamp: GatewayTime) -> Result<(), StoreError> {
+        let bodies = match self.head.ingest.admit(publish) {
+            Admission::Store(bodies) => bodies,
+            Admission::Duplicate => {
+                // The original stands in this group or before it: the group's commit covers both.
+                self.metrics.ingest_duplicates_total.add(1);
+                self.waiting.push(Waiting::Receipt(receipt));
+                return Ok(());
+            }
+            Admission::Refuse(code) => {
+                receipt.settle(Outcome::Refused(code));
+                return Ok(());
+            }
+        };
+        for body in bodies {
+            match self.append(body.into(), stamp) {
+                Ok(_) => {}
+                Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
+                    receipt.settle(Outcome::Refused(PACKET_TOO_LARGE));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.waiting.push(Waiting::Receipt(receipt));
+        Ok(())
+    }
+
+    /// Adds what is due by itself, commits, settles, checkpoints.
+    fn finish(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
+        if self.gate.fold_deadline().is_some_and(|due| self.head.last_stamp().mono_ms < due && due <= stamp.mono_ms) {
+            self.append(Body::Tick.into(), stamp)?;
+        }
+        self.append_owed(stamp)?;
+        self.commit()?;
+        if stamp.mono_ms >= self.checkpoint_due_ms {
+            self.checkpoint_due_ms = stamp.mono_ms + CHECKPOINT_PERIOD_MS;
+            self.checkpoint(false);
+        }
+        Ok(())
+    }
+
+    fn append_owed(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
+        for draft in self.head.ingest.owed(stamp) {
+            self.append(draft, stamp)?;
+        }
+        Ok(())
+    }
+
+    /// Puts one record into the group and folds it into the head's state.
+    fn append(&mut self, draft: Draft, stamp: GatewayTime) -> Result<Offset, StoreError> {
+        let offset = match self.log.push(&draft, stamp) {
+            Err(StoreError::GroupFull) => {
+                self.commit()?;
+                self.log.push(&draft, stamp)?
+            }
+            pushed => pushed?,
+        };
+        let Draft { cause, body } = draft;
+        let record = Record { offset, epoch: self.log.epoch(), stamp, cause, key: KeyId::default(), body };
+        self.group_bytes += record.weight();
+        self.count(&record.body);
+        self.head.apply(&record);
+        Ok(offset)
+    }
+
+    fn count(&self, body: &Body) {
+        match body {
+            Body::Frame(_) => self.metrics.ingest_frames_total.add(1),
+            Body::Quarantine(_) => self.metrics.ingest_quarantined_total.add(1),
+            _ => {}
+        }
+        self.metrics.store_records_total.add(1);
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let bytes = std::mem::take(&mut self.group_bytes);
+        if bytes > 0 {
+            // Counted before it is visible: a reader may fold it the moment it is durable.
+            self.gate.committed(bytes);
+            if let Err(error) = self.log.commit() {
+                self.gate.folded(bytes);
+                return Err(error);
+            }
+            self.metrics.store_syncs_total.add(1);
+            self.metrics.store_bytes_total.add(bytes);
+        }
+        for waiting in self.waiting.drain(..) {
+            match waiting {
+                Waiting::Receipt(receipt) => receipt.settle(Outcome::Stored),
+                // Whoever appended may have stopped waiting; the record stands all the same.
+                Waiting::Append(done, offset) => drop(done.send(offset)),
+            }
+        }
+        if bytes > 0 {
+            (self.wake)();
+        }
+        Ok(())
+    }
+
+    /// Hands the dirty rows of the head's state over; what does not fit now stays dirty. `wait`: until it fits.
+    fn checkpoint(&mut self, wait: bool) {
+        let Some(checkpoints) = &self.checkpoints else { return };
+        let head = &mut self.head;
+        if !checkpoints.offer(|| head.changes()) && wait {
+            checkpoints.wait();
+            checkpoints.offer(|| head.changes());
+        }
+    }
+
+    /// Nothing of a failed group is acknowledged: its connections close and their devices send again. The head's state
+    /// goes back to what is durable, and the log goes on in a new segment if the disk lets it.
+    fn failed(&mut self, error: &StoreError) -> Turn {
+        error!(%error, "commit failed; nothing of it is acknowledged");
+        self.metrics.store_failures_total.add(1);
+        self.waiting.clear();
+        self.group_bytes = 0;
+        let recovered = self.log.recover_from_failure().and_then(|()| self.reload());
+        if let Err(error) = recovered {
+            error!(%error, "the log cannot be written any more; restart the gateway when the disk is well again");
+            self.gate.fail();
+            return Turn::Failed;
+        }
+        warn!(durable = self.log.durable_offset().0, "the log goes on in a new segment");
+        Turn::Next
+    }
+
+    /// Folds the durable log from the last good state again, because the failed group was folded already.
+    fn reload(&mut self) -> Result<(), StoreError> {
+        self.head.reset();
+        let mut reader = self.log.reader(self.head.applied().next());
+        self.head.replay(&mut reader)
+    }
+}
+
+fn weight(submission: &Submission) -> usize {
+    match submission {
+        Submission::Publish(publish, _) => publish.payload.len() + publish.topic.len(),
+        Submission::SessionEnded(_) | Submission::Append(..) | Submission::Stop => 0,
+    }
+}
