@@ -21,7 +21,7 @@ use crate::forward::river::{self, River};
 use crate::halo::Fold;
 use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
-use crate::record::{Body, Offset, Start};
+use crate::record::{Body, Offset, Start, StartEpoch};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::durable::Durable;
 use crate::store::fs::Disk;
@@ -67,6 +67,7 @@ pub struct App {
     address: SocketAddr,
     router: Router,
     metrics: Arc<Metrics>,
+    epoch: StartEpoch,
     durable: Arc<Durable>,
     folded: Arc<AtomicU64>,
     inlet: Arc<Inlet>,
@@ -101,7 +102,7 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let (clock, metrics, gate) = (Clock::system(), Arc::new(Metrics::default()), Arc::new(Gate::default()));
-        let grammar = Grammar::new(&config.gateway.root).expect("validated with the configuration");
+        let grammar = config.grammar();
         let folder = config.gateway.data_dir.as_path();
         std::fs::create_dir_all(folder)
             .map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
@@ -123,7 +124,7 @@ impl App {
         let router = Router::new(&config.broker, policy, Arc::clone(&metrics));
         router.load_retained(head.retained());
 
-        let durable = log.watermark();
+        let (epoch, durable) = (log.epoch(), log.watermark());
         let reader = log.reader(fold.applied().next());
         let first = first_records(&config, &head);
         let waker = asker.clone();
@@ -181,6 +182,7 @@ impl App {
             address,
             router,
             metrics,
+            epoch,
             durable,
             folded,
             inlet,
@@ -212,6 +214,11 @@ impl App {
     /// Counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Which start of this data folder it is.
+    pub fn epoch(&self) -> StartEpoch {
+        self.epoch
     }
 
     /// The last durable record.

@@ -52,7 +52,7 @@ impl Default for Gateway {
     fn default() -> Self {
         Self {
             id: "gateway".to_owned(),
-            root: topic::DEFAULT_ROOT.to_owned(),
+            root: topic::ROOT_DEFAULT.to_owned(),
             data_dir: PathBuf::from("halo-data"),
             mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
         }
@@ -184,6 +184,11 @@ impl Config {
             return invalid("assignment", error.to_string());
         }
         Ok(())
+    }
+
+    /// The grammar of this gateway's topics.
+    pub fn grammar(&self) -> topic::Grammar {
+        topic::Grammar::new(&self.gateway.root).expect("validated when it was loaded")
     }
 
     /// The part of the configuration that changes what a fold computes.

@@ -43,3 +43,20 @@ pub(super) struct Folder {
     #[arg(long)]
     json: bool,
 }
+
+/// Runs one of the commands.
+pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Verify(folder) => verify(&folder),
+        Command::Dump { folder, from, device } => dump(&folder, Offset(from), device.as_deref()),
+    }
+}
+
+/// The log's own folder; a data folder without one is named as such rather than shown as empty.
+fn log_folder(folder: &Folder) -> Result<PathBuf, Failure> {
+    let log = folder.data_dir.join(LOG_FOLDER);
+    if log.is_dir() {
+        return Ok(log);
+    }
+    Err(format!("{} holds no log: wanted a gateway's data folder, with a folder {LOG_FOLDER:?} in it", folder.data_dir.display()).into())
+}
