@@ -1,0 +1,168 @@
+//! Listening, and the life of all connections together.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::config::Config;
+use super::receipt::{Kick, Mailbox};
+use super::router::Router;
+use super::seam::{OwnedTopics, SessionKey, Sink};
+use super::task::Connection;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// Connections above the limit that are still answered "quota exceeded"; beyond them sockets are closed unanswered.
+const REFUSALS_MAX: usize = 64;
+/// Out of file descriptors, say: how long to leave the listener alone.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the broker cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Others could reach it, and nobody would be asked who they are.
+    #[error(
+        "listening on {addr} needs authentication, which this version does not have; use 127.0.0.1:{}",
+        addr.port()
+    )]
+    NotLoopback {
+        /// The address asked for.
+        addr: SocketAddr,
+    },
+    /// Somebody listens there already.
+    #[error(
+        "{addr} is already in use, perhaps by another MQTT broker; stop it, or listen on another port, for example {}:{}",
+        addr.ip(),
+        addr.port().checked_add(1).unwrap_or(1883)
+    )]
+    Taken {
+        /// The address asked for.
+        addr: SocketAddr,
+    },
+    /// Anything else the operating system says.
+    #[error("listen on {addr}: {error}")]
+    Io {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What it said.
+        error: io::Error,
+    },
+}
+
+/// Listens on a loopback address; port 0 takes any free port.
+///
+/// # Errors
+/// By variant; each says the way out.
+pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
+    if !addr.ip().is_loopback() {
+        return Err(BindError::NotLoopback { addr });
+    }
+    TcpListener::bind(addr).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { addr },
+        _ => BindError::Io { addr, error },
+    })
+}
+
+/// The MQTT front: serves listeners until it is told to stop.
+pub struct Broker(Arc<Shared>);
+
+/// What every connection uses.
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) router: Router,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) owned: Arc<dyn OwnedTopics>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    connections: Mutex<HashMap<SessionKey, Arc<Mailbox>>>,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<Mailbox>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn connection_over(&self, key: SessionKey) {
+        self.connections().remove(&key);
+        self.metrics.broker_closed_total.add(1);
+    }
+}
+
+impl Broker {
+    /// Joins the parts; `router` carries the policy and may be in use already.
+    pub fn new(
+        config: Config,
+        router: Router,
+        sink: Arc<dyn Sink>,
+        owned: Arc<dyn OwnedTopics>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let connections = Mutex::default();
+        Self(Arc::new(Shared { config: Arc::new(config), router, sink, owned, clock, metrics, connections }))
+    }
+
+    /// Accepts connections, each a task on `tracker`, until `stop` is cancelled; then tells every client that the gateway stops, lets
+    /// what is in flight settle for at most `shutdown_s`, and returns when every connection is over.
+    pub async fn serve(self, listener: TcpListener, tracker: TaskTracker, stop: CancellationToken) {
+        let alive = TaskTracker::new();
+        while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+            match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(connection) = self.admit(stream, peer) {
+                        drop(tracker.spawn(alive.track_future(connection.run())));
+                    }
+                }
+                Err(error) => {
+                    warn!(%error, "connection not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        self.0.connections().values().for_each(|mailbox| mailbox.kick(Kick::Shutdown));
+        alive.close();
+        alive.wait().await;
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<Connection> {
+        self.0.metrics.broker_connections_total.add(1);
+        let mut connections = self.0.connections();
+        if connections.len() >= self.0.config.connections_max.saturating_add(REFUSALS_MAX) {
+            self.0.metrics.broker_closed_total.add(1);
+            return None;
+        }
+        let full = connections.len() >= self.0.config.connections_max;
+        let (key, mailbox) = (self.0.router.next_key(), Arc::<Mailbox>::default());
+        connections.insert(key, Arc::clone(&mailbox));
+        Some(Connection::new(Arc::clone(&self.0), stream, peer, key, mailbox, full))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_others_can_reach_is_refused_with_the_way_out() {
+        let error = bind("0.0.0.0:1883".parse().unwrap()).await.unwrap_err();
+        let expected =
+            "listening on 0.0.0.0:1883 needs authentication, which this version does not have; use 127.0.0.1:1883";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_the_way_out() {
+        let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let addr = first.local_addr().unwrap();
+        let error = bind(addr).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{addr} is already in use")), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! What can happen to a session, and what it wants done.
+
+use std::sync::Arc;
+
+use crate::broker::codec::{Malformed, Packet, Reply, SubscribeRequest, reason};
+use crate::broker::message::{Delivery, Message};
+use crate::broker::receipt::{Kick, Ticket};
+use crate::broker::seam::{Disposition, Outcome, Principal};
+
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    Packet(Packet<'a>),
+    Malformed(&'a Malformed),
+    /// The answer to [`Effect::Register`]: the client id is this session's, or the reason why not.
+    Registered(Result<(), u8>),
+    /// The sink's answer to [`Effect::Offer`].
+    Offered(Ticket, Disposition),
+    Settled(Ticket, Outcome),
+    /// Only while [`Session::may_send`](super::Session::may_send).
+    Deliver(Delivery),
+    /// A delivery with this packet identifier was larger than the client takes.
+    Undeliverable {
+        id: Option<u16>,
+    },
+    Kick(Kick),
+    /// Time has passed; `reading`: the client's packets would have been seen.
+    Time {
+        reading: bool,
+    },
+    /// The socket is closed or broken.
+    PeerGone,
+    /// What is in flight had its time to settle.
+    ShutdownDue,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    Reply(Reply),
+    Register {
+        client_id: Arc<str>,
+        principal: Principal,
+    },
+    Offer {
+        ticket: Ticket,
+        message: Message,
+        will: bool,
+    },
+    Route(Message),
+    /// Subscribe, and send the retained messages where asked for.
+    Subscribe(Vec<(SubscribeRequest, SendRetained)>),
+    Unsubscribe(Vec<Arc<str>>),
+    /// Flush, then close the socket.
+    Close(Cause),
+}
+
+pub(crate) type SendRetained = bool;
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The client said DISCONNECT, with this reason code.
+    Disconnected(u8),
+    /// The socket closed without a DISCONNECT.
+    Gone,
+    /// No CONNECT in time.
+    ConnectTimeout,
+    /// The CONNECT was refused.
+    ConnectRefused(u8),
+    /// It broke the protocol.
+    Violation(u8),
+    /// A publish was refused and the protocol has no gentler way to say so.
+    PublishRefused(u8),
+    /// Nothing heard for one and a half keep-alive times.
+    KeepAlive,
+    Kicked(Kick),
+    /// The log failed.
+    LogFailed,
+}
+
+impl Cause {
+    /// The reason code of the DISCONNECT an MQTT 5 client gets, if it gets one.
+    pub(super) fn disconnect_code(self) -> Option<u8> {
+        match self {
+            Self::Disconnected(_) | Self::Gone | Self::ConnectTimeout | Self::ConnectRefused(_) => None,
+            Self::Violation(code) | Self::PublishRefused(code) => Some(code),
+            Self::KeepAlive => Some(reason::KEEP_ALIVE),
+            Self::Kicked(Kick::TakenOver) => Some(reason::TAKEN_OVER),
+            Self::Kicked(Kick::TooSlow) => Some(reason::QUOTA),
+            Self::Kicked(Kick::Shutdown) => Some(reason::SHUTTING_DOWN),
+            Self::LogFailed => Some(reason::IMPLEMENTATION),
+        }
+    }
+
+    /// Whether the client's will is due. A stopping gateway does not speak for its clients: they are not gone, it is.
+    pub(super) fn fires_will(self) -> bool {
+        !matches!(self, Self::Disconnected(reason::SUCCESS) | Self::Kicked(Kick::Shutdown))
+    }
+}
