@@ -1,1 +1,45 @@
-//! 2. Records become durable.
+//! 2. Records become durable: one append-only log of segment files, and a disposable state engine beside it.
+//!
+//! **In**: drafts, one at a time ([`Log::push`]). **Out**: offsets once they are durable ([`Log::commit`]), records in
+//! offset order to any number of readers ([`Reader::next`]).
+//!
+//! **Invariant**: when `commit` has returned an offset, every record up to it is on the medium, names of files included,
+//! and every later reader sees it byte for byte, at that offset, until retention removes it. What was cut never returns.
+//!
+//! **Failure model**: power cuts at any moment, also during recovery; torn and reordered writes within what was not
+//! synced; failing calls, after which a sync is never repeated; flipped bits and lost pages, which cost the records
+//! they touch and are reported ([`Finding`]). See [`fs`] for what is assumed of the medium, [`format`] for the bytes.
+//!
+//! **Who calls**: one owner thread has the [`Log`]; readers belong to whoever pulls. `store` does not know what a record
+//! means.
+
+#![deny(clippy::unwrap_used, clippy::indexing_slicing)]
+
+pub mod format;
+pub mod fs;
+mod codec;
+mod durable;
+mod error;
+mod folder;
+mod footer;
+mod helper;
+mod log;
+mod reader;
+mod recover;
+mod salt;
+mod scan;
+mod segment;
+mod verify;
+mod walk;
+
+pub use durable::Durable;
+pub use error::{Damage, Finding, StoreError};
+pub use footer::{Footer, FrameRange, Place, Summary, tag};
+pub use fs::{Disk, Fs, FsFile};
+pub use log::{Log, Options};
+pub use reader::{Batch, Reader};
+pub use recover::Recovered;
+pub use verify::{Dumped, Progress, Verified, dump, verify};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! Between a [`Body`] and the bytes of a record: a small clear head of numbers and names (postcard), then the rest:
+//! payload bytes or text as they are. Names travel as numbers of their segment.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::format::kind;
+use crate::record::{
+    Body, ClockUse, Conflict, Cursor, Duplicates, Format, Frame, Gap, GatewayTime, Identity, Name, Offset, Presence,
+    Quarantine, Retained, Start, WallJump,
+};
+
+/// The version of every kind of record that this program writes.
+pub(crate) const VERSION: u8 = 1;
+/// Room for the longest head: a frame's, with every number at its longest, has 64 bytes.
+pub(crate) const HEAD_MAX: usize = 128;
+
+const _: () = assert!(HEAD_MAX <= u8::MAX as usize);
+
+/// Why a record that is intact cannot be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// A kind, version or flag of a newer program.
+    Unknown,
+    /// The definition of this name is lost.
+    Name(u32),
+    /// The bytes do not fit the kind.
+    Malformed,
+}
+
+/// A body ready to be written.
+pub(crate) struct Encoded<'a> {
+    pub(crate) kind: u8,
+    head: [u8; HEAD_MAX],
+    head_len: usize,
+    pub(crate) rest: Cow<'a, [u8]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FrameHead {
+    device: u32,
+    publisher: u32,
+    subject: u32,
+    identity: Option<Identity>,
+    format: Format,
+    qos: u8,
+    arrival: Before,
+    clock: ClockUse,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RetainedHead {
+    topic: u32,
+    publisher: u32,
+    qos: u8,
+    arrival: Before,
+}
+
+/// A device and whose halo shows it, with what is particular to the kind.
+#[derive(Serialize, Deserialize)]
+struct About<T> {
+    device: u32,
+    subject: u32,
+    what: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Missing {
+    boot: u32,
+    first: u32,
+    last: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CursorHead {
+    consumer: u32,
+    confirmed: Offset,
+}
+
+/// A time as its distance before the record's stamp: usually two bytes instead of twelve.
+#[derive(Serialize, Deserialize)]
+struct Before {
+    wall_ms: i64,
+    mono_ms: i64,
+}
+
+impl Before {
+    fn new(at: GatewayTime, stamp: GatewayTime) -> Self {
+        let mono_ms = stamp.mono_ms.wrapping_sub(at.mono_ms).cast_signed();
+        Self { wall_ms: stamp.wall_ms.wrapping_sub(at.wall_ms), mono_ms }
+    }
+
+    fn at(&self, stamp: GatewayTime) -> GatewayTime {
+        let mono_ms = stamp.mono_ms.wrapping_sub(self.mono_ms.cast_unsigned());
+        GatewayTime { wall_ms: stamp.wall_ms.wrapping_sub(self.wall_ms), mono_ms }
+    }
+}
+
+/// The names a body uses; [`encode`] wants their numbers in the same places.
+pub(crate) fn names(body: &Body) -> [Option<&Name>; 3] {
+    match body {
+        Body::Frame(frame) => [Some(&frame.device), Some(&frame.publisher), Some(&frame.subject)],
+        Body::Retained(retained) => [Some(&retained.topic), Some(&retained.publisher), None],
+        Body::Connected(it) | Body::Gone(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Quarantine(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Gap(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Duplicates(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Conflict(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Cursor(it) => [Some(&it.consumer), None, None],
+        Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Config(_) => [None; 3],
+    }
+}
+
+/// What follows the head: bytes and text as they are, larger structures as postcard.
+pub(crate) fn rest(body: &Body) -> Result<Cow<'_, [u8]>, postcard::Error> {
+    Ok(match body {
+        Body::Frame(frame) => Cow::Borrowed(&frame.payload),
+        Body::Retained(retained) => Cow::Borrowed(&retained.payload),
+        Body::Quarantine(quarantine) => Cow::Borrowed(quarantine.reason.as_bytes()),
+        Body::Start(start) => Cow::Borrowed(start.version.as_bytes()),
+        Body::Config(config) => Cow::Owned(postcard::to_stdvec(config)?),
+        _ => Cow::Borrowed(&[]),
+    })
+}
+
+impl<'a> Encoded<'a> {
+    pub(crate) fn head(&self) -> &[u8] {
+        self.head.get(..self.head_len).unwrap_or_default()
+    }
+
+    fn new(kind: u8, head: &impl Serialize, rest: Cow<'a, [u8]>) -> Result<Self, postcard::Error> {
+        let mut bytes = [0; HEAD_MAX];
+        let head_len = postcard::to_slice(head, &mut bytes)?.len();
+        Ok(Self { kind, head: bytes, head_len, rest })
+    }
+}
+
+/// Encodes `body` with the numbers of its [`names`] and its [`rest`].
+pub(crate) fn encode<'a>(
+    body: &Body,
+    stamp: GatewayTime,
+    [a, b, c]: [u32; 3],
+    rest: Cow<'a, [u8]>,
+) -> Result<Encoded<'a>, postcard::Error> {
+    match body {
+        Body::Frame(frame) => Encoded::new(kind::FRAME, &frame_head(frame, stamp, [a, b, c]), rest),
+        Body::Retained(retained) => {
+            let arrival = Before::new(retained.arrival, stamp);
+            Encoded::new(kind::RETAINED, &RetainedHead { topic: a, publisher: b, qos: retained.qos, arrival }, rest)
+        }
+        Body::Tick => Encoded::new(kind::TICK, &(), rest),
+        Body::Start(_) => Encoded::new(kind::START, &(), rest),
+        Body::WallJump(jump) => Encoded::new(kind::WALL_JUMP, jump, rest),
+        Body::Config(_) => Encoded::new(kind::CONFIG, &(), rest),
+        Body::Connected(_) => Encoded::new(kind::CONNECTED, &about(a, b, ()), rest),
+        Body::Gone(_) => Encoded::new(kind::GONE, &about(a, b, ()), rest),
+        Body::Quarantine(_) => Encoded::new(kind::QUARANTINE, &about(a, b, ()), rest),
+        Body::Gap(gap) => {
+            let missing = Missing { boot: gap.boot, first: gap.first, last: gap.last };
+            Encoded::new(kind::GAP, &about(a, b, missing), rest)
+        }
+        Body::Duplicates(it) => Encoded::new(kind::DUPLICATES, &about(a, b, it.count), rest),
+        Body::Conflict(it) => Encoded::new(kind::CONFLICT, &about(a, b, it.identity), rest),
+        Body::Cursor(it) => Encoded::new(kind::CURSOR, &CursorHead { consumer: a, confirmed: it.confirmed }, rest),
+    }
+}
+
+fn frame_head(frame: &Frame, stamp: GatewayTime, [device, publisher, subject]: [u32; 3]) -> FrameHead {
+    let Frame { identity, format, qos, clock, .. } = *frame;
+    FrameHead { device, publisher, subject, identity, format, qos, arrival: Before::new(frame.arrival, stamp), clock }
+}
+
+fn about<T>(device: u32, subject: u32, what: T) -> About<T> {
+    About { device, subject, what }
+}
+
+/// Decodes a record's head and rest.
+pub(crate) fn decode(
+    (kind, version, flags): (u8, u8, u8),
+    stamp: GatewayTime,
+    head: &[u8],
+    rest: Bytes,
+    names: &[Name],
+) -> Result<Body, Unread> {
+    if version != VERSION || flags != 0 {
+        return Err(Unread::Unknown);
+    }
+    Ok(match kind {
+        kind::FRAME => Body::Frame(frame(read(head)?, stamp, rest, names)?),
+        kind::RETAINED => {
+            let head: RetainedHead = read(head)?;
+            Body::Retained(Retained {
+                topic: name(names, head.topic)?,
+                publisher: name(names, head.publisher)?,
+                qos: head.qos,
+                arrival: head.arrival.at(stamp),
+                payload: rest,
+            })
+        }
+        kind::TICK => Body::Tick,
+        kind::START => Body::Start(Start { version: text(&rest)? }),
+        kind::WALL_JUMP => Body::WallJump(read::<WallJump>(head)?),
+        kind::CONFIG => Body::Config(read(&rest)?),
+        kind::CONNECTED => Body::Connected(presence(head, names)?),
+        kind::GONE => Body::Gone(presence(head, names)?),
+        kind::QUARANTINE => {
+            let Presence { device, subject } = presence(head, names)?;
+            Body::Quarantine(Quarantine { device, subject, reason: text(&rest)? })
+        }
+        kind::GAP => {
+            let (device, subject, Missing { boot, first, last }) = said(head, names)?;
+            Body::Gap(Gap { device, subject, boot, first, last })
+        }
+        kind::DUPLICATES => {
+            let (device, subject, count) = said(head, names)?;
+            Body::Duplicates(Duplicates { device, subject, count })
+        }
+        kind::CONFLICT => {
+            let (device, subject, identity) = said(head, names)?;
+            Body::Conflict(Conflict { device, subject, identity })
+        }
+        kind::CURSOR => {
+            let head: CursorHead = read(head)?;
+            Body::Cursor(Cursor { consumer: name(names, head.consumer)?, confirmed: head.confirmed })
+        }
+        _ => return Err(Unread::Unknown),
+    })
+}
+
+fn frame(head: FrameHead, stamp: GatewayTime, payload: Bytes, names: &[Name]) -> Result<Frame, Unread> {
+    Ok(Frame {
+        device: name(names, head.device)?,
+        publisher: name(names, head.publisher)?,
+        subject: name(names, head.subject)?,
+        identity: head.identity,
+        format: head.format,
+        arrival: head.arrival.at(stamp),
+        qos: head.qos,
+        clock: head.clock,
+        payload,
+    })
+}
+
+fn presence(head: &[u8], names: &[Name]) -> Result<Presence, Unread> {
+    let (device, subject, ()) = said(head, names)?;
+    Ok(Presence { device, subject })
+}
+
+fn said<'a, T: Deserialize<'a>>(head: &'a [u8], names: &[Name]) -> Result<(Name, Name, T), Unread> {
+    let About { device, subject, what } = read(head)?;
+    Ok((name(names, device)?, name(names, subject)?, what))
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread> {
+    postcard::from_bytes(bytes).map_err(|_| Unread::Malformed)
+}
+
+fn text(bytes: &[u8]) -> Result<String, Unread> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| Unread::Malformed)
+}
+
+fn name(names: &[Name], number: u32) -> Result<Name, Unread> {
+    // An empty name stands where a definition is lost: no device, subject, topic or principal is called nothing.
+    let known = names.get(number as usize).filter(|name| !name.is_empty());
+    known.cloned().ok_or(Unread::Name(number))
+}
+
+/// Definitions: the names from number `first` on.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Definitions<'a> {
+    pub(crate) first: u32,
+    #[serde(borrow)]
+    pub(crate) names: Vec<&'a str>,
+}
+
+impl Definitions<'_> {
+    /// Puts the names of a `NAMES` record into their places.
+    pub(crate) fn learn(bytes: &[u8], names: &mut Vec<Name>) -> Result<(), Unread> {
+        let definitions: Definitions<'_> = read(bytes)?;
+        // A segment has fewer names than bytes; more than this is not ours.
+        let first = usize::try_from(definitions.first).map_err(|_| Unread::Malformed)?;
+        if first > super::format::BODY_MAX {
+            return Err(Unread::Malformed);
+        }
+        let end = first + definitions.names.len();
+        if names.len() < end {
+            names.resize_with(end, || Name::from(""));
+        }
+        for (place, name) in names.iter_mut().skip(first).zip(definitions.names) {
+            if place.is_empty() {
+                *place = Name::from(name);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! The log's folder as readers see it: which segments there are, where each begins and ends, how far it is durable.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::durable::{Durable, Head};
+use super::error::{Damage, Finding, StoreError};
+use super::footer::{Footer, locate};
+use super::format::{FIRST_ITEM, Header};
+use super::fs::Fs;
+use super::segment::{self, Probe};
+use crate::record::Offset;
+
+/// A segment that holds records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) header: Header,
+    /// Offset of its first record.
+    pub(crate) first: Offset,
+    /// Where its items end; `None` while it is written to.
+    pub(crate) end: Option<u64>,
+}
+
+/// What log and readers share.
+pub(crate) struct Folder<F: Fs> {
+    pub(crate) fs: F,
+    pub(crate) dir: PathBuf,
+    pub(crate) durable: Arc<Durable>,
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl<F: Fs> Folder<F> {
+    pub(crate) fn new(fs: F, dir: &Path, durable: Durable, entries: Vec<Entry>) -> Self {
+        Self { fs, dir: dir.to_owned(), durable: Arc::new(durable), entries: Mutex::new(entries) }
+    }
+
+    /// A folder as it stands, without changing it and without the lock: what has become whole up to now.
+    pub(crate) fn look(fs: F, dir: &Path) -> Result<(Self, Vec<Finding>), StoreError> {
+        let probes = probe_all(&fs, dir, false)?;
+        let mut findings: Vec<Finding> = probes.iter().flat_map(|probe| probe.findings.clone()).collect();
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut head = Head::default();
+        for (at, probe) in probes.iter().enumerate() {
+            let read = StoreError::io("read segment", &probe.path);
+            let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else { continue };
+            let named = named_end(probe, probes.get(at + 1..).unwrap_or_default());
+            let end = end(probe, &header, named)?;
+            if end.junk > end.end {
+                let what = if named.is_some() { Damage::Stale } else { Damage::TornTail };
+                findings.push(Finding { segment: probe.number, bytes: end.end..end.junk, offsets: None, what });
+            }
+            if end.end > FIRST_ITEM {
+                entries.push(Entry { header, first, end: Some(end.end) });
+                head = Head { segment: probe.number, position: end.end, next: Offset(0), closed: true };
+            }
+        }
+        head.next = Offset(u64::MAX);
+        Ok((Self::new(fs, dir, Durable::new(Offset(0), head), entries), findings))
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.entries_mut().clone()
+    }
+
+    /// The segment in which `offset` stands, or the first one if it is older than all.
+    pub(crate) fn find(&self, offset: Offset) -> Option<Entry> {
+        let entries = self.entries_mut();
+        let after = entries.partition_point(|entry| entry.first <= offset);
+        entries.get(after.saturating_sub(1)).copied()
+    }
+
+    /// The entry of a segment and the one after it.
+    pub(crate) fn at(&self, number: u64) -> (Option<Entry>, Option<Entry>) {
+        let entries = self.entries_mut();
+        let at = entries.partition_point(|entry| entry.header.segment < number);
+        let this = entries.get(at).filter(|entry| entry.header.segment == number).copied();
+        (this, entries.get(at + usize::from(this.is_some())).copied())
+    }
+
+    /// The last segment ends at `end`.
+    pub(crate) fn end_last(&self, end: u64) {
+        if let Some(last) = self.entries_mut().last_mut() {
+            last.end.get_or_insert(end);
+        }
+    }
+
+    pub(crate) fn push(&self, entry: Entry) {
+        self.entries_mut().push(entry);
+    }
+
+    fn entries_mut(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at every segment file of a folder, in order.
+pub(crate) fn probe_all<F: Fs>(fs: &F, dir: &Path, write: bool) -> Result<Vec<Probe<F>>, StoreError> {
+    let names = fs.list(dir).map_err(StoreError::io("list", dir))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
+    numbers.sort_unstable();
+    numbers.into_iter().map(|number| Probe::new(fs, dir, number, write)).collect()
+}
+
+/// Where the first group of a later segment says that this one ends.
+pub(crate) fn named_end<F: Fs>(probe: &Probe<F>, later: &[Probe<F>]) -> Option<u64> {
+    let group = later.iter().find_map(|later| later.first_group)?;
+    (group.mark.segment == probe.number).then_some(group.mark.position)
+}
+
+/// Where a segment's items end: by a later segment's word, by its footer, or by scanning it.
+pub(crate) fn end<F: Fs>(probe: &Probe<F>, header: &Header, named: Option<u64>) -> Result<segment::Ends, StoreError> {
+    let read = || StoreError::io("read segment", &probe.path);
+    if let Some(footer) = locate(&probe.file, header.seed()).map_err(read())?
+        && named.is_none_or(|named| named == footer)
+    {
+        return Ok(segment::Ends { end: footer, junk: footer });
+    }
+    segment::find_end(&probe.file, header, named).map_err(read())
+}
+
+/// The footer of a segment, if it has one.
+pub(crate) fn footer<F: Fs>(file: &F::File, header: &Header) -> std::io::Result<Option<(u64, Footer)>> {
+    let Some(at) = locate(file, header.seed())? else { return Ok(None) };
+    Ok(Some((at, Footer::read(file, header.seed(), at)?)))
+}

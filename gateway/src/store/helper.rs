@@ -1,0 +1,143 @@
+//! Preparing the next segment and sealing the last one: off the commit path on a thread of its own, or in place where
+//! a simulation must be deterministic.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+
+use super::error::StoreError;
+use super::footer::{FooterBuilder, Numbers};
+use super::format::Header;
+use super::fs::Fs;
+use super::segment;
+
+/// At most one segment is being prepared; seals queue behind it.
+const JOBS_MAX: usize = 4;
+
+/// A segment ready to be written to.
+pub(crate) struct Prepared<F: Fs> {
+    pub(crate) header: Header,
+    pub(crate) file: Arc<F::File>,
+}
+
+/// A segment to seal: nothing is written to it any more.
+pub(crate) struct Seal<F: Fs> {
+    pub(crate) header: Header,
+    pub(crate) file: Arc<F::File>,
+    pub(crate) end: u64,
+    pub(crate) footer: FooterBuilder,
+    pub(crate) numbers: Numbers,
+}
+
+enum Job<F: Fs> {
+    Prepare(Header),
+    Seal(Box<Seal<F>>),
+}
+
+/// Who does it.
+pub(crate) struct Helper<F: Fs> {
+    works: Works<F>,
+    thread: Option<Thread<F>>,
+}
+
+struct Works<F: Fs> {
+    fs: F,
+    dir: PathBuf,
+    segment_bytes: u64,
+}
+
+struct Thread<F: Fs> {
+    jobs: Option<SyncSender<Job<F>>>,
+    prepared: std::sync::Mutex<Receiver<Result<Prepared<F>, StoreError>>>,
+    asked: bool,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl<F: Fs> Helper<F> {
+    pub(crate) fn new(fs: &F, dir: &Path, segment_bytes: u64, background: bool) -> Result<Self, StoreError> {
+        let works = || Works { fs: fs.clone(), dir: dir.to_owned(), segment_bytes };
+        let thread = background.then(|| Thread::start(works())).transpose();
+        let thread = thread.map_err(StoreError::io("start the segment thread of", dir))?;
+        Ok(Self { works: works(), thread })
+    }
+
+    /// Asks for a segment in advance; nothing happens where there is no thread, or when one is asked for already.
+    pub(crate) fn ask(&mut self, header: impl FnOnce() -> Header) {
+        if let Some(thread) = self.thread.as_mut().filter(|thread| !thread.asked) {
+            thread.asked = thread.send(Job::Prepare(header()));
+        }
+    }
+
+    /// The segment asked for, or one prepared on the spot.
+    pub(crate) fn take(&mut self, header: impl FnOnce() -> Header) -> Result<Prepared<F>, StoreError> {
+        if let Some(thread) = self.thread.as_mut().filter(|thread| thread.asked) {
+            thread.asked = false;
+            let prepared = thread.prepared.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
+            if let Ok(Ok(prepared)) = prepared {
+                return Ok(prepared);
+            }
+            // It failed some time ago; what counts is whether it fails now.
+        }
+        self.works.prepare(header())
+    }
+
+    /// Seals a segment. A failure is not the log's: the footer is only a shortcut, and the next start tries again.
+    pub(crate) fn seal(&self, seal: Seal<F>) {
+        match &self.thread {
+            Some(thread) => {
+                thread.send(Job::Seal(Box::new(seal)));
+            }
+            None => self.works.seal(seal),
+        }
+    }
+}
+
+impl<F: Fs> Works<F> {
+    fn prepare(&self, header: Header) -> Result<Prepared<F>, StoreError> {
+        let file = segment::prepare(&self.fs, &self.dir, &header, self.segment_bytes)?;
+        Ok(Prepared { header, file: Arc::new(file) })
+    }
+
+    fn seal(&self, seal: Seal<F>) {
+        let Seal { header, file, end, footer, numbers } = seal;
+        if let Err(error) = segment::seal(&*file, header.seed(), end, &footer, &numbers) {
+            tracing::warn!(segment = header.segment, %error, "segment not sealed: it will be at the next start");
+        }
+    }
+}
+
+impl<F: Fs> Thread<F> {
+    fn start(works: Works<F>) -> std::io::Result<Self> {
+        let (jobs, todo) = sync_channel::<Job<F>>(JOBS_MAX);
+        let (done, prepared) = sync_channel(1);
+        let run = move || {
+            while let Ok(job) = todo.recv() {
+                match job {
+                    // Nobody waits for it any more: the log is being closed.
+                    Job::Prepare(header) => drop(done.send(works.prepare(header))),
+                    Job::Seal(seal) => works.seal(*seal),
+                }
+            }
+        };
+        let handle = std::thread::Builder::new().name("segments".into()).spawn(run)?;
+        let prepared = std::sync::Mutex::new(prepared);
+        Ok(Self { jobs: Some(jobs), prepared, asked: false, handle: Some(handle) })
+    }
+
+    fn send(&self, job: Job<F>) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
+    }
+}
+
+impl<F: Fs> Drop for Thread<F> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // A prepared segment that nobody took stays as an empty file; the next start removes it.
+        let _ = self.prepared.get_mut().map(|prepared| prepared.try_recv());
+        if let Some(handle) = self.handle.take() {
+            // A panic of the thread has been printed; closing goes on.
+            handle.join().ok();
+        }
+    }
+}

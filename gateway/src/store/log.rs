@@ -1,0 +1,463 @@
+//! The log: records are gathered into a group, one write and one sync make the group durable. A failed write or sync
+//! poisons the segment: nothing of it is acknowledged any more and the sync is never tried again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::codec::{self, Definitions, HEAD_MAX};
+use super::durable::{Durable, Head};
+use super::error::{Finding, StoreError};
+use super::folder::{Entry, Folder};
+use super::footer::{self, FooterBuilder, Numbers};
+use super::format::{FIRST_ITEM, FORMAT, GROUP_LEN, Group, Header, Mark, RECORD_LEN, RecordHeader, kind, pad};
+use super::fs::{Fs, FsFile};
+use super::helper::{Helper, Prepared, Seal};
+use super::reader::Reader;
+use super::recover::{Recovered, recover};
+use super::salt::Salts;
+use super::segment;
+use super::walk::{Walk, Walked};
+use crate::metrics::Metrics;
+use crate::record::{Draft, GatewayTime, KeyId, Name, Offset, StartEpoch};
+
+/// How a log is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of room per segment, allocated in advance. Default 16 MB; at least 16 KB.
+    pub segment_bytes: u64,
+    /// Bytes a group may have. Default 4 MB; a segment is ended when less than a whole group fits, so at most half of one.
+    pub group_bytes: usize,
+    /// Whether segments are prepared and sealed on a thread of their own. Off only in deterministic simulations.
+    pub background: bool,
+    /// Where salts come from: `None` = the operating system, a seed only in simulations.
+    pub salt_seed: Option<u64>,
+    /// Where records, bytes, syncs and failures are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let metrics = Arc::default();
+        Self { segment_bytes: 16 << 20, group_bytes: 4 << 20, background: true, salt_seed: None, metrics }
+    }
+}
+
+/// The log's writer; there is one per folder.
+pub struct Log<F: Fs> {
+    folder: Arc<Folder<F>>,
+    options: Options,
+    helper: Helper<F>,
+    salts: Salts,
+    epoch: StartEpoch,
+    next_offset: Offset,
+    next_segment: u64,
+    mark: Mark,
+    active: Active<F>,
+    group: Pending,
+    poisoned: bool,
+    _lock: F::Lock,
+}
+
+/// The segment that is written to.
+struct Active<F: Fs> {
+    header: Header,
+    file: Arc<F::File>,
+    tail: u64,
+    numbers: Numbers,
+    footer: FooterBuilder,
+}
+
+/// The group that gathers; `bytes` begins with room for its header.
+#[derive(Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    first: Offset,
+    count: u32,
+    /// How many names were defined before it, and what the copies of its own definitions will need.
+    names_before: usize,
+    copies_len: usize,
+}
+
+impl<F: Fs> Log<F> {
+    /// Takes the folder (created if need be), recovers what is in it, and begins a new segment.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Newer`], [`StoreError::Io`]: nothing has been lost, the folder is as before.
+    pub fn open(fs: F, dir: &Path, options: Options) -> Result<(Self, Recovered), StoreError> {
+        fs.create_dir(dir).map_err(StoreError::io("create folder", dir))?;
+        let lock = fs.lock(&dir.join("lock")).map_err(|source| match source.kind() {
+            std::io::ErrorKind::WouldBlock => StoreError::InUse(dir.to_owned()),
+            _ => StoreError::io("lock", dir.join("lock"))(source),
+        })?;
+        let options = options.within_bounds();
+        let recovery = recover(&fs, dir)?;
+        let epoch = recovery.recovered.epoch;
+        let mut salts = Salts::new(options.salt_seed);
+        let mut helper = Helper::new(&fs, dir, options.segment_bytes, options.background)?;
+        let header = Header { version: FORMAT, epoch, segment: recovery.next_segment, salt: salts.next() };
+        let prepared = helper.take(|| header)?;
+        for number in &recovery.empty {
+            let path = segment::path(dir, *number);
+            fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;
+        }
+        let recovered = recovery.recovered;
+        let next_offset = Offset(recovered.durable.0 + 1);
+        let head = Head { segment: header.segment, position: FIRST_ITEM, next: next_offset, closed: false };
+        let folder = Folder::new(fs, dir, Durable::new(recovered.durable, head), recovery.entries);
+        folder.push(Entry { header, first: next_offset, end: None });
+        let mark = recovery.last.map(|(segment, position)| Mark { segment, position });
+        let mut log = Self {
+            folder: Arc::new(folder),
+            options,
+            helper,
+            salts,
+            epoch,
+            next_offset,
+            next_segment: header.segment + 1,
+            mark: mark.unwrap_or_default(),
+            active: Active::new(prepared),
+            group: Pending::default(),
+            poisoned: false,
+            _lock: lock,
+        };
+        log.ask_for_segment();
+        Ok((log, recovered))
+    }
+
+    /// Puts a record into the group: it has its place now, but is not durable before [`Log::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError::GroupFull`]: commit, then push again. [`StoreError::TooLong`], [`StoreError::Unwritable`]: refuse
+    /// it. [`StoreError::Io`]: no new segment could be made, try again. [`StoreError::Poisoned`].
+    pub fn push(&mut self, draft: &Draft, stamp: GatewayTime) -> Result<Offset, StoreError> {
+        if self.poisoned {
+            return Err(StoreError::Poisoned);
+        }
+        let rest = codec::rest(&draft.body)?;
+        let names = codec::names(&draft.body);
+        self.make_room(rest.len(), &names)?;
+        let fresh = self.active.numbers.len();
+        let numbers = names.map(|name| name.map_or(0, |name| self.active.numbers.number(name)));
+        let offset = self.next_offset;
+        let encoded = codec::encode(&draft.body, stamp, numbers, rest).inspect_err(|_| {
+            self.active.numbers.truncate(fresh);
+        })?;
+        self.define_names(fresh, stamp)?;
+        let position = self.append(encoded.kind, draft.cause, stamp, encoded.head(), &encoded.rest);
+        let device = footer::device(&draft.body).and_then(|name| self.active.numbers.get(name));
+        self.active.footer.add(offset, stamp, &draft.body, device, position);
+        self.group.count += 1;
+        self.next_offset = Offset(offset.0 + 1);
+        Ok(offset)
+    }
+
+    /// Makes the group durable with one write and one sync; the last durable offset. Does nothing without a group.
+    ///
+    /// # Errors
+    /// [`StoreError::Commit`]: nothing of the group may be acknowledged; see [`Log::recover_from_failure`].
+    /// [`StoreError::Poisoned`].
+    pub fn commit(&mut self) -> Result<Offset, StoreError> {
+        if self.poisoned {
+            return Err(StoreError::Poisoned);
+        }
+        if self.group.count == 0 {
+            return Ok(self.durable());
+        }
+        self.copy_names()?;
+        self.finish_group();
+        let file = &self.active.file;
+        let written = file.write_at(&self.group.bytes, self.active.tail).and_then(|()| file.sync_data());
+        if let Err(source) = written {
+            return Err(self.poison(source));
+        }
+        let len = self.group.bytes.len() as u64;
+        self.active.tail += len;
+        self.mark = Mark { segment: self.active.header.segment, position: self.active.tail };
+        let metrics = &self.options.metrics;
+        metrics.store_records_total.add(u64::from(self.group.count));
+        metrics.store_bytes_total.add(len);
+        metrics.store_syncs_total.add(1);
+        let durable = Offset(self.next_offset.0 - 1);
+        self.folder.durable.advance(durable, self.mark.segment, self.mark.position);
+        self.group.clear();
+        Ok(durable)
+    }
+
+    /// After a failed commit: reads what the disk really has of the segment, cuts it there, and goes on in a new one.
+    /// Offsets of the failed group are not used again. What of the acknowledged records the disk has lost comes back.
+    ///
+    /// # Errors
+    /// Any: the log stays read-only; it may be tried again.
+    pub fn recover_from_failure(&mut self) -> Result<Vec<Finding>, StoreError> {
+        if !self.poisoned {
+            return Ok(Vec::new());
+        }
+        self.group.clear();
+        let path = segment::path(&self.folder.dir, self.active.header.segment);
+        let (footer, numbers, findings) = self.verify_active().map_err(StoreError::io("verify segment", &path))?;
+        let prepared = self.prepared()?;
+        let header = self.active.header;
+        if self.active.tail > FIRST_ITEM {
+            // A fresh handle: the old one carries the failure.
+            let file = self.folder.fs.open(&path).map_err(StoreError::io("open segment", &path))?;
+            segment::seal(&file, header.seed(), self.active.tail, &footer, &numbers)
+                .map_err(StoreError::io("seal segment", &path))?;
+        }
+        self.begin_segment(prepared);
+        self.poisoned = false;
+        Ok(findings)
+    }
+
+    /// Ends the log in order: commits what is pending, seals the segment.
+    ///
+    /// # Errors
+    /// As [`Log::commit`]; what was durable stays so.
+    pub fn close(mut self) -> Result<Offset, StoreError> {
+        let durable = self.commit()?;
+        if self.active.tail > FIRST_ITEM {
+            let path = segment::path(&self.folder.dir, self.active.header.segment);
+            let Active { header, file, tail, numbers, footer } = &self.active;
+            segment::seal(&**file, header.seed(), *tail, footer, numbers)
+                .map_err(StoreError::io("seal segment", path))?;
+            self.folder.end_last(*tail);
+        }
+        Ok(durable)
+    }
+
+    /// The last durable offset; 0 when there is none.
+    pub fn durable(&self) -> Offset {
+        self.folder.durable.offset()
+    }
+
+    /// The offset the next pushed record will have.
+    pub fn next_offset(&self) -> Offset {
+        self.next_offset
+    }
+
+    /// The number of this start.
+    pub fn epoch(&self) -> StartEpoch {
+        self.epoch
+    }
+
+    /// Bytes gathered in the group so far.
+    pub fn pending_bytes(&self) -> usize {
+        self.group.bytes.len()
+    }
+
+    /// Records gathered in the group so far.
+    pub fn pending_records(&self) -> u32 {
+        self.group.count
+    }
+
+    /// Whether a commit has failed and the log has not been recovered since.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// The log's folder.
+    pub fn dir(&self) -> &Path {
+        &self.folder.dir
+    }
+
+    /// The watermark, for those who wait.
+    pub fn watermark(&self) -> Arc<Durable> {
+        Arc::clone(&self.folder.durable)
+    }
+
+    /// A reader of durable records from `from` on.
+    pub fn reader(&self, from: Offset) -> Reader<F> {
+        Reader::new(Arc::clone(&self.folder), from)
+    }
+
+    /// Sees to it that a record with this much behind its head fits, in a new segment if need be.
+    fn make_room(&mut self, rest: usize, names: &[Option<&Name>; 3]) -> Result<(), StoreError> {
+        let names: usize = names.iter().flatten().map(|name| name.len() + NAME_OVERHEAD).sum();
+        let one = RECORD_LEN + HEAD_MAX + rest + 8 + if names > 0 { RECORD_LEN + names + 8 } else { 0 };
+        // The copies of all definitions come at the end, twice.
+        let copies = self.group.copies_len + names;
+        let len = GROUP_LEN.max(self.group.bytes.len()) + one + 2 * (RECORD_LEN + 16 + copies);
+        if len > self.options.group_bytes {
+            let max = self.options.group_bytes;
+            return Err(if self.group.count == 0 { StoreError::TooLong { len, max } } else { StoreError::GroupFull });
+        }
+        if self.group.count == 0 {
+            self.begin_group()?;
+        }
+        Ok(())
+    }
+
+    fn begin_group(&mut self) -> Result<(), StoreError> {
+        if self.active.tail + self.options.group_bytes as u64 > self.options.segment_bytes {
+            let prepared = self.prepared()?;
+            let old = self.begin_segment(prepared);
+            let Active { header, file, tail, numbers, footer } = old;
+            self.helper.seal(Seal { header, file, end: tail, footer, numbers });
+            self.ask_for_segment();
+        }
+        self.group.bytes.clear();
+        self.group.bytes.resize(GROUP_LEN, 0);
+        self.group.first = self.next_offset;
+        self.group.names_before = self.active.numbers.len();
+        Ok(())
+    }
+
+    /// Goes over to a new segment; the one until now.
+    fn begin_segment(&mut self, prepared: Prepared<F>) -> Active<F> {
+        let header = prepared.header;
+        let old = std::mem::replace(&mut self.active, Active::new(prepared));
+        self.folder.end_last(old.tail);
+        self.folder.push(Entry { header, first: self.next_offset, end: None });
+        old
+    }
+
+    fn define_names(&mut self, from: usize, stamp: GatewayTime) -> Result<(), StoreError> {
+        let fresh = self.active.numbers.since(from);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.group.copies_len += fresh.iter().map(|name| name.len() + NAME_OVERHEAD).sum::<usize>();
+        let definitions = definitions(from, fresh)?;
+        self.append(kind::NAMES, None, stamp, &[], &definitions);
+        Ok(())
+    }
+
+    /// All names of the group once more at its end: a damaged definition costs no record but itself.
+    fn copy_names(&mut self) -> Result<(), StoreError> {
+        let from = self.group.names_before;
+        let fresh = self.active.numbers.since(from);
+        if !fresh.is_empty() {
+            let definitions = definitions(from, fresh)?;
+            self.append(kind::NAMES, None, self.active.footer.summary.last_stamp, &[], &definitions);
+        }
+        Ok(())
+    }
+
+    /// Appends one record to the group; where in the file it will stand.
+    fn append(&mut self, kind: u8, cause: Option<Offset>, stamp: GatewayTime, head: &[u8], rest: &[u8]) -> u64 {
+        let position = self.active.tail + self.group.bytes.len() as u64;
+        let seed = self.active.header.seed();
+        let at = self.group.bytes.len();
+        self.group.bytes.resize(at + RECORD_LEN, 0);
+        self.group.bytes.extend_from_slice(head);
+        self.group.bytes.extend_from_slice(rest);
+        pad(&mut self.group.bytes);
+        let padded = self.group.bytes.get(at + RECORD_LEN..).unwrap_or_default();
+        let header = RecordHeader {
+            length: u32::try_from(head.len() + rest.len()).unwrap_or(u32::MAX),
+            kind,
+            version: codec::VERSION,
+            head: u8::try_from(head.len()).unwrap_or(u8::MAX),
+            flags: 0,
+            key: KeyId(0),
+            epoch: self.epoch,
+            offset: self.next_offset,
+            stamp,
+            cause,
+            body_crc: seed.crc(position, padded),
+        };
+        let bytes = header.encode(seed, position);
+        if let Some(place) = self.group.bytes.get_mut(at..at + RECORD_LEN) {
+            place.copy_from_slice(&bytes);
+        }
+        position
+    }
+
+    fn finish_group(&mut self) {
+        let length = u32::try_from(self.group.bytes.len() - GROUP_LEN).unwrap_or(u32::MAX);
+        let header = Group { length, count: self.group.count, first: self.group.first, mark: self.mark };
+        let bytes = header.encode(self.active.header.seed(), self.active.tail);
+        if let Some(place) = self.group.bytes.get_mut(..GROUP_LEN) {
+            place.copy_from_slice(&bytes);
+        }
+    }
+
+    fn poison(&mut self, source: std::io::Error) -> StoreError {
+        self.poisoned = true;
+        self.group.clear();
+        self.options.metrics.store_failures_total.add(1);
+        let path = segment::path(&self.folder.dir, self.active.header.segment);
+        StoreError::Commit { path, source, durable: self.durable() }
+    }
+
+    /// Reads the durable part of the poisoned segment from the disk.
+    fn verify_active(&self) -> std::io::Result<(FooterBuilder, Numbers, Vec<Finding>)> {
+        let header = &self.active.header;
+        let file = self.folder.fs.open_read(&segment::path(&self.folder.dir, header.segment))?;
+        file.drop_cache()?;
+        let first = self.folder.at(header.segment).0.map_or(self.next_offset, |entry| entry.first);
+        let mut walk = Walk::new(header, first, super::scan::WINDOW);
+        let (mut records, mut findings) = (Vec::new(), Vec::new());
+        loop {
+            match walk.next(&file, self.active.tail, Some(Offset(self.durable().0 + 1)))? {
+                Walked::Record(record, at) => records.push((record, at.start)),
+                Walked::Found(finding) => findings.push(finding),
+                Walked::End => break,
+            }
+        }
+        let numbers = Numbers::from(walk.into_names());
+        let mut footer = FooterBuilder::default();
+        footer.summary.epoch = header.epoch;
+        for (record, position) in &records {
+            footer.add_read(record, &numbers, *position);
+        }
+        footer.summary.next = Offset(self.durable().0 + 1);
+        Ok((footer, numbers, findings))
+    }
+
+    fn prepared(&mut self) -> Result<Prepared<F>, StoreError> {
+        let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
+        self.helper.take(|| next_header(next, epoch, salts))
+    }
+
+    fn ask_for_segment(&mut self) {
+        let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
+        self.helper.ask(|| next_header(next, epoch, salts));
+    }
+}
+
+impl<F: Fs> Drop for Log<F> {
+    fn drop(&mut self) {
+        self.folder.durable.close();
+    }
+}
+
+impl<F: Fs> Active<F> {
+    fn new(Prepared { header, file }: Prepared<F>) -> Self {
+        let mut footer = FooterBuilder::default();
+        footer.summary.epoch = header.epoch;
+        Self { header, file, tail: FIRST_ITEM, numbers: Numbers::default(), footer }
+    }
+}
+
+impl Pending {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+        self.copies_len = 0;
+    }
+}
+
+impl Options {
+    fn within_bounds(mut self) -> Self {
+        self.segment_bytes = self.segment_bytes.max(SEGMENT_BYTES_MIN);
+        let most = usize::try_from((self.segment_bytes - FIRST_ITEM) / 2).unwrap_or(usize::MAX);
+        self.group_bytes = self.group_bytes.min(most).min(super::format::BODY_MAX);
+        self
+    }
+}
+
+/// Smallest segment: its headers and two groups of a few records.
+const SEGMENT_BYTES_MIN: u64 = 8 << 10;
+/// Bytes that a name takes in a definition besides its text, at most: a length of up to five bytes.
+const NAME_OVERHEAD: usize = 5;
+
+fn definitions(first: usize, names: &[Name]) -> Result<Vec<u8>, postcard::Error> {
+    let names = names.iter().map(|name| &**name).collect();
+    postcard::to_stdvec(&Definitions { first: u32::try_from(first).unwrap_or(u32::MAX), names })
+}
+
+fn next_header(next: &mut u64, epoch: StartEpoch, salts: &mut Salts) -> Header {
+    let segment = *next;
+    *next += 1;
+    Header { version: FORMAT, epoch, segment, salt: salts.next() }
+}

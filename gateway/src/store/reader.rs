@@ -1,0 +1,133 @@
+//! Pulls durable records from the files, at its own pace: the log never waits for a reader.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::durable::Durable;
+use super::error::{Damage, Finding, StoreError};
+use super::folder::{Entry, Folder};
+use super::fs::Fs;
+use super::scan::WINDOW;
+use super::segment;
+use super::walk::{Walk, Walked};
+use crate::record::{Offset, Record};
+
+/// Reads a log from an offset on, in order, across segments. Payloads are slices of what was read, not copies.
+pub struct Reader<F: Fs> {
+    folder: Arc<Folder<F>>,
+    from: Offset,
+    open: Option<Open<F>>,
+}
+
+struct Open<F: Fs> {
+    number: u64,
+    file: F::File,
+    walk: Walk,
+}
+
+/// What one call of [`Reader::next`] yields.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Records in offset order.
+    pub records: Vec<Record>,
+    /// What was skipped on the way because it is damaged or unknown.
+    pub findings: Vec<Finding>,
+    /// Bytes on disk of the records.
+    pub bytes: usize,
+}
+
+impl Batch {
+    /// Whether there was nothing to read yet.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.findings.is_empty()
+    }
+}
+
+impl<F: Fs> Reader<F> {
+    pub(crate) fn new(folder: Arc<Folder<F>>, from: Offset) -> Self {
+        Self { folder, from, open: None }
+    }
+
+    /// A reader over a folder that nobody need have open; it sees what was whole at this moment. Also what is wrong
+    /// with headers and ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] and [`StoreError::Io`].
+    pub fn over(fs: F, dir: &Path, from: Offset) -> Result<(Self, Vec<Finding>), StoreError> {
+        let (folder, findings) = Folder::look(fs, dir)?;
+        Ok((Self::new(Arc::new(folder), from), findings))
+    }
+
+    /// The offset after the last record read: where another reader could go on.
+    pub fn position(&self) -> Offset {
+        self.from
+    }
+
+    /// The watermark this reader follows; wait on it for more.
+    pub fn durable(&self) -> &Arc<Durable> {
+        &self.folder.durable
+    }
+
+    /// The next durable records: at least one if there is one, no more once `max_bytes` on disk are reached. Empty when
+    /// everything durable has been read; never blocks on the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the same records are read again by the next call.
+    pub fn next(&mut self, max_bytes: usize) -> Result<Batch, StoreError> {
+        let mut batch = Batch::default();
+        while batch.bytes < max_bytes.max(1) {
+            if self.open.is_none() && !self.open_segment()? {
+                break;
+            }
+            let Some(open) = &mut self.open else { break };
+            let head = self.folder.durable.head();
+            let (entry, after) = self.folder.at(open.number);
+            let (limit, next) = match entry.and_then(|entry| entry.end) {
+                _ if head.segment == open.number && !head.closed => (head.position, Some(head.next)),
+                Some(end) => (end, after.map(|after| after.first)),
+                None if head.segment == open.number => (head.position, Some(head.next)),
+                None => break,
+            };
+            let walked = open.walk.next(&open.file, limit, next);
+            match walked.map_err(StoreError::io("read segment", segment::path(&self.folder.dir, open.number)))? {
+                Walked::Record(record, at) if record.offset >= self.from => {
+                    self.from = Offset(record.offset.0 + 1);
+                    batch.bytes += (at.end - at.start) as usize;
+                    batch.records.push(record);
+                }
+                Walked::Record(..) => {}
+                Walked::Found(finding) => self.found(finding, &mut batch),
+                Walked::End if head.segment == open.number => break,
+                Walked::End => {
+                    let Some(after) = after else { break };
+                    let expected = open.walk.expected();
+                    self.enter(after, expected)?;
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Damage before the place we read from was another reader's to report.
+    fn found(&mut self, finding: Finding, batch: &mut Batch) {
+        if finding.offsets.as_ref().is_some_and(|offsets| *offsets.end() < self.from) {
+            return;
+        }
+        debug_assert!(finding.what != Damage::Header, "a segment without header is never entered");
+        batch.findings.push(finding);
+    }
+
+    fn open_segment(&mut self) -> Result<bool, StoreError> {
+        let Some(entry) = self.folder.find(self.from) else { return Ok(false) };
+        self.enter(entry, entry.first)?;
+        Ok(true)
+    }
+
+    fn enter(&mut self, Entry { header, .. }: Entry, expected: Offset) -> Result<(), StoreError> {
+        let path = segment::path(&self.folder.dir, header.segment);
+        let file = self.folder.fs.open_read(&path).map_err(StoreError::io("open segment", path))?;
+        let walk = Walk::new(&header, expected, WINDOW);
+        self.open = Some(Open { number: header.segment, file, walk });
+        Ok(())
+    }
+}

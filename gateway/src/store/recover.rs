@@ -1,0 +1,195 @@
+//! What happens at every start, before anything new is written: find where the log ends, cut what was never finished,
+//! make durable what is kept, seal it. Sealed segments are trusted, so the time does not depend on the backlog.
+//! Dying at any point of it and starting again comes to the same log.
+
+use std::path::Path;
+
+use super::error::{Damage, Finding, StoreError};
+use super::folder::{Entry, end, footer, named_end, probe_all};
+use super::footer::{FooterBuilder, Numbers, Summary};
+use super::format::{FIRST_ITEM, Header};
+use super::fs::{Fs, FsFile};
+use super::scan::WINDOW;
+use super::segment::{self, Probe};
+use super::walk::{Walk, Walked};
+use crate::record::{GatewayTime, Offset, StartEpoch};
+
+/// What a start found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The last durable offset; 0 in an empty log.
+    pub durable: Offset,
+    /// The number of this start.
+    pub epoch: StartEpoch,
+    /// Stamp of the last record, from which the monotonic time line goes on.
+    pub last_stamp: Option<GatewayTime>,
+    /// Segments that hold records.
+    pub segments: usize,
+    /// Whether the last start ended with [`Log::close`](super::Log::close).
+    pub clean: bool,
+    /// What was cut, and what is damaged in the segments that had to be read.
+    pub findings: Vec<Finding>,
+}
+
+/// What the log goes on from.
+pub(crate) struct Recovery {
+    pub(crate) recovered: Recovered,
+    pub(crate) entries: Vec<Entry>,
+    /// Where the last segment with records ends: the first mark of the next one.
+    pub(crate) last: Option<(u64, u64)>,
+    /// A number that no segment has or had.
+    pub(crate) next_segment: u64,
+    /// Segments that hold nothing; to be removed once a new one carries the epoch on.
+    pub(crate) empty: Vec<u64>,
+}
+
+struct Kept {
+    segment: u64,
+    end: u64,
+    summary: Summary,
+}
+
+pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError> {
+    let probes = probe_all(fs, dir, true)?;
+    let epoch = probes.iter().filter_map(|probe| probe.header).map(|header| header.epoch.0).max().unwrap_or(0);
+    let mut recovery = Recovery {
+        recovered: Recovered { epoch: StartEpoch(epoch + 1), clean: true, ..Recovered::default() },
+        entries: Vec::new(),
+        last: None,
+        next_segment: probes.last().map_or(1, |probe| probe.number + 1),
+        empty: Vec::new(),
+    };
+    recovery.recovered.findings = probes.iter().flat_map(|probe| probe.findings.clone()).collect();
+    let sealed = probes.iter().rposition(is_sealed).map_or(0, |at| at + 1);
+    let (trusted, open) = probes.split_at_checked(sealed).unwrap_or_default();
+    let mut kept = recovery.trust(trusted, probes.as_slice())?;
+    for (at, probe) in open.iter().enumerate() {
+        let later = open.get(at + 1..).unwrap_or_default();
+        if let Some(more) = recovery.settle(probe, later, kept.as_ref())? {
+            kept = Some(more);
+        }
+    }
+    if let Some(Kept { segment, end, summary }) = kept {
+        recovery.last = Some((segment, end));
+        recovery.recovered.durable = Offset(summary.next.0.saturating_sub(1));
+        recovery.recovered.last_stamp = (summary.records > 0).then_some(summary.last_stamp);
+    }
+    recovery.recovered.segments = recovery.entries.len();
+    Ok(recovery)
+}
+
+/// Sealed with a summary to go on from. A seal without one is scanned like an open segment.
+fn is_sealed<F: Fs>(probe: &Probe<F>) -> bool {
+    let footer = probe.header.and_then(|header| footer::<F>(&probe.file, &header).ok().flatten());
+    footer.is_some_and(|(_, footer)| footer.summary().is_some())
+}
+
+impl Recovery {
+    /// Lists the segments up to the last sealed one; only that one's summary is read.
+    fn trust<F: Fs>(&mut self, trusted: &[Probe<F>], all: &[Probe<F>]) -> Result<Option<Kept>, StoreError> {
+        for (at, probe) in trusted.iter().enumerate() {
+            let read = StoreError::io("read segment", &probe.path);
+            let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else { continue };
+            let named = named_end(probe, all.get(at + 1..).unwrap_or_default());
+            let end = match named {
+                Some(end) => end,
+                None => end(probe, &header, None)?.end,
+            };
+            self.entries.push(Entry { header, first, end: Some(end) });
+        }
+        let Some((probe, header)) = trusted.last().and_then(|probe| Some((probe, probe.header?))) else {
+            return Ok(None);
+        };
+        let found = footer::<F>(&probe.file, &header).map_err(StoreError::io("read segment", &probe.path))?;
+        let Some((end, footer)) = found else { return Ok(None) };
+        Ok(footer.summary().map(|summary| Kept { segment: probe.number, end, summary }))
+    }
+
+    /// Brings one segment that was being written to its end: sync, find the end, cut, seal.
+    fn settle<F: Fs>(
+        &mut self,
+        probe: &Probe<F>,
+        later: &[Probe<F>],
+        before: Option<&Kept>,
+    ) -> Result<Option<Kept>, StoreError> {
+        let Some(header) = probe.header else {
+            return self.without_header(probe);
+        };
+        // First make durable what the last process left in memory, then ask the disk and not the memory: after a
+        // failed sync memory shows what the disk does not have.
+        probe.file.sync_data().map_err(StoreError::io("sync segment", &probe.path))?;
+        probe.file.drop_cache().map_err(StoreError::io("drop the cache of", &probe.path))?;
+        let named = named_end(probe, later);
+        let ends = end(probe, &header, named)?;
+        if ends.junk > ends.end {
+            let what = if named.is_some() { Damage::Stale } else { Damage::TornTail };
+            self.recovered.clean = false;
+            self.found(probe.number, ends.end..ends.junk, what);
+        }
+        if ends.end <= FIRST_ITEM {
+            self.empty.push(probe.number);
+            return Ok(None);
+        }
+        self.recovered.clean = false;
+        let (builder, numbers, first) = self.read_through(probe, &header, ends.end, before)?;
+        segment::seal(&probe.file, header.seed(), ends.end, &builder, &numbers)
+            .map_err(StoreError::io("seal segment", &probe.path))?;
+        self.entries.push(Entry { header, first, end: Some(ends.end) });
+        Ok(Some(Kept { segment: probe.number, end: ends.end, summary: builder.summary }))
+    }
+
+    /// The header is durable before anything else is written: without one there is either nothing at all, or damage.
+    fn without_header<F: Fs>(&mut self, probe: &Probe<F>) -> Result<Option<Kept>, StoreError> {
+        let read = || StoreError::io("read segment", &probe.path);
+        let len = probe.file.len().map_err(read())?;
+        let mut position = 0;
+        let mut window = vec![0; WINDOW];
+        while position < len {
+            let n = probe.file.read_at(&mut window, position).map_err(read())?;
+            let skip = usize::try_from(FIRST_ITEM.saturating_sub(position)).unwrap_or(n).min(n);
+            if n == 0 || window.get(skip..n).unwrap_or_default().iter().any(|byte| *byte != 0) {
+                break;
+            }
+            position += n as u64;
+        }
+        if position >= len {
+            self.recovered.findings.retain(|finding| finding.segment != probe.number);
+            self.empty.push(probe.number);
+        }
+        Ok(None)
+    }
+
+    fn read_through<F: Fs>(
+        &mut self,
+        probe: &Probe<F>,
+        header: &Header,
+        end: u64,
+        before: Option<&Kept>,
+    ) -> Result<(FooterBuilder, Numbers, Offset), StoreError> {
+        let read = || StoreError::io("read segment", &probe.path);
+        let first = probe.first().map_err(read())?.unwrap_or_default();
+        let expected = before.map_or(first, |before| before.summary.next);
+        let mut walk = Walk::new(header, expected, WINDOW);
+        let mut records = Vec::new();
+        loop {
+            match walk.next(&probe.file, end, None).map_err(read())? {
+                Walked::Record(record, at) => records.push((record, at.start)),
+                Walked::Found(finding) => self.recovered.findings.push(finding),
+                Walked::End => break,
+            }
+        }
+        let next = walk.expected();
+        let numbers = Numbers::from(walk.into_names());
+        let mut builder = FooterBuilder::default();
+        builder.summary.epoch = header.epoch;
+        for (record, position) in &records {
+            builder.add_read(record, &numbers, *position);
+        }
+        builder.summary.next = builder.summary.next.max(next);
+        Ok((builder, numbers, first))
+    }
+
+    fn found(&mut self, segment: u64, bytes: std::ops::Range<u64>, what: Damage) {
+        self.recovered.findings.push(Finding { segment, bytes, offsets: None, what });
+    }
+}
