@@ -62,6 +62,13 @@ pub(crate) enum Notice<T> {
 #[error("{0}")]
 pub(crate) struct Broken(String);
 
+impl Broken {
+    /// A connection given up by the device itself.
+    pub(crate) fn new(why: &impl ToString) -> Self {
+        Self(why.to_string())
+    }
+}
+
 /// The connection's queue is full: the caller sent more than its window.
 #[derive(Debug, thiserror::Error)]
 #[error("more publishes than the window allows")]

@@ -14,6 +14,7 @@
 //! [`FLUSH_INTERVAL`](crate::fleet::FLUSH_INTERVAL), and holds everything once the fleet has stopped.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -72,6 +73,17 @@ pub struct Summary {
     pub unacked: u64,
     /// Connections the broker accepted.
     pub connects: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { devices, frames, sent, resent, acked, refused, dropped, unacked, connects } = self;
+        write!(
+            f,
+            "{devices} devices, {frames} frames, {sent} sent ({resent} again), {acked} acknowledged, {unacked} not \
+             acknowledged, {refused} refused, {dropped} dropped from full buffers, {connects} connections"
+        )
+    }
 }
 
 /// What a ledger keeps besides the counts.

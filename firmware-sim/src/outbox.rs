@@ -13,6 +13,8 @@ use bytes::Bytes;
 pub(crate) struct Parcel {
     pub(crate) seq: u32,
     pub(crate) payload: Bytes,
+    /// Transmissions so far.
+    pub(crate) sent: u32,
 }
 
 /// See the module's text.
@@ -45,7 +47,8 @@ impl Outbox {
         if self.in_flight.len() >= self.window {
             return None;
         }
-        let parcel = self.waiting.pop_front()?;
+        let mut parcel = self.waiting.pop_front()?;
+        parcel.sent += 1;
         self.in_flight.push_back(parcel.clone());
         Some(parcel)
     }
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     fn parcel(seq: u32) -> Parcel {
-        Parcel { seq, payload: Bytes::from(seq.to_be_bytes().to_vec()) }
+        Parcel { seq, payload: Bytes::from(seq.to_be_bytes().to_vec()), sent: 0 }
     }
 
     fn sent(outbox: &mut Outbox) -> Vec<u32> {
@@ -125,7 +128,7 @@ mod tests {
         assert_eq!(outbox.push(parcel(4)), Some(parcel(2)), "frames in flight stay");
         assert_eq!(outbox.len(), 4);
         outbox.connection_lost();
-        assert_eq!(outbox.push(parcel(5)), Some(parcel(0)));
+        assert_eq!(outbox.push(parcel(5)), Some(Parcel { sent: 1, ..parcel(0) }));
         assert_eq!(outbox.len(), 4);
     }
 

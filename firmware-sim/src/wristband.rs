@@ -3,11 +3,11 @@
 //! An activity state machine drives everything else: the heart follows its target with a first-order lag (fast up, slow
 //! down), beats follow the heart with respiratory sinus arrhythmia and noise, steps follow the cadence, skin temperature
 //! and battery drift. Sometimes the band loses skin contact: heart rate and oxygen are then absent and no beat is seen.
-//! One seed gives one life, whatever the frames' period; no clock is read here.
+//! One random stream gives one life, whatever the frames' period; no clock is read here.
 //!
 //! The constants are plausible for a healthy adult; none is fitted to a recording.
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 /// What the person does.
@@ -93,8 +93,7 @@ const SECONDS_BETWEEN_LOSSES: u32 = 900;
 
 impl Wristband {
     /// Worn from `start_ms` of device time on.
-    pub(crate) fn new(seed: u64, start_ms: u64) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+    pub(crate) fn new(mut random: ChaCha8Rng, start_ms: u64) -> Self {
         let wearer = Wearer {
             resting_rate: random.random_range(50.0..70.0),
             walking_cadence: random.random_range(98.0..122.0),
@@ -250,10 +249,16 @@ impl Wristband {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
+    fn band(seed: u64, start_ms: u64) -> Wristband {
+        Wristband::new(ChaCha8Rng::seed_from_u64(seed), start_ms)
+    }
+
     fn hours(seed: u64, hours: usize) -> Vec<Second> {
-        let mut band = Wristband::new(seed, 5_000);
+        let mut band = band(seed, 5_000);
         (0..hours * 3_600).map(|_| band.second()).collect()
     }
 
@@ -296,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_heart_climbs_while_running_and_steps_follow_the_cadence() {
-        let mut band = (0..).map(|seed| Wristband::new(seed, 0)).find(|band| band.activity() == Activity::Sit).unwrap();
+        let mut band = (0..).map(|seed| band(seed, 0)).find(|band| band.activity() == Activity::Sit).unwrap();
         (band.activity, band.activity_left_s) = (Activity::Run, 180);
         let start = band.second();
         let run: Vec<Second> = (0..179).map(|_| band.second()).collect();
