@@ -1,0 +1,398 @@
+//! What every device sent and what the broker acknowledged: the simulator's side of "nothing acknowledged is lost".
+//!
+//! Counts are always kept. Entries per frame stay in memory when asked for, and go to a file as JSON lines:
+//!
+//! ```text
+//! {"e":"sent","device":"wrist-01","boot":1,"seq":0,"crc32c":305419896,"len":27,"n":1,"at_ms":1795301163123,"payload":"f901…"}
+//! {"e":"acked","device":"wrist-01","boot":1,"seq":0,"at_ms":1795301163140}
+//! {"e":"refused","device":"wrist-01","boot":1,"seq":1,"reason":153,"at_ms":1795301163150}
+//! {"e":"dropped","device":"wrist-01","boot":1,"seq":7,"at_ms":1795301163200}
+//! ```
+//!
+//! `n` counts transmissions of this frame from 1; `payload` (hex) is written with the first one only, and only when
+//! asked for. A line is written whole or not at all while the file lives; the file may lag the wire by
+//! [`FLUSH_INTERVAL`](crate::fleet::FLUSH_INTERVAL), and holds everything once the fleet has stopped.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+/// Lines waiting for the file, in bytes, before the recording device writes them itself.
+const PENDING_BYTES_MAX: usize = 1 << 20;
+
+/// Which frame: unique per device and boot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FrameKey {
+    /// The device's id.
+    pub device: Arc<str>,
+    /// The device's boot counter.
+    pub boot: u32,
+    /// The frame's sequence number within the boot.
+    pub seq: u32,
+}
+
+/// What is known of one frame that was put on the wire at least once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The bytes of every transmission.
+    pub payload: Bytes,
+    /// Transmissions.
+    pub sent: u32,
+    /// When the first one was handed to the connection, ms since the Unix epoch.
+    pub first_sent_ms: i64,
+    /// When the broker acknowledged it; `None` until then.
+    pub acked_ms: Option<i64>,
+    /// MQTT 5 reason code when the broker refused it for good.
+    pub refused: Option<u8>,
+}
+
+/// Counts over all devices. *frames = acked + refused + dropped + unacked*.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Devices in the fleet.
+    pub devices: u64,
+    /// Frames produced.
+    pub frames: u64,
+    /// Transmissions of frames, repeats included.
+    pub sent: u64,
+    /// Transmissions that repeated an earlier one.
+    pub resent: u64,
+    /// Frames acknowledged by the broker.
+    pub acked: u64,
+    /// Frames the broker refused with a reason code; they are not sent again.
+    pub refused: u64,
+    /// Frames that left a full offline buffer unacknowledged.
+    pub dropped: u64,
+    /// Frames neither acknowledged nor refused nor dropped.
+    pub unacked: u64,
+    /// Connections the broker accepted.
+    pub connects: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { devices, frames, sent, resent, acked, refused, dropped, unacked, connects } = self;
+        write!(
+            f,
+            "{devices} devices, {frames} frames, {sent} sent ({resent} again), {acked} acknowledged, {unacked} not \
+             acknowledged, {refused} refused, {dropped} dropped from full buffers, {connects} connections"
+        )
+    }
+}
+
+/// What a ledger keeps besides the counts.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerConfig {
+    /// Keep an [`Entry`] per frame in memory, for [`Ledger::entries`].
+    pub keep_entries: bool,
+    /// Write JSON lines to this file; an existing file is replaced.
+    pub file: Option<PathBuf>,
+    /// Write each frame's bytes to the file, in hex.
+    pub payloads: bool,
+}
+
+/// A ledger shared by all devices of a fleet; clones are the same ledger.
+#[derive(Clone, Debug)]
+pub struct Ledger(Arc<Mutex<Book>>);
+
+#[derive(Debug)]
+struct Book {
+    counts: Summary,
+    entries: Option<BTreeMap<FrameKey, Entry>>,
+    file: Option<LineFile>,
+    payloads: bool,
+}
+
+/// One line of the file.
+#[derive(Serialize)]
+struct Line<'a> {
+    e: &'static str,
+    device: &'a str,
+    boot: u32,
+    seq: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crc32c: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    len: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<u8>,
+    at_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
+}
+
+impl<'a> Line<'a> {
+    fn new(e: &'static str, key: &'a FrameKey, at_ms: i64) -> Self {
+        let FrameKey { device, boot, seq } = key;
+        Self { e, device, boot: *boot, seq: *seq, crc32c: None, len: None, n: None, reason: None, at_ms, payload: None }
+    }
+}
+
+impl Ledger {
+    /// An empty ledger.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn new(config: &LedgerConfig) -> io::Result<Self> {
+        let file = config.file.as_deref().map(LineFile::create).transpose()?;
+        let entries = config.keep_entries.then(BTreeMap::new);
+        Ok(Self(Arc::new(Mutex::new(Book { counts: Summary::default(), entries, file, payloads: config.payloads }))))
+    }
+
+    /// Counts so far.
+    pub fn summary(&self) -> Summary {
+        let counts = self.book().counts;
+        let settled = counts.acked + counts.refused + counts.dropped;
+        Summary { unacked: counts.frames.saturating_sub(settled), ..counts }
+    }
+
+    /// Every frame put on the wire so far, by key; empty unless [`LedgerConfig::keep_entries`] was set.
+    pub fn entries(&self) -> BTreeMap<FrameKey, Entry> {
+        self.book().entries.clone().unwrap_or_default()
+    }
+
+    /// Writes waiting lines to the file; blocks on the disk.
+    ///
+    /// # Errors
+    /// The file cannot be written; the lines stay and the next call tries again.
+    pub fn flush(&self) -> io::Result<()> {
+        match &mut self.book().file {
+            Some(file) => file.flush(),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes waiting lines and asks the disk to keep them.
+    ///
+    /// # Errors
+    /// The file cannot be written or synced.
+    pub fn sync(&self) -> io::Result<()> {
+        match &mut self.book().file {
+            Some(file) => file.flush().and_then(|()| file.file.sync_data()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn device_added(&self) {
+        self.book().counts.devices += 1;
+    }
+
+    pub(crate) fn connected(&self) {
+        self.book().counts.connects += 1;
+    }
+
+    pub(crate) fn produced(&self) {
+        self.book().counts.frames += 1;
+    }
+
+    /// Notes transmission number `n` (from 1) of a frame, before its bytes leave.
+    pub(crate) fn sent(&self, key: &FrameKey, payload: &Bytes, n: u32, at_ms: i64) {
+        let mut book = self.book();
+        book.counts.sent += 1;
+        book.counts.resent += u64::from(n > 1);
+        let mut line = Line { n: Some(n), ..Line::new("sent", key, at_ms) };
+        if book.file.is_some() {
+            line.crc32c = Some(crc32c::crc32c(payload));
+            line.len = Some(payload.len());
+            line.payload = (book.payloads && n == 1).then(|| hex(payload));
+        }
+        book.write(&line);
+        book.keep(|entries| {
+            let first = Entry { payload: payload.clone(), sent: 0, first_sent_ms: at_ms, acked_ms: None, refused: None };
+            let entry = entries.entry(key.clone()).or_insert(first);
+            debug_assert_eq!(entry.payload, payload, "a resent frame repeats its bytes");
+            entry.sent += 1;
+        });
+    }
+
+    pub(crate) fn acked(&self, key: &FrameKey, at_ms: i64) {
+        let mut book = self.book();
+        book.counts.acked += 1;
+        book.write(&Line::new("acked", key, at_ms));
+        book.keep(|entries| {
+            if let Some(entry) = entries.get_mut(key) {
+                entry.acked_ms = Some(at_ms);
+            }
+        });
+    }
+
+    pub(crate) fn refused(&self, key: &FrameKey, reason: u8, at_ms: i64) {
+        let mut book = self.book();
+        book.counts.refused += 1;
+        book.write(&Line { reason: Some(reason), ..Line::new("refused", key, at_ms) });
+        book.keep(|entries| {
+            if let Some(entry) = entries.get_mut(key) {
+                entry.refused = Some(reason);
+            }
+        });
+    }
+
+    pub(crate) fn dropped(&self, key: &FrameKey, at_ms: i64) {
+        let mut book = self.book();
+        book.counts.dropped += 1;
+        book.write(&Line::new("dropped", key, at_ms));
+    }
+
+    /// A panic elsewhere leaves counts and lines whole, so the lock's poison says nothing about them.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    fn write(&mut self, line: &Line<'_>) {
+        if let Some(file) = &mut self.file {
+            file.push(line);
+        }
+    }
+
+    fn keep(&mut self, change: impl FnOnce(&mut BTreeMap<FrameKey, Entry>)) {
+        if let Some(entries) = &mut self.entries {
+            change(entries);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LineFile {
+    file: File,
+    /// Whole lines not yet in the file.
+    pending: Vec<u8>,
+    /// Set when the bound was reached while the file took nothing: the file is incomplete from there on.
+    failed: Option<io::ErrorKind>,
+}
+
+impl LineFile {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::create(path)?, pending: Vec::new(), failed: None })
+    }
+
+    fn push(&mut self, line: &Line<'_>) {
+        let kept = self.pending.len();
+        match serde_json::to_writer(&mut self.pending, line) {
+            Ok(()) => self.pending.push(b'\n'),
+            Err(error) => {
+                self.pending.truncate(kept);
+                tracing::error!(%error, "ledger line not written");
+            }
+        }
+        if self.pending.len() >= PENDING_BYTES_MAX
+            && let Err(error) = self.flush()
+        {
+            if self.failed.is_none() {
+                tracing::error!(%error, "ledger file given up");
+            }
+            self.failed = Some(error.kind());
+            self.pending.clear();
+        }
+    }
+
+    /// Takes out only what was written, so that a short write is continued, not repeated.
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(kind) = self.failed {
+            return Err(io::Error::new(kind, "an earlier write failed, later lines are not kept"));
+        }
+        while !self.pending.is_empty() {
+            match self.file.write(&self.pending) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => drop(self.pending.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lower-case hex, two digits a byte.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().map_or('?', char::from);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seq: u32) -> FrameKey {
+        FrameKey { device: "wrist-01".into(), boot: 7, seq }
+    }
+
+    fn recorded(ledger: &Ledger) {
+        let payload = Bytes::from_static(&[0xf9, 0x01, 0xab]);
+        (0..4).for_each(|_| ledger.produced());
+        ledger.sent(&key(0), &payload, 1, 1_000);
+        ledger.sent(&key(0), &payload, 2, 2_000);
+        ledger.acked(&key(0), 2_500);
+        ledger.sent(&key(1), &payload, 1, 3_000);
+        ledger.refused(&key(1), 0x99, 3_100);
+        ledger.dropped(&key(2), 3_200);
+    }
+
+    #[test]
+    fn every_frame_is_in_exactly_one_of_acked_refused_dropped_and_unacked() {
+        let ledger = Ledger::new(&LedgerConfig { keep_entries: true, ..Default::default() }).unwrap();
+        ledger.device_added();
+        recorded(&ledger);
+        let summary = ledger.summary();
+        let expected = Summary {
+            devices: 1,
+            frames: 4,
+            sent: 3,
+            resent: 1,
+            acked: 1,
+            refused: 1,
+            dropped: 1,
+            unacked: 1,
+            connects: 0,
+        };
+        assert_eq!(summary, expected);
+        let entries = ledger.entries();
+        assert_eq!(entries.len(), 2);
+        let first = &entries[&key(0)];
+        assert_eq!((first.sent, first.first_sent_ms, first.acked_ms), (2, 1_000, Some(2_500)));
+        assert_eq!(entries[&key(1)].refused, Some(0x99));
+    }
+
+    #[test]
+    fn the_file_tells_the_same_story_in_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let config = LedgerConfig { file: Some(path.clone()), payloads: true, ..Default::default() };
+        let ledger = Ledger::new(&config).unwrap();
+        recorded(&ledger);
+        assert_eq!(std::fs::read(&path).unwrap(), b"", "lines wait for a flush");
+        ledger.sync().unwrap();
+        ledger.flush().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let words: Vec<&str> = lines.iter().map(|line| line["e"].as_str().unwrap()).collect();
+        assert_eq!(words, ["sent", "sent", "acked", "sent", "refused", "dropped"]);
+        assert_eq!(lines[0]["payload"], "f901ab");
+        assert_eq!(lines[0]["crc32c"], crc32c::crc32c(&[0xf9, 0x01, 0xab]));
+        assert_eq!(lines[1]["n"], 2);
+        assert!(lines[1].get("payload").is_none(), "the bytes are written once");
+        assert_eq!(lines[4]["reason"], 0x99);
+    }
+
+    #[test]
+    fn a_long_burst_reaches_the_file_without_a_flush() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let ledger = Ledger::new(&LedgerConfig { file: Some(path.clone()), ..Default::default() }).unwrap();
+        for seq in 0..30_000 {
+            ledger.acked(&key(seq), 1);
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.len() >= PENDING_BYTES_MAX && text.ends_with("}\n"));
+    }
+}

@@ -1,0 +1,329 @@
+//! One device's life on the network: connect, greet, publish within the window, wait out losses, say goodbye.
+//!
+//! `run` waits and `Session` decides. At every connect the birth (retained) and the state "online" (retained) go out
+//! before any buffered frame; "offline" is the will, and is published in person when the device leaves on purpose.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use tokio::time::{Sleep, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Broken, Connection, Notice, Options, Overrun};
+use crate::clock::Clock;
+use crate::device::Device;
+use crate::fleet::Shared;
+use crate::ledger::FrameKey;
+use crate::outbox::{Outbox, Parcel};
+
+/// First wait after a failed connection, doubled with each further failure up to the longest:
+/// 0.2 s, 0.4 s … 6.4 s, 10 s, each shortened by a random part of up to a half so that a fleet does not return in step.
+const BACKOFF_FIRST: Duration = Duration::from_millis(200);
+const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
+
+/// Payloads of the state topic.
+pub(crate) const ONLINE: &str = "online";
+pub(crate) const OFFLINE: &str = "offline";
+
+/// What a publish in flight is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    Birth,
+    Online,
+    Offline,
+    Frame(u32),
+}
+
+enum Link {
+    Down { retry: Pin<Box<Sleep>> },
+    Open { connection: Box<Connection<Token>>, up: bool },
+}
+
+/// How far the device is from leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Produces frames, or waits for the next to be due.
+    Producing,
+    /// Produces no more; what it holds must be acknowledged.
+    Draining,
+    /// Everything is settled, "offline" is on its way.
+    Leaving,
+    Gone,
+}
+
+/// See the module's text.
+pub(crate) struct Session {
+    device: Device,
+    outbox: Outbox,
+    options: Options,
+    shared: Arc<Shared>,
+    clock: Clock,
+    random: ChaCha8Rng,
+    link: Link,
+    stage: Stage,
+    /// Birth and state publishes not yet acknowledged on this connection.
+    greetings: u32,
+    failures: u32,
+}
+
+enum Event {
+    Due,
+    Stop,
+    GiveUp,
+    Retry,
+    Notice(Result<Notice<Token>, Broken>),
+}
+
+/// Runs the device until its series ends or `token` is cancelled, and everything it holds is settled; at most `drain`
+/// longer than the cancellation.
+pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: Duration) {
+    let mut due = pin!(sleep(session.until_due()));
+    let mut give_up = pin!(sleep(Duration::MAX));
+    let mut stopping = false;
+    while session.stage != Stage::Gone {
+        let producing = session.may_produce();
+        let event = tokio::select! {
+            event = session.link.next() => event,
+            () = &mut due, if producing => Event::Due,
+            () = token.cancelled(), if !stopping => Event::Stop,
+            () = &mut give_up, if stopping => Event::GiveUp,
+        };
+        match event {
+            Event::Due => {
+                session.produce();
+                due.set(sleep(session.until_due()));
+            }
+            Event::Stop => {
+                stopping = true;
+                session.stop_producing();
+                give_up.set(sleep(drain));
+            }
+            Event::GiveUp => session.leave(),
+            Event::Retry => session.connect(),
+            Event::Notice(Ok(notice)) => session.apply(notice),
+            Event::Notice(Err(broken)) => session.disconnected(&broken),
+        }
+        session.advance();
+    }
+    session.leave();
+}
+
+impl Link {
+    /// Waits for the next thing to happen on the link; may be dropped and called again.
+    fn next(&mut self) -> impl Future<Output = Event> {
+        async {
+            match self {
+                Self::Down { retry } => {
+                    retry.await;
+                    Event::Retry
+                }
+                Self::Open { connection, .. } => Event::Notice(connection.next().await),
+            }
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        device: Device,
+        outbox: Outbox,
+        options: Options,
+        shared: Arc<Shared>,
+        clock: Clock,
+        random: ChaCha8Rng,
+    ) -> Self {
+        let link = Link::Down { retry: Box::pin(sleep(Duration::ZERO)) };
+        let stage = Stage::Producing;
+        Self { device, outbox, options, shared, clock, random, link, stage, greetings: 0, failures: 0 }
+    }
+
+    /// A recorded series waits for room; a live device measures on and its outbox lets the oldest go.
+    fn may_produce(&self) -> bool {
+        self.stage == Stage::Producing && (self.device.is_live() || self.outbox.len() < 2 * self.options.window)
+    }
+
+    fn until_due(&mut self) -> Duration {
+        self.device.next_due().map_or(Duration::ZERO, |due| due.saturating_sub(self.clock.elapsed()))
+    }
+
+    fn produce(&mut self) {
+        match self.device.produce() {
+            Some(Ok(parcel)) => self.hold(parcel),
+            Some(Err(error)) => {
+                self.shared.note_error(&error.to_string());
+                tracing::error!(device = %self.device.id(), %error, "frame not built");
+                self.stop_producing();
+            }
+            None => self.stop_producing(),
+        }
+    }
+
+    fn hold(&mut self, parcel: Parcel) {
+        self.shared.ledger.produced();
+        if let Some(dropped) = self.outbox.push(parcel) {
+            self.shared.ledger.dropped(&self.key(dropped.seq), self.clock.unix_ms());
+        }
+    }
+
+    fn stop_producing(&mut self) {
+        if self.stage == Stage::Producing {
+            self.stage = Stage::Draining;
+        }
+    }
+
+    fn connect(&mut self) {
+        let connection = Box::new(Connection::open(&self.options));
+        self.link = Link::Open { connection, up: false };
+    }
+
+    fn apply(&mut self, notice: Notice<Token>) {
+        match notice {
+            Notice::Connected => self.connected(),
+            Notice::Acked { token: Token::Frame(seq), refused } => self.settled(seq, refused),
+            Notice::Acked { token: Token::Offline, .. } => self.disconnect(),
+            Notice::Acked { token: Token::Birth | Token::Online, refused } => {
+                self.greetings = self.greetings.saturating_sub(1);
+                if let Some(reason) = refused {
+                    self.shared.note_error(&format!("birth or state refused with reason {reason:#04x}"));
+                }
+            }
+            Notice::Closed => self.leave(),
+        }
+    }
+
+    fn connected(&mut self) {
+        if let Link::Open { up, .. } = &mut self.link {
+            *up = true;
+        }
+        self.shared.ledger.connected();
+        self.shared.link_up();
+        let birth = self.device.birth(self.clock.elapsed(), self.clock.unix_ms());
+        let (birth_topic, state_topic) = (self.device.topics().birth.clone(), self.device.topics().state.clone());
+        self.greet(&birth_topic, &birth, Token::Birth);
+        self.greet(&state_topic, &Bytes::from_static(ONLINE.as_bytes()), Token::Online);
+    }
+
+    fn greet(&mut self, topic: &str, payload: &Bytes, token: Token) {
+        self.greetings += 1;
+        self.publish(topic, true, payload, token);
+    }
+
+    fn settled(&mut self, seq: u32, refused: Option<u8>) {
+        self.failures = 0;
+        if !self.outbox.acked(seq) {
+            return;
+        }
+        let (key, at_ms) = (self.key(seq), self.clock.unix_ms());
+        match refused {
+            None => self.shared.ledger.acked(&key, at_ms),
+            Some(reason) => self.shared.ledger.refused(&key, reason, at_ms),
+        }
+    }
+
+    fn disconnected(&mut self, broken: &Broken) {
+        self.link_lost();
+        self.shared.note_error(&broken.to_string());
+        let wait = backoff(self.failures, &mut self.random);
+        self.failures = self.failures.saturating_add(1);
+        self.link = Link::Down { retry: Box::pin(sleep(wait)) };
+    }
+
+    fn link_lost(&mut self) {
+        if matches!(self.link, Link::Open { up: true, .. }) {
+            self.shared.link_down();
+        }
+        self.greetings = 0;
+        self.outbox.connection_lost();
+    }
+
+    /// Sends what the window allows; moves on towards leaving when everything is settled.
+    fn advance(&mut self) {
+        let settled = self.stage != Stage::Producing && self.outbox.is_empty();
+        if !matches!(self.link, Link::Open { up: true, .. }) {
+            // Nothing to deliver is no reason to connect: the will has said "offline".
+            if settled {
+                self.leave();
+            }
+            return;
+        }
+        while let Some(parcel) = self.outbox.send_next() {
+            self.transmit(&parcel);
+        }
+        if settled && self.stage == Stage::Draining && self.greetings == 0 {
+            self.stage = Stage::Leaving;
+            let topic = self.device.topics().state.clone();
+            self.publish(&topic, true, &Bytes::from_static(OFFLINE.as_bytes()), Token::Offline);
+        }
+    }
+
+    fn transmit(&mut self, parcel: &Parcel) {
+        let key = self.key(parcel.seq);
+        self.shared.ledger.sent(&key, &parcel.payload, parcel.sent, self.clock.unix_ms());
+        let topic = self.device.topics().telemetry.clone();
+        self.publish(&topic, false, &parcel.payload, Token::Frame(parcel.seq));
+    }
+
+    fn publish(&mut self, topic: &str, retain: bool, payload: &Bytes, token: Token) {
+        if let Link::Open { connection, .. } = &mut self.link {
+            let queued = connection.publish(topic, retain, payload, token);
+            self.check(queued);
+        }
+    }
+
+    fn disconnect(&mut self) {
+        if let Link::Open { connection, .. } = &mut self.link {
+            let queued = connection.disconnect();
+            self.check(queued);
+        }
+    }
+
+    /// The outbox keeps the window, so an overrun is a bug; a new connection starts from known ground.
+    fn check(&mut self, queued: Result<(), Overrun>) {
+        if let Err(overrun) = queued {
+            tracing::error!(device = %self.device.id(), "{overrun}");
+            self.disconnected(&Broken::new(&overrun));
+        }
+    }
+
+    fn leave(&mut self) {
+        if self.stage != Stage::Gone {
+            self.link_lost();
+            self.link = Link::Down { retry: Box::pin(sleep(Duration::MAX)) };
+            self.stage = Stage::Gone;
+        }
+    }
+
+    fn key(&self, seq: u32) -> FrameKey {
+        FrameKey { device: self.device.id().clone(), boot: self.device.boot(), seq }
+    }
+}
+
+/// How long to wait after `failures` failed connections in a row.
+fn backoff(failures: u32, random: &mut impl Rng) -> Duration {
+    let doubled = BACKOFF_FIRST.saturating_mul(1 << failures.min(16));
+    doubled.min(BACKOFF_LONGEST).mul_f64(random.random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_cap_and_no_two_devices_wait_alike() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        for (failures, full_ms) in [(0, 200), (1, 400), (5, 6_400), (6, 10_000), (40, 10_000), (u32::MAX, 10_000)] {
+            for _ in 0..100 {
+                let wait = backoff(failures, &mut random).as_millis();
+                assert!((full_ms / 2..=full_ms).contains(&wait), "{failures}: {wait}");
+            }
+        }
+        assert_ne!(backoff(3, &mut random), backoff(3, &mut random));
+    }
+}

@@ -1,0 +1,335 @@
+//! A wristband on a person's wrist: what its sensors would read, second by second of the device's own time.
+//!
+//! An activity state machine drives everything else: the heart follows its target with a first-order lag (fast up, slow
+//! down), beats follow the heart with respiratory sinus arrhythmia and noise, steps follow the cadence, skin temperature
+//! and battery drift. Sometimes the band loses skin contact: heart rate and oxygen are then absent and no beat is seen.
+//! One random stream gives one life, whatever the frames' period; no clock is read here.
+//!
+//! The constants are plausible for a healthy adult; none is fitted to a recording.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// What the person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    Sleep,
+    Sit,
+    Walk,
+    Run,
+}
+
+/// One heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beat {
+    /// When it came, ms of device time.
+    pub(crate) at_ms: u64,
+    /// Time since the beat before; `None` for the first one after a loss of contact.
+    pub(crate) interval_ms: Option<u16>,
+}
+
+/// All readings of one second; NaN = no reading.
+#[derive(Clone, Debug)]
+pub(crate) struct Second {
+    /// Start of the second, ms of device time.
+    pub(crate) at_ms: u64,
+    /// Beats per minute.
+    pub(crate) heart_rate: f64,
+    /// Beats within this second, in order.
+    pub(crate) beats: Vec<Beat>,
+    /// Steps since the band was first worn.
+    pub(crate) steps: f64,
+    /// Skin temperature, °C.
+    pub(crate) skin_temperature: f64,
+    /// Blood oxygen saturation, %.
+    pub(crate) oxygen: f64,
+    /// Charge left, %.
+    pub(crate) battery: f64,
+}
+
+/// What distinguishes one wearer and one band from the next.
+#[derive(Clone, Debug)]
+struct Wearer {
+    resting_rate: f64,
+    walking_cadence: f64,
+    running_cadence: f64,
+    /// Share by which breathing lengthens and shortens an interval at rest.
+    sinus_arrhythmia: f64,
+    /// Breaths per second.
+    breathing: f64,
+    /// Battery lost per second, %.
+    drain: f64,
+}
+
+/// A seeded wristband; [`Wristband::second`] steps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wristband {
+    random: ChaCha8Rng,
+    wearer: Wearer,
+    now_ms: u64,
+    activity: Activity,
+    activity_left_s: u32,
+    /// Seconds of lost contact left; 0 = on the skin.
+    off_skin_s: u32,
+    /// The heart's true rate, /min.
+    heart: f64,
+    next_beat_ms: f64,
+    last_interval_ms: Option<u16>,
+    steps: f64,
+    skin: f64,
+    battery: f64,
+}
+
+/// Seconds in which the heart closes 63 % of the way to a higher target, and to a lower one.
+const HEART_RISE_S: f64 = 18.0;
+const HEART_FALL_S: f64 = 40.0;
+/// The same for the skin under the band.
+const SKIN_LAG_S: f64 = 600.0;
+/// Standard deviation of an optical heart rate reading, /min, and of an interval, as a share.
+const RATE_NOISE: f64 = 0.6;
+const INTERVAL_NOISE: f64 = 0.012;
+/// Contact is lost about once in this many seconds of wear.
+const SECONDS_BETWEEN_LOSSES: u32 = 900;
+
+impl Wristband {
+    /// Worn from `start_ms` of device time on.
+    pub(crate) fn new(mut random: ChaCha8Rng, start_ms: u64) -> Self {
+        let wearer = Wearer {
+            resting_rate: random.random_range(50.0..70.0),
+            walking_cadence: random.random_range(98.0..122.0),
+            running_cadence: random.random_range(152.0..176.0),
+            sinus_arrhythmia: random.random_range(0.02..0.07),
+            breathing: random.random_range(0.2..0.3),
+            drain: 100.0 / (86_400.0 * random.random_range(4.0..8.0)),
+        };
+        let activity = [Activity::Sleep, Activity::Sit, Activity::Sit, Activity::Walk, Activity::Run]
+            [random.random_range(0..5_usize)];
+        let mut band = Self {
+            now_ms: start_ms,
+            activity,
+            activity_left_s: random.random_range(20..300),
+            off_skin_s: 0,
+            heart: 0.0,
+            next_beat_ms: start_ms as f64 + random.random_range(0.0..900.0),
+            last_interval_ms: None,
+            steps: random.random_range(0_u32..6_000).into(),
+            skin: random.random_range(31.5..34.0),
+            battery: random.random_range(35.0..100.0),
+            wearer,
+            random,
+        };
+        band.heart = band.target_rate();
+        band
+    }
+
+    /// The readings of the next second.
+    pub(crate) fn second(&mut self) -> Second {
+        self.choose_activity();
+        self.lose_or_regain_contact();
+        self.follow_activity();
+        let on_skin = self.off_skin_s == 0;
+        let second = Second {
+            at_ms: self.now_ms,
+            beats: self.beats_until(self.now_ms + 1_000, on_skin),
+            heart_rate: if on_skin { self.heart + RATE_NOISE * self.noise() } else { f64::NAN },
+            steps: self.steps.floor(),
+            skin_temperature: self.skin + 0.02 * self.noise(),
+            oxygen: self.oxygen(on_skin),
+            battery: self.battery,
+        };
+        self.now_ms += 1_000;
+        second
+    }
+
+    /// What the wearer does now.
+    #[cfg(test)]
+    fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    fn choose_activity(&mut self) {
+        if self.activity_left_s > 0 {
+            self.activity_left_s -= 1;
+            return;
+        }
+        let draw: f64 = self.random.random();
+        self.activity = match self.activity {
+            Activity::Sleep => Activity::Sit,
+            Activity::Sit if draw < 0.15 => Activity::Sleep,
+            Activity::Sit => Activity::Walk,
+            Activity::Walk if draw < 0.35 => Activity::Run,
+            Activity::Walk => Activity::Sit,
+            Activity::Run => Activity::Walk,
+        };
+        self.activity_left_s = match self.activity {
+            Activity::Sleep => self.random.random_range(1_800..7_200),
+            Activity::Sit => self.random.random_range(120..1_200),
+            Activity::Walk => self.random.random_range(60..600),
+            Activity::Run => self.random.random_range(60..900),
+        };
+    }
+
+    fn lose_or_regain_contact(&mut self) {
+        if self.off_skin_s > 0 {
+            self.off_skin_s -= 1;
+        } else if self.random.random_range(0..SECONDS_BETWEEN_LOSSES) == 0 {
+            self.off_skin_s = self.random.random_range(3..12);
+        }
+    }
+
+    fn follow_activity(&mut self) {
+        let target = self.target_rate();
+        let lag_s = if target > self.heart { HEART_RISE_S } else { HEART_FALL_S };
+        self.heart += (target - self.heart) / lag_s + 0.25 * self.noise();
+        self.heart = self.heart.clamp(38.0, 195.0);
+        let cadence = match self.activity {
+            Activity::Sleep | Activity::Sit => 0.0,
+            Activity::Walk => self.wearer.walking_cadence,
+            Activity::Run => self.wearer.running_cadence,
+        };
+        self.steps += (cadence / 60.0 * (1.0 + 0.03 * self.noise())).max(0.0);
+        let skin_target = match self.activity {
+            Activity::Sleep => 34.6,
+            Activity::Sit => 33.2,
+            Activity::Walk => 32.4,
+            Activity::Run => 31.6,
+        };
+        self.skin += (skin_target - self.skin) / SKIN_LAG_S;
+        self.battery = (self.battery - self.wearer.drain).max(0.0);
+    }
+
+    fn target_rate(&self) -> f64 {
+        let resting = self.wearer.resting_rate;
+        match self.activity {
+            Activity::Sleep => resting - 4.0,
+            Activity::Sit => resting + 8.0,
+            Activity::Walk => resting + 38.0,
+            Activity::Run => resting + 88.0,
+        }
+    }
+
+    /// Lets the heart beat on; a band off the skin sees nothing, and the interval across the gap is unknown.
+    fn beats_until(&mut self, end_ms: u64, on_skin: bool) -> Vec<Beat> {
+        let mut beats = Vec::new();
+        while self.next_beat_ms < end_ms as f64 {
+            let at_ms = self.next_beat_ms as u64;
+            if on_skin {
+                beats.push(Beat { at_ms, interval_ms: self.last_interval_ms });
+            }
+            let interval_ms = self.interval_after(at_ms);
+            self.next_beat_ms = at_ms as f64 + f64::from(interval_ms);
+            self.last_interval_ms = on_skin.then_some(interval_ms);
+        }
+        beats
+    }
+
+    /// Whole milliseconds, so that a beat's time is exactly the one before plus its interval.
+    fn interval_after(&mut self, at_ms: u64) -> u16 {
+        let mean_ms = 60_000.0 / self.heart;
+        // A quicker heart has less variability: breathing moves it fully at rest and a tenth of that at 160 /min.
+        let tone = ((160.0 - self.heart) / 90.0).clamp(0.1, 1.0);
+        let breath = (at_ms as f64 / 1_000.0 * self.wearer.breathing * std::f64::consts::TAU).sin();
+        let share = 1.0 + tone * (self.wearer.sinus_arrhythmia * breath + INTERVAL_NOISE * self.noise());
+        (mean_ms * share).round().clamp(250.0, 2_500.0) as u16
+    }
+
+    fn oxygen(&mut self, on_skin: bool) -> f64 {
+        let reading = 97.3 + 0.7 * self.noise();
+        // Arm swing hides the pulse's red and infrared share more often than not.
+        let hidden = self.activity == Activity::Run && self.random.random_bool(0.6);
+        if on_skin && !hidden { reading.clamp(90.0, 100.0) } else { f64::NAN }
+    }
+
+    /// Bell-shaped, mean 0, deviation 1, never beyond ±3.5: the sum of four uniform draws.
+    fn noise(&mut self) -> f64 {
+        let sum: f64 = (0..4).map(|_| self.random.random_range(-1.0..1.0)).sum();
+        sum * (3.0_f64 / 4.0).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn band(seed: u64, start_ms: u64) -> Wristband {
+        Wristband::new(ChaCha8Rng::seed_from_u64(seed), start_ms)
+    }
+
+    fn hours(seed: u64, hours: usize) -> Vec<Second> {
+        let mut band = band(seed, 5_000);
+        (0..hours * 3_600).map(|_| band.second()).collect()
+    }
+
+    #[test]
+    fn one_seed_gives_one_life_and_another_seed_another() {
+        let tell = |seed| format!("{:?}", hours(seed, 1));
+        assert_eq!(tell(42), tell(42));
+        assert_ne!(tell(42), tell(43));
+    }
+
+    #[test]
+    fn a_beat_comes_exactly_one_interval_after_the_one_before() {
+        for seed in 0..8 {
+            let mut before: Option<Beat> = None;
+            for beat in hours(seed, 2).iter().flat_map(|second| &second.beats) {
+                if let (Some(interval), Some(before)) = (beat.interval_ms, before) {
+                    assert_eq!(beat.at_ms, before.at_ms + u64::from(interval), "seed {seed}");
+                }
+                before = Some(*beat);
+            }
+        }
+    }
+
+    #[test]
+    fn heart_rate_and_intervals_tell_the_same_rate_in_every_minute() {
+        for seed in 0..8 {
+            for (minute, seconds) in hours(seed, 2).chunks(60).enumerate() {
+                let intervals: Vec<f64> =
+                    seconds.iter().flat_map(|s| &s.beats).filter_map(|b| b.interval_ms.map(f64::from)).collect();
+                let rates: Vec<f64> = seconds.iter().map(|s| s.heart_rate).filter(|rate| rate.is_finite()).collect();
+                if rates.len() < 60 {
+                    continue;
+                }
+                let by_interval = 60_000.0 * intervals.len() as f64 / intervals.iter().sum::<f64>();
+                let by_sensor = rates.iter().sum::<f64>() / rates.len() as f64;
+                assert!((by_interval / by_sensor - 1.0).abs() < 0.03, "seed {seed} minute {minute}: {by_interval} {by_sensor}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_heart_climbs_while_running_and_steps_follow_the_cadence() {
+        let mut band = (0..).map(|seed| band(seed, 0)).find(|band| band.activity() == Activity::Sit).unwrap();
+        (band.activity, band.activity_left_s) = (Activity::Run, 180);
+        let start = band.second();
+        let run: Vec<Second> = (0..179).map(|_| band.second()).collect();
+        let end = run.last().unwrap();
+        assert!(band.heart > band.wearer.resting_rate + 75.0, "heart {}", band.heart);
+        let cadence = (end.steps - start.steps) / 179.0 * 60.0;
+        assert!((cadence / band.wearer.running_cadence - 1.0).abs() < 0.02, "cadence {cadence}");
+    }
+
+    #[test]
+    fn a_band_off_the_skin_reads_neither_heart_nor_beats_and_never_invents_the_interval_across() {
+        let seconds = hours(3, 4);
+        let off: Vec<usize> = (0..seconds.len()).filter(|i| seconds[*i].heart_rate.is_nan()).collect();
+        assert!(!off.is_empty());
+        for at in &off {
+            assert!(seconds[*at].beats.is_empty() && seconds[*at].oxygen.is_nan());
+            let back = seconds[at + 1..].iter().flat_map(|second| &second.beats).next();
+            assert!(back.is_none_or(|beat| beat.interval_ms.is_none()));
+        }
+    }
+
+    #[test]
+    fn readings_stay_within_what_a_living_person_shows() {
+        for second in (0..16).flat_map(|seed| hours(seed, 1)) {
+            assert!(second.heart_rate.is_nan() || (35.0..=200.0).contains(&second.heart_rate));
+            assert!((25.0..=40.0).contains(&second.skin_temperature));
+            assert!(second.oxygen.is_nan() || (90.0..=100.0).contains(&second.oxygen));
+            assert!((0.0..=100.0).contains(&second.battery));
+        }
+    }
+}
