@@ -1,1 +1,4 @@
 //! 3. Records become what is known of each subject now.
+
+mod sketch;
+mod window;
