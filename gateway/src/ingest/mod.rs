@@ -1,1 +1,7 @@
 //! 1. Publishes become records.
+
+mod decimal;
+mod plain;
+mod senml;
+pub mod schemas;
+pub mod readings;
