@@ -11,7 +11,7 @@
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// Largest relative distance between a quantile of a sketch and the exact value of that rank.
-pub(crate) const ERROR_MAX: f64 = 0.01;
+pub(super) const ERROR_MAX: f64 = 0.01;
 
 /// Which bucket a value falls into; ordered as the values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +95,7 @@ pub(crate) fn add(buckets: &mut Vec<Bucket>, first: usize, end: usize, key: Key)
 
 /// Merges sketches and answers their quantiles; keeps its memory for the next question.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     counts: Vec<u64>,
     low: i16,
     total: u64,
