@@ -7,5 +7,6 @@ mod clocks;
 pub mod assign;
 mod plain;
 mod senml;
+mod native;
 pub mod schemas;
 pub mod readings;

@@ -17,7 +17,6 @@ use serde_json::value::RawValue;
 use super::decimal::{Decimal, NotDecimal};
 use super::plain::{signal, signal_name};
 use super::readings::{Point, Readings, SIGNALS_MAX, TEXT_BYTES_MAX, Text, Unreadable};
-use super::schemas::Schemas;
 use crate::record::Name;
 
 /// Most records of one array.
@@ -49,7 +48,7 @@ enum Value {
 }
 
 /// Reads a SenML array; `arrival_ms` (Unix) is now for relative times.
-pub(super) fn read(payload: &[u8], arrival_ms: i64, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+pub(super) fn read(payload: &[u8], arrival_ms: i64, out: &mut Readings) -> Result<(), Unreadable> {
     let mut pack = resolve(payload, arrival_ms)?;
     out.ignored = pack.ignored;
     out.timed = pack.timed;
@@ -71,7 +70,7 @@ pub(super) fn read(payload: &[u8], arrival_ms: i64, schemas: &Schemas, out: &mut
             collect(&mut signals, &name, &record, ".sum", sum)?;
         }
     }
-    signals.into_iter().try_for_each(|collected| collected.finish(schemas, out))
+    signals.into_iter().try_for_each(|collected| collected.finish(out))
 }
 
 /// The points of one signal while records are read.
@@ -115,9 +114,9 @@ fn collect(
 
 impl Collected {
     /// One series, all points in the finest step any of them needs.
-    fn finish(self, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+    fn finish(self, out: &mut Readings) -> Result<(), Unreadable> {
         let scale = self.points.iter().map(|(_, value)| value.scale()).max().unwrap_or_default();
-        let mut signal = signal(self.signal, scale, schemas);
+        let mut signal = signal(self.signal, scale);
         if signal.metric.is_none() {
             signal.unit = self.unit.into();
         } else if !self.unit.is_empty() && self.unit != *signal.unit {
@@ -317,12 +316,12 @@ fn named_by_unit(unit: &str) -> &'static str {
         "lat" => "latitude",
         "lon" => "longitude",
         "m" => "distance",
-        "m/s" => "speed",
+        "m/s" => "velocity",
         "V" => "voltage",
         "A" => "current",
         "W" => "power",
         "Pa" => "pressure",
-        "%EL" | "EL" => "battery",
+        "%EL" => "battery",
         "beat/min" | "bpm" => "heart_rate",
         _ => "value",
     }

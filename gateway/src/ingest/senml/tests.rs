@@ -9,7 +9,7 @@ const ARRIVAL_MS: i64 = 1_800_000_000_000;
 
 fn readings(json: &str) -> Result<Readings, Unreadable> {
     let mut out = Readings::default();
-    read(json.as_bytes(), ARRIVAL_MS, &Schemas::new("halo/v1"), &mut out).map(|()| out)
+    read(json.as_bytes(), ARRIVAL_MS, &mut out).map(|()| out)
 }
 
 fn error(json: &str) -> String {
@@ -38,7 +38,7 @@ fn every_example_of_the_rfc_resolves_as_its_authors_say() {
             let written = std::fs::read(folder.join(format!("ex{n}.{kind}"))).unwrap();
             let pack = resolve(&written, ARRIVAL_MS).unwrap();
             let mut out = Readings::default();
-            read(&written, ARRIVAL_MS, &Schemas::new("halo/v1"), &mut out).unwrap();
+            read(&written, ARRIVAL_MS, &mut out).unwrap();
             let Ok(wanted) = std::fs::read(folder.join(format!("ex{n}.gen.resolved.json"))) else { continue };
             let wanted: Vec<Json> = serde_json::from_slice(&wanted).unwrap();
             assert_eq!(pack.records.len(), wanted.len(), "ex{n}.{kind}");
@@ -168,6 +168,6 @@ proptest! {
     #[test]
     fn any_bytes_give_readings_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut out = Readings::default();
-        drop(read(&bytes, ARRIVAL_MS, &Schemas::new("halo/v1"), &mut out));
+        drop(read(&bytes, ARRIVAL_MS, &mut out));
     }
 }
