@@ -12,12 +12,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use halo_proto::registry;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::decimal::{self, Decimal};
 use super::readings::{Point, Readings, SIGNALS_MAX, SignalRef, TEXT_BYTES_MAX, Text, Unreadable};
-use super::schemas::Schemas;
 use crate::record::Name;
 
 /// Most fields of one object, values or not.
@@ -28,12 +28,12 @@ const TEXTS_MAX: usize = 64;
 const SECONDS_MAX: i64 = 100_000_000_000;
 
 /// Reads a flat JSON object; `arrival_ms` (Unix) stands in for a missing time.
-pub(super) fn read(payload: &[u8], arrival_ms: i64, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+pub(super) fn read(payload: &[u8], arrival_ms: i64, out: &mut Readings) -> Result<(), Unreadable> {
     let fields = object(payload)?;
     let time = fields.iter().find(|(name, _)| name == "time");
     let time_ms = time.map(|(_, value)| time_of(value.get())).transpose()?;
     out.timed = time_ms.is_some();
-    let mut reader = Reader { schemas, at_ms: time_ms.unwrap_or(arrival_ms), fields: Vec::new(), out };
+    let mut reader = Reader { at_ms: time_ms.unwrap_or(arrival_ms), fields: Vec::new(), out };
     for (name, value) in fields.iter().filter(|(name, _)| name != "time") {
         match value.get().as_bytes().first() {
             Some(b'{') => {
@@ -48,7 +48,6 @@ pub(super) fn read(payload: &[u8], arrival_ms: i64, schemas: &Schemas, out: &mut
 }
 
 struct Reader<'a> {
-    schemas: &'a Schemas,
     at_ms: i64,
     /// Signal and the field it came from, to tell when two fields are one signal.
     fields: Vec<(Name, String)>,
@@ -78,7 +77,7 @@ impl Reader<'_> {
             return Err(Unreadable::TooMany { what: "signals", max: SIGNALS_MAX });
         }
         let name = self.claim(field)?;
-        let signal = signal(name, value.scale(), self.schemas);
+        let signal = signal(name, value.scale());
         let raw = value.in_units(value.scale()).unwrap_or_default();
         self.out.push_series(Arc::new(signal), [Point { device_ms: self.at_ms, event_ms: self.at_ms, raw }]);
         Ok(())
@@ -120,18 +119,10 @@ pub(super) fn signal_name(field: &str) -> Result<Name, Unreadable> {
 }
 
 /// A signal with values in steps of 10^-`scale`; known names get the registry's unit and plausible range.
-pub(super) fn signal(name: Name, scale: u8, schemas: &Schemas) -> SignalRef {
+pub(super) fn signal(name: Name, scale: u8) -> SignalRef {
     let mut signal = unknown_signal(name, decimal::den(scale));
-    if let Some(known) = schemas.known(&signal.name) {
-        // A registry step is num/den; ours is 1/signal.den. Bounds round inwards.
-        let ours = |raw: i64| i128::from(raw) * i128::from(known.num) * i128::from(signal.den);
-        let den = i128::from(known.den.max(1));
-        let floor = |raw: i64| i64::try_from(ours(raw).div_euclid(den)).ok();
-        signal.min = i64::try_from(-(-ours(known.min)).div_euclid(den)).ok();
-        signal.max = floor(known.max);
-        signal.step_max = known.step_max.and_then(floor);
-        signal.unit = known.unit.into();
-        signal.metric = Some(known.metric);
+    if let Some(known) = registry::signal_named(&signal.name) {
+        signal.adopt(known);
     }
     signal
 }
@@ -206,7 +197,7 @@ mod tests {
 
     fn readings(json: &str) -> Result<Readings, Unreadable> {
         let mut out = Readings::default();
-        read(json.as_bytes(), ARRIVAL_MS, &Schemas::new("halo/v1"), &mut out).map(|()| out)
+        read(json.as_bytes(), ARRIVAL_MS, &mut out).map(|()| out)
     }
 
     fn values(json: &str) -> Vec<(String, i64, u32, i64)> {
@@ -310,13 +301,13 @@ mod tests {
         #[test]
         fn any_bytes_give_readings_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut out = Readings::default();
-            drop(read(&bytes, ARRIVAL_MS, &Schemas::new("halo/v1"), &mut out));
+            drop(read(&bytes, ARRIVAL_MS, &mut out));
         }
 
         #[test]
         fn any_nearly_json_gives_readings_or_an_error(json in r#"\{("[a-z]{0,3}":(-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,4})?|"[^"]{0,4}"|\{"b":[0-9]\}|\[\]|null|true),?){0,5}\}"#) {
             let mut out = Readings::default();
-            drop(read(json.as_bytes(), ARRIVAL_MS, &Schemas::new("halo/v1"), &mut out));
+            drop(read(json.as_bytes(), ARRIVAL_MS, &mut out));
         }
     }
 }

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use halo_proto::frame::FrameError;
+use halo_proto::registry;
+use halo_proto::schema::{DecodeError, Decoded};
 use thiserror::Error;
 
 use super::decimal::NotDecimal;
 use super::schemas::Schemas;
-use super::{plain, senml};
+use super::{native, plain, senml};
 use crate::record::{Format, Frame, Name};
 
 /// Largest payload read, bytes; larger ones are quarantined.
@@ -102,7 +105,26 @@ pub struct Readings {
     pub ignored: u32,
     /// Whether every point carries a time of its own sender; false when the gateway's arrival time stands in.
     pub timed: bool,
+    /// What a native frame says Unix time minus device time is, milliseconds.
+    pub(super) sync: Option<i64>,
+    pub(super) decoded: Decoded,
     spare: Vec<Vec<Point>>,
+}
+
+impl SignalRef {
+    /// Takes over unit, number and plausible range of the registry's signal, in this signal's own steps.
+    pub(super) fn adopt(&mut self, known: &registry::Signal) {
+        let ours = |raw: i64| i128::from(raw) * i128::from(known.num) * i128::from(self.den);
+        let step = (i128::from(known.den) * i128::from(self.num)).max(1);
+        // Bounds round inwards; one beyond i64 bounds nothing.
+        let floor = |raw: i64| i64::try_from(ours(raw).div_euclid(step)).ok();
+        let ceil = |raw: i64| i64::try_from(-(-ours(raw)).div_euclid(step)).ok();
+        self.min = known.limits.min.and_then(ceil);
+        self.max = known.limits.max.and_then(floor);
+        self.step_max = known.limits.step_max.and_then(floor);
+        self.unit = known.unit.into();
+        self.metric = Some(known.metric);
+    }
 }
 
 impl Readings {
@@ -113,6 +135,7 @@ impl Readings {
         self.texts.clear();
         self.ignored = 0;
         self.timed = true;
+        self.sync = None;
     }
 
     /// Whether the frame said nothing at all.
@@ -164,6 +187,24 @@ pub enum Unreadable {
     /// A birth was published where telemetry belongs.
     #[error("a birth (first byte 0xfa) on the telemetry topic, publish it retained on the birth topic")]
     BirthAsTelemetry,
+    /// A native frame with a broken structure.
+    #[error("{0}")]
+    Frame(FrameError),
+    /// A native frame with a broken chunk.
+    #[error("{0}")]
+    Chunk(DecodeError),
+    /// No birth of this device has described the schema.
+    #[error("schema 0x{schema:x} is neither in the registry nor in a birth of this device, publish its birth first")]
+    UnknownSchema {
+        /// The schema's id.
+        schema: u32,
+    },
+    /// The device's births contradict each other, or the registry, about this schema.
+    #[error("schema 0x{schema:x} was described differently before, give the new columns a new schema id")]
+    DisputedSchema {
+        /// The schema's id.
+        schema: u32,
+    },
     /// Not JSON, or not of the wanted shape.
     #[error("not readable JSON: {0}")]
     Json(String),
@@ -242,9 +283,10 @@ pub fn read(frame: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), 
         return Err(Unreadable::TooLong { len: frame.payload.len(), max: PAYLOAD_BYTES_MAX });
     }
     match frame.format {
-        Format::Json => plain::read(&frame.payload, frame.arrival.wall_ms, schemas, out)?,
-        Format::Senml => senml::read(&frame.payload, frame.arrival.wall_ms, schemas, out)?,
-        Format::Tf1 | Format::Unknown => return Err(unknown(&frame.payload)),
+        Format::Json => plain::read(&frame.payload, frame.arrival.wall_ms, out)?,
+        Format::Senml => senml::read(&frame.payload, frame.arrival.wall_ms, out)?,
+        Format::Tf1 => return native::read(frame, schemas, out),
+        Format::Unknown => return Err(unknown(&frame.payload)),
     }
     if out.is_empty() { Err(Unreadable::NoValue) } else { Ok(()) }
 }

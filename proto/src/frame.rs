@@ -1,0 +1,338 @@
+//! Frames: one MQTT payload each, checked once at the door.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chunk::Chunk;
+use crate::varint;
+
+mod write;
+pub use write::FrameWriter;
+pub(crate) use write::put_header;
+#[cfg(feature = "alloc")]
+pub(crate) use write::{check_text, put_chunk, put_item};
+
+/// First byte of a frame of this version.
+pub const MAGIC: u8 = 0xF9;
+/// Longest frame, bytes: with its topic it fits a 64 KB packet.
+pub const LEN_MAX: usize = 61_440;
+/// Longest header, bytes.
+pub const HEADER_LEN_MAX: usize = 26;
+/// Longest text, bytes.
+pub const TEXT_LEN_MAX: usize = 255;
+/// Latest start of a frame: about 285,000 years of uptime, and exact as a double. A later one is refused, so that times
+/// of device and gateway can be added without overflow.
+pub const T0_MS_MAX: u64 = 1 << 53;
+/// Schemas in the registry or numbered by hand are below this.
+pub const SCHEMA_NUMBER_LIMIT: u32 = 1 << 14;
+/// Hashed schema ids and random boots have this bit, and 27 bits below it.
+pub const HASHED: u32 = 0x0800_0000;
+
+pub(crate) mod tag {
+    pub(crate) const GROUP_MAX: u8 = 0x3F;
+    pub(crate) const TIME_SYNC: u8 = 0x40;
+    pub(crate) const EVENT: u8 = 0x41;
+    pub(crate) const TEXT: u8 = 0x42;
+    pub(crate) const CRITICAL: u8 = 0x80;
+    pub(crate) const MAC8: u8 = 0xC0;
+    pub(crate) const ED25519: u8 = 0xC1;
+    pub(crate) const MAC16: u8 = 0xC2;
+}
+
+/// What every frame says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Header {
+    /// How to read the chunks: a registry number, or `HASHED |` the hash of a birth's groups.
+    pub schema: u32,
+    /// Counts starts of the device (< 2^27), or `HASHED |` 27 random bits.
+    pub boot: u32,
+    /// +1 per frame within a boot, from 0.
+    pub seq: u32,
+    /// Device uptime at the frame's start, ms, at most [`T0_MS_MAX`].
+    pub t0_ms: u64,
+}
+
+/// The device's clock, as it believes: `unix = uptime + unix_minus_uptime_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TimeSync {
+    /// Milliseconds; any value is possible on the wire.
+    pub unix_minus_uptime_ms: i64,
+    /// How far off it may be, ms.
+    pub uncertainty_ms: u32,
+}
+
+/// Something that happened once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Event<'a> {
+    /// When, relative to the frame's `t0_ms`.
+    pub dt_ms: i32,
+    /// What, by the device kind's list.
+    pub code: u16,
+    /// 0 = for information; higher is worse.
+    pub severity: u8,
+    /// How much; scaled by the code.
+    pub value: i64,
+    /// More, opaque.
+    #[serde(borrow)]
+    pub data: &'a [u8],
+}
+
+/// A text: serial number, firmware version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Text<'a> {
+    /// Which, by the device kind's list.
+    pub key: u16,
+    /// At most [`TEXT_LEN_MAX`] bytes.
+    pub val: &'a str,
+}
+
+/// How a frame is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MacKind {
+    /// First 8 bytes of HMAC-SHA256.
+    Mac8,
+    /// First 16 bytes of HMAC-SHA256.
+    Mac16,
+    /// An Ed25519 signature, 64 bytes.
+    Ed25519,
+}
+
+impl MacKind {
+    pub(crate) const fn of_tag(tag: u8) -> Option<Self> {
+        match tag {
+            tag::MAC8 => Some(Self::Mac8),
+            tag::MAC16 => Some(Self::Mac16),
+            tag::ED25519 => Some(Self::Ed25519),
+            _ => None,
+        }
+    }
+
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Mac8 => tag::MAC8,
+            Self::Mac16 => tag::MAC16,
+            Self::Ed25519 => tag::ED25519,
+        }
+    }
+
+    /// Bytes it takes.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Mac8 => 8,
+            Self::Mac16 => 16,
+            Self::Ed25519 => 64,
+        }
+    }
+}
+
+/// The last item of an authenticated frame. Not verified here: keys live elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mac<'a> {
+    /// The scheme.
+    pub kind: MacKind,
+    /// The code itself.
+    pub code: &'a [u8],
+    /// What it covers, after the device id: all frame bytes before the item.
+    pub covered: &'a [u8],
+}
+
+/// One item of a checked frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// Rows of one group.
+    Chunk {
+        /// Its place in the schema, 0..=0x3F.
+        group: u8,
+        /// The rows.
+        chunk: Chunk<'a>,
+    },
+    /// The device's clock.
+    TimeSync(TimeSync),
+    /// Something that happened.
+    Event(Event<'a>),
+    /// A text.
+    Text(Text<'a>),
+    /// The authentication code; always last.
+    Mac(Mac<'a>),
+    /// A newer, uncritical item.
+    Unknown {
+        /// 0x43..=0x7F.
+        tag: u8,
+        /// As it came.
+        body: &'a [u8],
+    },
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FrameError {
+    /// Longer than [`LEN_MAX`].
+    TooLong {
+        /// Its length.
+        len: usize,
+    },
+    /// Another first byte than [`MAGIC`] (or no byte).
+    Magic {
+        /// What it is.
+        got: Option<u8>,
+    },
+    /// The header ends early, is not in its shortest form, or starts after [`T0_MS_MAX`].
+    Header,
+    /// An item ends early, has a length not in its shortest form, or a body that is not what its tag says.
+    Item {
+        /// Where it starts, bytes.
+        at: usize,
+        /// Its tag.
+        tag: u8,
+    },
+    /// An unknown item that must not be skipped.
+    Critical {
+        /// Its tag.
+        tag: u8,
+    },
+    /// Bytes after the authentication code.
+    AfterMac {
+        /// Where they start.
+        at: usize,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len } => write!(f, "frame has {len} bytes, at most {LEN_MAX} are allowed"),
+            Self::Magic { got: Some(got) } => write!(f, "frame starts with {got:#04x}, wanted {MAGIC:#04x}"),
+            Self::Magic { got: None } => f.write_str("frame is empty"),
+            Self::Header => f.write_str("frame header is cut, not in its shortest form, or starts too late"),
+            Self::Item { at, tag } => write!(f, "item {tag:#04x} at byte {at} is cut or malformed"),
+            Self::Critical { tag } => write!(f, "item {tag:#04x} is critical and unknown"),
+            Self::AfterMac { at } => write!(f, "frame goes on after its authentication code, at byte {at}"),
+        }
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+/// A frame whose header and items were checked. The bits inside chunks are checked when they are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    header: Header,
+    bytes: &'a [u8],
+    items_at: usize,
+}
+
+impl<'a> Frame<'a> {
+    /// Checks the whole structure of `bytes`.
+    ///
+    /// # Errors
+    /// Any [`FrameError`].
+    pub fn new_checked(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        if bytes.len() > LEN_MAX {
+            return Err(FrameError::TooLong { len: bytes.len() });
+        }
+        let (header, items_at) = take_header(bytes)?;
+        let frame = Self { header, bytes, items_at };
+        let mut at = items_at;
+        while at < bytes.len() {
+            let (item, next) = take_item(bytes, at)?;
+            if matches!(item, Item::Mac(_)) && next < bytes.len() {
+                return Err(FrameError::AfterMac { at: next });
+            }
+            at = next;
+        }
+        Ok(frame)
+    }
+
+    /// What the frame says of itself.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// The frame's bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Its items, in order.
+    pub fn items(&self) -> Items<'a> {
+        Items { bytes: self.bytes, at: self.items_at }
+    }
+}
+
+/// Iterator over the items of a checked frame.
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        // The frame was checked with the same function, so this is never an error.
+        let (item, next) = take_item(self.bytes, self.at).ok()?;
+        self.at = next;
+        Some(item)
+    }
+}
+
+/// Reads only the header, without checking the items: who sent it, and when.
+///
+/// # Errors
+/// `Magic` or `Header`.
+pub fn peek_header(bytes: &[u8]) -> Result<Header, FrameError> {
+    take_header(bytes).map(|(header, _)| header)
+}
+
+fn take_header(bytes: &[u8]) -> Result<(Header, usize), FrameError> {
+    let got = bytes.first().copied();
+    if got != Some(MAGIC) {
+        return Err(FrameError::Magic { got });
+    }
+    let ((_, header), rest) = postcard::take_from_bytes::<(u8, Header)>(bytes).map_err(|_| FrameError::Header)?;
+    let len = bytes.len() - rest.len();
+    // postcard accepts over-long varints; two spellings of one frame would defeat duplicate detection.
+    let mut canonical = [0u8; HEADER_LEN_MAX];
+    let same = put_header(&mut canonical, &header).is_ok_and(|written| canonical.get(..written) == bytes.get(..len));
+    if same && header.t0_ms <= T0_MS_MAX { Ok((header, len)) } else { Err(FrameError::Header) }
+}
+
+/// The item at `at`, and where the next one starts.
+fn take_item(bytes: &[u8], at: usize) -> Result<(Item<'_>, usize), FrameError> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let Some((&tag, rest)) = rest.split_first() else { return Err(FrameError::Item { at, tag: 0 }) };
+    let malformed = FrameError::Item { at, tag };
+    let (len, rest) = varint::take_u32(rest).ok_or(malformed)?;
+    let body = rest.get(..len as usize).ok_or(malformed)?;
+    let next = bytes.len() - rest.len() + body.len();
+    let item = match tag {
+        ..=tag::GROUP_MAX => {
+            Chunk::new_checked(body).map(|chunk| Item::Chunk { group: tag, chunk }).ok_or(malformed)?
+        }
+        tag::TIME_SYNC => Item::TimeSync(struct_at_front(body).ok_or(malformed)?),
+        tag::EVENT => Item::Event(struct_at_front(body).ok_or(malformed)?),
+        tag::TEXT => {
+            let text = struct_at_front::<Text<'_>>(body).filter(|text| text.val.len() <= TEXT_LEN_MAX);
+            Item::Text(text.ok_or(malformed)?)
+        }
+        ..tag::CRITICAL => Item::Unknown { tag, body },
+        _ => {
+            let kind = MacKind::of_tag(tag).ok_or(FrameError::Critical { tag })?;
+            if body.len() != kind.len() {
+                return Err(malformed);
+            }
+            Item::Mac(Mac { kind, code: body, covered: bytes.get(..at).unwrap_or_default() })
+        }
+    };
+    Ok((item, next))
+}
+
+/// Structs inside items may have grown at their end: what follows the known fields is ignored.
+fn struct_at_front<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    postcard::take_from_bytes(body).ok().map(|(value, _)| value)
+}

@@ -1,0 +1,127 @@
+//! The schemas devices may name by number. An id is for ever: any change of columns, order, scale, bias, k0 or clock is
+//! a new id (`registry/tests.rs` keeps the hash of each).
+//!
+//! Biases and k0 were fitted on the first part of each sample series (an hour of the synthetic ones, 300 rows or 60 s of
+//! the real ones).
+
+use super::signals::*;
+use super::{Column, Group, Kind, Schema};
+use crate::chunk::Clock;
+
+const fn every(dt_ms: u32, columns: &'static [Column<'static>]) -> Group<'static> {
+    Group { clock: Clock::Regular { dt_ms }, columns }
+}
+
+const fn intervals(columns: &'static [Column<'static>]) -> Group<'static> {
+    Group { clock: Clock::Interval, columns }
+}
+
+const PULSE: Group<'static> = every(1000, &[HEART_RATE.column(70, 5)]);
+const BEATS: Group<'static> = intervals(&[RR_INTERVAL.column(694, 8)]);
+const BODY: Group<'static> = every(10_000, &[STEPS.column(0, 13), SKIN_TEMPERATURE.column(3321, 4)]);
+const SLOW: Group<'static> = every(60_000, &[SPO2.column(97, 0), BATTERY.column(99, 0)]);
+const MOTION: Group<'static> = every(40, &[ACC_X.column(-51, 8), ACC_Y.column(587, 9), ACC_Z.column(123, 10)]);
+
+const CAR: &[Column<'static>] = &[
+    LATITUDE.column(0, 28),
+    LONGITUDE.column(0, 28),
+    SPEED.column(54, 5),
+    RPM.column(8120, 11),
+    COOLANT_TEMPERATURE.column(89, 3),
+    FUEL_LEVEL.column(155, 2),
+    THROTTLE.column(61, 5),
+    ENGINE_LOAD.column(94, 4),
+    VEHICLE_VOLTAGE.column(1414, 2),
+    ACC_PEAK_X.column(38, 6),
+    ACC_PEAK_Y.column(50, 5),
+    ACC_PEAK_Z.column(1045, 6),
+];
+
+const OBD_21: &[Column<'static>] = &[
+    RPM.column(3759, 10),
+    SPEED.column(9, 3),
+    THROTTLE.column(49, 2),
+    ENGINE_LOAD.column(94, 5),
+    COOLANT_TEMPERATURE.column(87, 2),
+    LONG_TERM_FUEL_TRIM.column(-2, 0),
+    SHORT_TERM_FUEL_TRIM.column(0, 2),
+    INTAKE_PRESSURE.column(37, 4),
+    FUEL_LEVEL.column(146, 4),
+    THROTTLE_B.column(131, 2),
+    PEDAL_D.column(41, 2),
+    PEDAL_E.column(81, 2),
+    THROTTLE_COMMANDED.column(49, 2),
+    LAMBDA_COMMANDED.column(0, 0),
+    BAROMETRIC_PRESSURE.column(100, 0),
+    THROTTLE_RELATIVE.column(0, 2),
+    INTAKE_TEMPERATURE.column(48, 0),
+    TIMING_ADVANCE.column(8, 4),
+    CATALYST_TEMPERATURE_1.column(2787, 10),
+    CATALYST_TEMPERATURE_2.column(794, 8),
+    CONTROL_MODULE_VOLTAGE.column(13_691, 8),
+];
+
+const TURBOFAN: &[Column<'static>] = &[
+    SETTING_1.column(1, 4),
+    SETTING_2.column(1, 2),
+    SETTING_3.column(100, 0),
+    T2.column(51_867, 0),
+    T24.column(64_236, 6),
+    T30.column(158_657, 9),
+    T50.column(140_177, 10),
+    P2.column(1462, 0),
+    P15.column(2161, 0),
+    P30.column(55_405, 7),
+    NF.column(238_806, 3),
+    NC.column(905_024, 9),
+    EPR.column(13, 0),
+    PS30.column(4732, 5),
+    PHI.column(52_196, 6),
+    NRF.column(238_806, 3),
+    NRC.column(813_285, 9),
+    BPR.column(84_148, 9),
+    FAR_B.column(3, 0),
+    HT_BLEED.column(392, 1),
+    NF_DEMANDED.column(2388, 0),
+    PCNFR_DEMANDED.column(100, 0),
+    W31.column(3894, 4),
+    W32.column(233_660, 10),
+];
+
+const TURBOFAN_FLIGHT: &[Column<'static>] = &[
+    ALTITUDE.column(3, 11),
+    MACH.column(423, 10),
+    THROTTLE_ANGLE.column(218, 9),
+    T2.column(51_867, 9),
+    T24.column(57_017, 12),
+    T30.column(127_425, 14),
+    T50.column(88_663, 15),
+    P2.column(1462, 7),
+    P15.column(1752, 7),
+    P30.column(28_175, 14),
+    NF.column(99_040, 16),
+    NC.column(636_331, 17),
+    EPR_FINE.column(113, 3),
+    PS30.column(4999, 8),
+    PHI.column(30_728, 13),
+    NRF.column(99_024, 16),
+    NRC.column(636_255, 17),
+    BPR.column(86_292, 10),
+    FAR_B.column(3, 0),
+    HT_BLEED.column(276, 6),
+    NF_DEMANDED.column(2212, 7),
+    PCNFR_DEMANDED_FINE.column(0, 12),
+    W31.column(2741, 9),
+    W32.column(164_461, 15),
+];
+
+/// In order of their ids.
+pub(super) static ALL: &[Schema] = &[
+    Schema { id: 1, name: "wristband", kind: Kind::WRISTBAND, groups: &[PULSE, BEATS, BODY, SLOW] },
+    Schema { id: 2, name: "wristband-acc", kind: Kind::WRISTBAND, groups: &[PULSE, BEATS, BODY, SLOW, MOTION] },
+    Schema { id: 3, name: "rr-strap", kind: Kind::RR_STRAP, groups: &[intervals(&[RR_INTERVAL.column(584, 5)])] },
+    Schema { id: 4, name: "car-dongle", kind: Kind::CAR_DONGLE, groups: &[every(1000, CAR)] },
+    Schema { id: 5, name: "obd-21", kind: Kind::CAR_DONGLE, groups: &[every(1000, OBD_21)] },
+    Schema { id: 6, name: "turbofan", kind: Kind::TURBOFAN, groups: &[every(1000, TURBOFAN)] },
+    Schema { id: 7, name: "turbofan-flight", kind: Kind::TURBOFAN, groups: &[every(1000, TURBOFAN_FLIGHT)] },
+];

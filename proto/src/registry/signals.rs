@@ -1,0 +1,177 @@
+//! Every signal the registry knows. Numbers are for ever; ranges and step limits are raw values at the signal's scale.
+
+use super::{Limits, Signal};
+
+const ANY: Limits = Limits { min: None, max: None, step_max: None };
+
+const fn from(min: i64) -> Limits {
+    Limits { min: Some(min), ..ANY }
+}
+
+const fn within(min: i64, max: i64) -> Limits {
+    Limits { min: Some(min), max: Some(max), step_max: None }
+}
+
+const fn steady(min: i64, max: i64, step_max: i64) -> Limits {
+    Limits { min: Some(min), max: Some(max), step_max: Some(step_max) }
+}
+
+pub(super) const HEART_RATE: Signal = Signal::new(1, "heart_rate", "/min", 1, 1, steady(20, 300, 60)).loinc("8867-4");
+pub(super) const RR_INTERVAL: Signal = Signal::new(2, "rr_interval", "ms", 1, 1, within(200, 5000)).loinc("80404-7");
+pub(super) const STEPS: Signal = Signal::new(3, "steps", "{steps}", 1, 1, from(0)).loinc("55423-8");
+pub(super) const SKIN_TEMPERATURE: Signal = Signal::new(4, "skin_temperature", "Cel", 1, 100, steady(0, 5000, 1000));
+pub(super) const SPO2: Signal = Signal::new(5, "spo2", "%", 1, 1, steady(0, 100, 50)).loinc("59408-5");
+pub(super) const BATTERY: Signal = Signal::new(6, "battery", "%", 1, 1, within(0, 100));
+pub(super) const ACC_X: Signal = Signal::new(7, "acc_x", "[g]", 1, 1000, within(-16_000, 16_000));
+pub(super) const ACC_Y: Signal = Signal::new(8, "acc_y", "[g]", 1, 1000, within(-16_000, 16_000));
+pub(super) const ACC_Z: Signal = Signal::new(9, "acc_z", "[g]", 1, 1000, within(-16_000, 16_000));
+pub(super) const LATITUDE: Signal =
+    Signal::new(32, "latitude", "deg", 1, 10_000_000, within(-900_000_000, 900_000_000))
+        .vss("Vehicle.CurrentLocation.Latitude");
+pub(super) const LONGITUDE: Signal =
+    Signal::new(33, "longitude", "deg", 1, 10_000_000, within(-1_800_000_000, 1_800_000_000))
+        .vss("Vehicle.CurrentLocation.Longitude");
+pub(super) const SPEED: Signal = Signal::new(34, "speed", "km/h", 1, 1, within(0, 255)).vss("Vehicle.Speed");
+pub(super) const RPM: Signal = Signal::new(35, "rpm", "/min", 1, 4, within(0, 65_535)).vss("Vehicle.OBD.EngineSpeed");
+pub(super) const COOLANT_TEMPERATURE: Signal =
+    Signal::new(36, "coolant_temperature", "Cel", 1, 1, within(-40, 215)).vss("Vehicle.OBD.CoolantTemperature");
+pub(super) const FUEL_LEVEL: Signal =
+    Signal::new(37, "fuel_level", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.FuelLevel");
+pub(super) const THROTTLE: Signal =
+    Signal::new(38, "throttle", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.ThrottlePosition");
+pub(super) const ENGINE_LOAD: Signal =
+    Signal::new(39, "engine_load", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.EngineLoad");
+pub(super) const VEHICLE_VOLTAGE: Signal = Signal::new(40, "vehicle_voltage", "V", 1, 100, within(0, 6553));
+pub(super) const ACC_PEAK_X: Signal = Signal::new(41, "acc_peak_x", "[g]", 1, 1000, within(-16_000, 16_000));
+pub(super) const ACC_PEAK_Y: Signal = Signal::new(42, "acc_peak_y", "[g]", 1, 1000, within(-16_000, 16_000));
+pub(super) const ACC_PEAK_Z: Signal = Signal::new(43, "acc_peak_z", "[g]", 1, 1000, within(-16_000, 16_000));
+pub(super) const LONG_TERM_FUEL_TRIM: Signal =
+    Signal::new(44, "long_term_fuel_trim", "%", 100, 128, within(-128, 127)).vss("Vehicle.OBD.LongTermFuelTrim1");
+pub(super) const SHORT_TERM_FUEL_TRIM: Signal =
+    Signal::new(45, "short_term_fuel_trim", "%", 100, 128, within(-128, 127)).vss("Vehicle.OBD.ShortTermFuelTrim1");
+pub(super) const INTAKE_PRESSURE: Signal =
+    Signal::new(46, "intake_pressure", "kPa", 1, 1, within(0, 255)).vss("Vehicle.OBD.MAP");
+pub(super) const THROTTLE_B: Signal =
+    Signal::new(47, "throttle_b", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.ThrottlePositionB");
+pub(super) const PEDAL_D: Signal =
+    Signal::new(48, "pedal_d", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.AcceleratorPositionD");
+pub(super) const PEDAL_E: Signal =
+    Signal::new(49, "pedal_e", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.AcceleratorPositionE");
+pub(super) const THROTTLE_COMMANDED: Signal =
+    Signal::new(50, "throttle_commanded", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.ThrottleActuator");
+pub(super) const LAMBDA_COMMANDED: Signal =
+    Signal::new(51, "lambda_commanded", "1", 1, 10_000, within(0, 20_000)).vss("Vehicle.OBD.CommandedEquivalenceRatio");
+pub(super) const BAROMETRIC_PRESSURE: Signal =
+    Signal::new(52, "barometric_pressure", "kPa", 1, 1, within(0, 255)).vss("Vehicle.OBD.BarometricPressure");
+pub(super) const THROTTLE_RELATIVE: Signal =
+    Signal::new(53, "throttle_relative", "%", 100, 255, within(0, 255)).vss("Vehicle.OBD.RelativeThrottlePosition");
+pub(super) const INTAKE_TEMPERATURE: Signal =
+    Signal::new(54, "intake_temperature", "Cel", 1, 1, within(-40, 215)).vss("Vehicle.OBD.IntakeTemp");
+pub(super) const TIMING_ADVANCE: Signal =
+    Signal::new(55, "timing_advance", "deg", 1, 2, within(-128, 127)).vss("Vehicle.OBD.TimingAdvance");
+pub(super) const CATALYST_TEMPERATURE_1: Signal =
+    Signal::new(56, "catalyst_temperature_1", "Cel", 1, 10, within(-400, 65_135))
+        .vss("Vehicle.OBD.Catalyst.Bank1.Temperature1");
+pub(super) const CATALYST_TEMPERATURE_2: Signal =
+    Signal::new(57, "catalyst_temperature_2", "Cel", 1, 10, within(-400, 65_135))
+        .vss("Vehicle.OBD.Catalyst.Bank1.Temperature2");
+pub(super) const CONTROL_MODULE_VOLTAGE: Signal =
+    Signal::new(58, "control_module_voltage", "V", 1, 1000, within(0, 65_535)).vss("Vehicle.OBD.ControlModuleVoltage");
+pub(super) const SETTING_1: Signal = Signal::new(64, "setting_1", "1", 1, 10_000, ANY);
+pub(super) const SETTING_2: Signal = Signal::new(65, "setting_2", "1", 1, 10_000, ANY);
+pub(super) const SETTING_3: Signal = Signal::new(66, "setting_3", "1", 1, 1, ANY);
+pub(super) const T2: Signal = Signal::new(67, "t2", "[degR]", 1, 100, from(0));
+pub(super) const T24: Signal = Signal::new(68, "t24", "[degR]", 1, 100, from(0));
+pub(super) const T30: Signal = Signal::new(69, "t30", "[degR]", 1, 100, from(0));
+pub(super) const T50: Signal = Signal::new(70, "t50", "[degR]", 1, 100, from(0));
+pub(super) const P2: Signal = Signal::new(71, "p2", "[psi]", 1, 100, from(0));
+pub(super) const P15: Signal = Signal::new(72, "p15", "[psi]", 1, 100, from(0));
+pub(super) const P30: Signal = Signal::new(73, "p30", "[psi]", 1, 100, from(0));
+pub(super) const NF: Signal = Signal::new(74, "nf", "/min", 1, 100, from(0));
+pub(super) const NC: Signal = Signal::new(75, "nc", "/min", 1, 100, from(0));
+pub(super) const EPR: Signal = Signal::new(76, "epr", "1", 1, 10, from(0));
+pub(super) const PS30: Signal = Signal::new(77, "ps30", "[psi]", 1, 100, from(0));
+pub(super) const PHI: Signal = Signal::new(78, "phi", "[lb_av]/s/[psi]", 1, 100, from(0));
+pub(super) const NRF: Signal = Signal::new(79, "nrf", "/min", 1, 100, from(0));
+pub(super) const NRC: Signal = Signal::new(80, "nrc", "/min", 1, 100, from(0));
+pub(super) const BPR: Signal = Signal::new(81, "bpr", "1", 1, 10_000, from(0));
+pub(super) const FAR_B: Signal = Signal::new(82, "far_b", "1", 1, 100, from(0));
+pub(super) const HT_BLEED: Signal = Signal::new(83, "ht_bleed", "1", 1, 1, from(0));
+pub(super) const NF_DEMANDED: Signal = Signal::new(84, "nf_demanded", "/min", 1, 1, from(0));
+pub(super) const PCNFR_DEMANDED: Signal = Signal::new(85, "pcnfr_demanded", "%", 1, 1, from(0));
+pub(super) const W31: Signal = Signal::new(86, "w31", "[lb_av]/s", 1, 100, from(0));
+pub(super) const W32: Signal = Signal::new(87, "w32", "[lb_av]/s", 1, 10_000, from(0));
+pub(super) const ALTITUDE: Signal = Signal::new(96, "altitude", "[ft_i]", 1, 1, within(-2000, 60_000));
+pub(super) const MACH: Signal = Signal::new(97, "mach", "1", 1, 10_000, within(0, 20_000));
+pub(super) const THROTTLE_ANGLE: Signal = Signal::new(98, "throttle_angle", "deg", 1, 10, within(0, 1200));
+pub(super) const EPR_FINE: Signal = Signal::new(99, "epr_fine", "1", 1, 100, from(0));
+pub(super) const PCNFR_DEMANDED_FINE: Signal = Signal::new(100, "pcnfr_demanded_fine", "%", 1, 100, from(0));
+
+/// In order of their metric numbers.
+pub(super) static ALL: &[Signal] = &[
+    HEART_RATE,
+    RR_INTERVAL,
+    STEPS,
+    SKIN_TEMPERATURE,
+    SPO2,
+    BATTERY,
+    ACC_X,
+    ACC_Y,
+    ACC_Z,
+    LATITUDE,
+    LONGITUDE,
+    SPEED,
+    RPM,
+    COOLANT_TEMPERATURE,
+    FUEL_LEVEL,
+    THROTTLE,
+    ENGINE_LOAD,
+    VEHICLE_VOLTAGE,
+    ACC_PEAK_X,
+    ACC_PEAK_Y,
+    ACC_PEAK_Z,
+    LONG_TERM_FUEL_TRIM,
+    SHORT_TERM_FUEL_TRIM,
+    INTAKE_PRESSURE,
+    THROTTLE_B,
+    PEDAL_D,
+    PEDAL_E,
+    THROTTLE_COMMANDED,
+    LAMBDA_COMMANDED,
+    BAROMETRIC_PRESSURE,
+    THROTTLE_RELATIVE,
+    INTAKE_TEMPERATURE,
+    TIMING_ADVANCE,
+    CATALYST_TEMPERATURE_1,
+    CATALYST_TEMPERATURE_2,
+    CONTROL_MODULE_VOLTAGE,
+    SETTING_1,
+    SETTING_2,
+    SETTING_3,
+    T2,
+    T24,
+    T30,
+    T50,
+    P2,
+    P15,
+    P30,
+    NF,
+    NC,
+    EPR,
+    PS30,
+    PHI,
+    NRF,
+    NRC,
+    BPR,
+    FAR_B,
+    HT_BLEED,
+    NF_DEMANDED,
+    PCNFR_DEMANDED,
+    W31,
+    W32,
+    ALTITUDE,
+    MACH,
+    THROTTLE_ANGLE,
+    EPR_FINE,
+    PCNFR_DEMANDED_FINE,
+];

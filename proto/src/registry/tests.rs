@@ -1,0 +1,63 @@
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+use super::*;
+use crate::birth::{encode_groups, schema_hash};
+use crate::topic::id_is_valid;
+
+/// Never edit a line: devices in the field mean these columns by these ids. Only append.
+const HASHES: [(u32, u32); 7] = [
+    (1, 0x0FE7_7B2C),
+    (2, 0x0B41_18FB),
+    (3, 0x08FD_5CBF),
+    (4, 0x0E99_AC70),
+    (5, 0x0F14_EB46),
+    (6, 0x0D89_DB94),
+    (7, 0x0E72_F062),
+];
+
+#[test]
+fn registered_schemas_never_change() {
+    let hashes: Vec<(u32, u32)> = schemas()
+        .iter()
+        .map(|schema| {
+            let mut out = [0; 4096];
+            let len = encode_groups(&mut out, schema.groups).unwrap();
+            (schema.id, schema_hash(&out[..len]))
+        })
+        .collect();
+    assert_eq!(hashes, HASHES);
+}
+
+#[test]
+fn signals_are_found_by_number_and_by_name() {
+    assert_eq!(signal(1).unwrap().name, "heart_rate");
+    assert_eq!(signal_named("heart_rate").unwrap().loinc, Some("8867-4"));
+    assert_eq!(signal_named("speed").unwrap().vss, Some("Vehicle.Speed"));
+    for known in signals() {
+        assert_eq!(signal(known.metric), Some(known));
+        assert_eq!(signal_named(known.name), Some(known));
+        assert!(id_is_valid(known.name) && known.num > 0 && known.den > 0, "{}", known.name);
+        assert!(known.limits.min.is_none_or(|min| known.limits.max.is_none_or(|max| min < max)), "{}", known.name);
+        assert!(known.metric < crate::birth::METRIC_NAMED);
+    }
+    assert!(signals().is_sorted_by(|a, b| a.metric < b.metric), "binary search needs the order");
+    assert_eq!((signal(0), signal_named("no_such"), signal(u16::MAX)), (None, None, None));
+}
+
+#[test]
+fn schemas_have_ids_of_one_byte_and_their_signals_scales() {
+    assert!(schemas().is_sorted_by(|a, b| a.id < b.id));
+    for known in schemas() {
+        assert!((1..128).contains(&known.id));
+        assert_eq!(schema(known.id), Some(known));
+        assert_eq!(schema_named(known.name), Some(known));
+        assert!(known.kind.name().is_some());
+        let mut metrics = BTreeSet::new();
+        for column in known.groups.iter().flat_map(|group| group.columns) {
+            let signal = signal(column.metric).unwrap();
+            assert_eq!((column.num, column.den), (signal.num, signal.den), "{}", signal.name);
+            assert!(metrics.insert(column.metric), "{} twice in {}", signal.name, known.name);
+        }
+    }
+}

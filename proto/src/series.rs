@@ -1,0 +1,295 @@
+//! One series of integers: the first against its column's bias, the others against a prediction, Rice-coded.
+//!
+//! The encoder walks the values several times instead of storing residuals, so its state is a few words.
+
+use crate::bits::{BitError, BitReader, BitWriter, Full, K_MAX, bit_length, rice_cost, unzigzag, zigzag};
+use crate::chunk::{ChunkError, Coding, Mode, Plan};
+
+/// How a mode guesses the next value from those before it.
+trait Predictor: Clone {
+    fn after_first(first: i64) -> Self;
+    fn predict(&self) -> i64;
+    fn learn(&mut self, value: i64);
+}
+
+/// The last value.
+#[derive(Clone)]
+struct Last(i64);
+
+impl Predictor for Last {
+    #[inline]
+    fn after_first(first: i64) -> Self {
+        Self(first)
+    }
+    #[inline]
+    fn predict(&self) -> i64 {
+        self.0
+    }
+    #[inline]
+    fn learn(&mut self, value: i64) {
+        self.0 = value;
+    }
+}
+
+/// The straight line through the last two values.
+#[derive(Clone)]
+struct Line {
+    last: i64,
+    before: i64,
+}
+
+impl Predictor for Line {
+    #[inline]
+    fn after_first(first: i64) -> Self {
+        Self { last: first, before: first }
+    }
+    #[inline]
+    fn predict(&self) -> i64 {
+        self.last.wrapping_mul(2).wrapping_sub(self.before)
+    }
+    #[inline]
+    fn learn(&mut self, value: i64) {
+        self.before = self.last;
+        self.last = value;
+    }
+}
+
+/// An exponential mean with weight 1/8, kept at eight times its value.
+#[derive(Clone)]
+struct Level(i64);
+
+impl Predictor for Level {
+    #[inline]
+    fn after_first(first: i64) -> Self {
+        Self(first.wrapping_mul(8))
+    }
+    #[inline]
+    fn predict(&self) -> i64 {
+        self.0.wrapping_add(4) >> 3
+    }
+    #[inline]
+    fn learn(&mut self, value: i64) {
+        self.0 = self.0.wrapping_add(value).wrapping_sub(self.predict());
+    }
+}
+
+impl From<BitError> for ChunkError {
+    fn from(error: BitError) -> Self {
+        match error {
+            BitError::Truncated => Self::Truncated,
+            BitError::NonCanonical => Self::NonCanonical,
+        }
+    }
+}
+
+/// Reads a series of `count` values (at least 1) into `slots`, which must yield exactly that many.
+#[inline]
+pub(crate) fn read<'v>(
+    bits: &mut BitReader<'_>,
+    coding: Coding,
+    count: usize,
+    mut slots: impl Iterator<Item = &'v mut i64>,
+    plan: impl FnOnce(Plan),
+) -> Result<(), ChunkError> {
+    let first = coding.bias.wrapping_add(unzigzag(bits.rice(coding.k0)?));
+    if let Some(slot) = slots.next() {
+        *slot = first;
+    }
+    if count <= 1 {
+        return Ok(());
+    }
+    let mode = Mode::from_bits(bits.bits(3)?).ok_or(ChunkError::Mode)?;
+    if mode == Mode::Constant {
+        plan(Plan::Fixed { mode, k: 0 });
+        slots.for_each(|slot| *slot = first);
+        return Ok(());
+    }
+    let k = bits.bits(5)? as u8;
+    if k > K_MAX {
+        return Err(ChunkError::Mode);
+    }
+    plan(Plan::Fixed { mode, k });
+    match mode {
+        Mode::Constant => Ok(()),
+        Mode::Last => read_residuals::<Last>(bits, first, k, slots),
+        Mode::Line => read_residuals::<Line>(bits, first, k, slots),
+        Mode::Level => read_residuals::<Level>(bits, first, k, slots),
+        Mode::Sparse => read_changes(bits, first, k, count, slots),
+    }
+}
+
+#[inline]
+fn read_residuals<'v, P: Predictor>(
+    bits: &mut BitReader<'_>,
+    first: i64,
+    k: u8,
+    slots: impl Iterator<Item = &'v mut i64>,
+) -> Result<(), ChunkError> {
+    let mut predictor = P::after_first(first);
+    for slot in slots {
+        let value = predictor.predict().wrapping_add(unzigzag(bits.rice(k)?));
+        predictor.learn(value);
+        *slot = value;
+    }
+    Ok(())
+}
+
+fn read_changes<'v>(
+    bits: &mut BitReader<'_>,
+    first: i64,
+    k: u8,
+    count: usize,
+    mut slots: impl Iterator<Item = &'v mut i64>,
+) -> Result<(), ChunkError> {
+    let mut left = count.saturating_sub(1);
+    let width = bit_length(left as u64);
+    let changes = bits.bits(width)? as usize;
+    if changes == 0 || changes > left {
+        return Err(ChunkError::NonCanonical);
+    }
+    let mut value = first;
+    for _ in 0..changes {
+        let unchanged = bits.bits(width)? as usize;
+        left = left.checked_sub(unchanged + 1).ok_or(ChunkError::NonCanonical)?;
+        slots.by_ref().take(unchanged).for_each(|slot| *slot = value);
+        let code = bits.rice(k)?.checked_add(1).ok_or(ChunkError::NonCanonical)?;
+        value = value.wrapping_add(unzigzag(code));
+        if let Some(slot) = slots.next() {
+            *slot = value;
+        }
+    }
+    slots.for_each(|slot| *slot = value);
+    Ok(())
+}
+
+/// Why a series could not be written.
+pub(crate) enum WriteError {
+    /// The output is too short.
+    Full,
+    /// The fixed plan cannot express these values.
+    Plan,
+}
+
+impl From<Full> for WriteError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+/// Writes a series (at least 1 value).
+pub(crate) fn write(
+    bits: &mut BitWriter<'_>,
+    coding: Coding,
+    values: impl Iterator<Item = i64> + Clone,
+    plan: Plan,
+) -> Result<(), WriteError> {
+    let mut rest = values;
+    let Some(first) = rest.next() else { return Err(WriteError::Plan) };
+    bits.rice(zigzag(first.wrapping_sub(coding.bias)), coding.k0)?;
+    let count = rest.clone().count() + 1;
+    if count == 1 {
+        return Ok(());
+    }
+    let changes = changes(first, rest.clone()).count();
+    let (mode, k) = match plan {
+        Plan::Best => best(first, rest.clone(), changes, bit_length(count as u64 - 1)),
+        Plan::Fixed { mode, k } if k <= K_MAX => (mode, k),
+        Plan::Fixed { .. } => return Err(WriteError::Plan),
+    };
+    if (mode == Mode::Constant) && changes != 0 || mode == Mode::Sparse && changes == 0 {
+        return Err(WriteError::Plan);
+    }
+    bits.bits(mode.to_bits(), 3)?;
+    if mode != Mode::Constant {
+        bits.bits(u64::from(k), 5)?;
+    }
+    match mode {
+        Mode::Constant => {}
+        Mode::Last => write_codes(bits, residuals::<Last>(first, rest), k)?,
+        Mode::Line => write_codes(bits, residuals::<Line>(first, rest), k)?,
+        Mode::Level => write_codes(bits, residuals::<Level>(first, rest), k)?,
+        Mode::Sparse => {
+            let width = bit_length(count as u64 - 1);
+            bits.bits(changes as u64, width)?;
+            for (unchanged, code) in self::changes(first, rest) {
+                bits.bits(unchanged, width)?;
+                bits.rice(code, k)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_codes(bits: &mut BitWriter<'_>, codes: impl Iterator<Item = u64>, k: u8) -> Result<(), Full> {
+    for code in codes {
+        bits.rice(code, k)?;
+    }
+    Ok(())
+}
+
+/// What each value differs from its prediction, zigzagged.
+fn residuals<P: Predictor>(first: i64, rest: impl Iterator<Item = i64> + Clone) -> impl Iterator<Item = u64> + Clone {
+    let mut predictor = P::after_first(first);
+    rest.map(move |value| {
+        let code = zigzag(value.wrapping_sub(predictor.predict()));
+        predictor.learn(value);
+        code
+    })
+}
+
+/// Each change: unchanged values before it, and its zigzagged size minus 1 (a change is never 0).
+fn changes(first: i64, rest: impl Iterator<Item = i64> + Clone) -> impl Iterator<Item = (u64, u64)> + Clone {
+    let mut last = first;
+    let mut unchanged = 0;
+    rest.filter_map(move |value| {
+        if value == last {
+            unchanged += 1;
+            return None;
+        }
+        let code = zigzag(value.wrapping_sub(last)) - 1;
+        last = value;
+        Some((core::mem::take(&mut unchanged), code))
+    })
+}
+
+/// The cheapest mode, each with its cheapest `k`.
+fn best(first: i64, rest: impl Iterator<Item = i64> + Clone, changed: usize, width: u32) -> (Mode, u8) {
+    if changed == 0 {
+        return (Mode::Constant, 0);
+    }
+    let (k, cost) = best_k(changes(first, rest.clone()).map(|(_, code)| code));
+    let sparse = (Mode::Sparse, k, cost + width * (changed as u32 + 1));
+    let predicted = [
+        with_k(Mode::Last, best_k(residuals::<Last>(first, rest.clone()))),
+        with_k(Mode::Line, best_k(residuals::<Line>(first, rest.clone()))),
+        with_k(Mode::Level, best_k(residuals::<Level>(first, rest))),
+    ];
+    let (mode, k, _) = predicted.into_iter().fold(sparse, |best, next| if next.2 < best.2 { next } else { best });
+    (mode, k)
+}
+
+fn with_k(mode: Mode, (k, cost): (u8, u32)) -> (Mode, u8, u32) {
+    (mode, k, cost)
+}
+
+/// A locally cheapest `k` and the bits it costs: from the mean bit length downhill, which outliers cannot mislead far.
+fn best_k(codes: impl Iterator<Item = u64> + Clone) -> (u8, u32) {
+    let (lengths, count) = codes.clone().fold((0, 0), |(sum, count), code| (sum + bit_length(code), count + 1u32));
+    let start = (lengths / count.max(1)).saturating_sub(1).min(u32::from(K_MAX)) as u8;
+    let cost = |k: u8| codes.clone().fold(0, |sum, code| sum + rice_cost(code, k));
+    let at_start = (start, cost(start));
+    let down = downhill(at_start, &cost, |k| k.checked_sub(1));
+    if down.0 != start { down } else { downhill(at_start, &cost, |k| (k < K_MAX).then_some(k + 1)) }
+}
+
+fn downhill(from: (u8, u32), cost: &impl Fn(u8) -> u32, step: impl Fn(u8) -> Option<u8>) -> (u8, u32) {
+    let mut best = from;
+    while let Some(k) = step(best.0) {
+        let next = cost(k);
+        if next > best.1 || (next == best.1 && k > best.0) {
+            break;
+        }
+        best = (k, next);
+    }
+    best
+}
