@@ -5,6 +5,7 @@
 //! moves the watermark, goes with the last slice. Whatever prefix of the slices is durable, a replay from the durable
 //! watermark finds the schemas and the configuration of that offset, and each subject passes over the records it has.
 
+use halo_proto::topic::Grammar;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -110,11 +111,8 @@ impl Fold {
     ///
     /// # Errors
     /// [`LoadError`] when the rows are of no use.
-    pub fn load<'a>(
-        topic_root: &str,
-        rows: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
-    ) -> Result<Self, LoadError> {
-        let mut fold = Self::new(topic_root);
+    pub fn load<'a>(grammar: Grammar, rows: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, LoadError> {
+        let mut fold = Self::new(grammar);
         let mut subjects = Vec::new();
         for (key, value) in rows {
             if key == FOLD_KEY {

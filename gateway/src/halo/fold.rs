@@ -1,5 +1,7 @@
 //! The fold: records in, halos out.
 
+use halo_proto::topic::Grammar;
+
 use super::holders::Holders;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
@@ -45,9 +47,9 @@ impl<'a> Touched<'a> {
 }
 
 impl Fold {
-    /// Knows nothing; births will be recognised under this topic root (`halo/v1`).
-    pub fn new(topic_root: &str) -> Self {
-        Self::with(Offset(0), GatewayTime::default(), FoldConfig::default(), Schemas::new(topic_root))
+    /// Knows nothing; births will be recognised by this topic grammar.
+    pub fn new(grammar: Grammar) -> Self {
+        Self::with(Offset(0), GatewayTime::default(), FoldConfig::default(), Schemas::new(grammar))
     }
 
     pub(super) fn with(applied: Offset, clock: GatewayTime, config: FoldConfig, schemas: Schemas) -> Self {

@@ -155,7 +155,14 @@ impl Signal {
         true
     }
 
-    fn judge(&mut self, signal: &SignalRef, point: &Point, value: f64, step_max: Option<f64>, arrival_ms: i64) -> Quality {
+    fn judge(
+        &mut self,
+        signal: &SignalRef,
+        point: &Point,
+        value: f64,
+        step_max: Option<f64>,
+        arrival_ms: i64,
+    ) -> Quality {
         let mut quality = Quality::of(signal, point, arrival_ms);
         let Some(latest) = &self.latest else {
             self.quality = quality;

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// Largest relative distance between a quantile of a sketch and the exact value of that rank.
+#[cfg(test)]
 pub(super) const ERROR_MAX: f64 = 0.01;
 
 /// Which bucket a value falls into; ordered as the values are.
@@ -118,7 +119,7 @@ impl Tally {
         }
     }
 
-    /// The value at the nearest rank, ⌈percent · n / 100⌉ counted from 1, within [`ERROR_MAX`]; 0 when empty.
+    /// The value at the nearest rank, ⌈percent · n / 100⌉ counted from 1, within 1 %; 0 when empty.
     pub(crate) fn percentile(&self, percent: u64) -> f64 {
         let rank = (self.total * percent).div_ceil(100).max(1);
         let mut below = 0;
