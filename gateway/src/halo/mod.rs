@@ -1,1 +1,32 @@
 //! 3. Records become what is known of each subject now.
+//!
+//! In: every record of the log, once, in offset order. Out: subjects (signals with their latest value and windows,
+//! presence, quality), which of them a record changed, and the rows of a checkpoint.
+//!
+//! * The same log gives the same halos, byte for byte, in whatever batches and with whatever restarts in between:
+//!   [`Fold::apply`] reads no clock, draws no chance and walks no hash map; writing a checkpoint changes no state.
+//! * Time is the largest stamp applied. A device is silent from the first record stamped at or past its deadline.
+//! * Values outside their signal's range, implausible steps and readings of the future are counted and kept out;
+//!   nothing from outside can make the fold fail. A frame that cannot be read tells only that its device was heard.
+//! * A checkpoint is fuzzy: rows are written in slices while the fold goes on, each row knows the offset it is of, and
+//!   a replay from the watermark leaves a subject alone until it passes that offset.
+//!
+//! No I/O and no JSON here. Only the river calls it; `forward` renders what it holds.
+
+mod sketch;
+mod window;
+mod signal;
+mod presence;
+mod subject;
+mod holders;
+mod subjects;
+mod fold;
+mod checkpoint;
+
+pub use checkpoint::{LoadError, Slice};
+pub use fold::{FOLD_VERSION, Fold, Touched};
+pub use presence::{Device, DeviceState};
+pub use signal::{Latest, Quality, Signal};
+pub use sketch::Tally;
+pub use subject::{Counts, EventSeen, Subject, TextSeen};
+pub use window::Stats;

@@ -1,0 +1,186 @@
+//! `halo/1`: one subject, as its retained topic shows it. `gateway/schema/halo-1.schema.json` describes every field.
+
+use bytes::Bytes;
+use halo_proto::registry;
+use serde::Serialize;
+
+use super::json::{Number, Scaled, Table, Time, document};
+use crate::halo::{Counts, Device, EventSeen, Signal, Stats, Subject, Tally, TextSeen};
+use crate::record::{ClockSource, SubjectKind};
+
+/// Renders a subject's halo; `tally` is scratch memory, reused.
+pub fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
+    let signals = subject.signals().iter().map(|signal| (&**signal.name(), SignalJson::new(signal, tally)));
+    document(&HaloJson {
+        schema: "halo/1",
+        subject: subject.name(),
+        kind: subject.kind(),
+        revision: subject.revision(),
+        time: Time(subject.changed_ms()),
+        signals: Table(signals.collect()),
+        derived: Table(Vec::new()),
+        context: ContextJson {
+            place: (),
+            trip: (),
+            events: subject.events().map(EventJson::new).collect(),
+            texts: Table(subject.texts().iter().map(|text| (&*text.key, TextJson::new(text))).collect()),
+        },
+        presence: Table(subject.devices().iter().map(|device| (&**device.name(), PresenceJson::new(device))).collect()),
+        quality: QualityJson::new(subject.counts()),
+    })
+}
+
+#[derive(Serialize)]
+struct HaloJson<'a> {
+    schema: &'static str,
+    subject: &'a str,
+    kind: SubjectKind,
+    revision: u64,
+    time: Time,
+    signals: Table<'a, SignalJson<'a>>,
+    derived: Table<'a, ()>,
+    context: ContextJson<'a>,
+    presence: Table<'a, PresenceJson>,
+    quality: QualityJson,
+}
+
+#[derive(Serialize)]
+struct SignalJson<'a> {
+    value: Option<Scaled>,
+    unit: &'a str,
+    time: Option<Time>,
+    device: Option<&'a str>,
+    quality: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loinc: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vss: Option<&'static str>,
+    stats: Table<'static, StatsJson>,
+}
+
+impl<'a> SignalJson<'a> {
+    fn new(signal: &'a Signal, tally: &mut Tally) -> Self {
+        let latest = signal.latest();
+        let known = registry::signal_named(signal.name()).filter(|known| *known.unit == **signal.unit());
+        Self {
+            value: latest.map(|latest| Scaled { raw: latest.raw, num: latest.num, den: latest.den }),
+            unit: signal.unit(),
+            time: latest.map(|latest| Time(latest.event_ms)),
+            device: latest.map(|latest| &*latest.device),
+            quality: signal.quality().as_str(),
+            loinc: known.and_then(|known| known.loinc),
+            vss: known.and_then(|known| known.vss),
+            stats: Table(signal.stats(tally).map(|(window, stats)| (window, StatsJson::new(&stats))).collect()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StatsJson {
+    n: u32,
+    min: Number,
+    max: Number,
+    mean: Number,
+    sd: Option<Number>,
+    p50: Number,
+    p95: Number,
+}
+
+impl StatsJson {
+    fn new(stats: &Stats) -> Self {
+        Self {
+            n: stats.n,
+            min: Number(stats.min),
+            max: Number(stats.max),
+            mean: Number(stats.mean),
+            sd: stats.sd.map(Number),
+            p50: Number(stats.p50),
+            p95: Number(stats.p95),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ContextJson<'a> {
+    place: (),
+    trip: (),
+    events: Vec<EventJson<'a>>,
+    texts: Table<'a, TextJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct EventJson<'a> {
+    time: Time,
+    device: &'a str,
+    code: u16,
+    severity: u8,
+    value: i64,
+}
+
+impl<'a> EventJson<'a> {
+    fn new(event: &'a EventSeen) -> Self {
+        let (code, severity, value) = (event.code, event.severity, event.value);
+        Self { time: Time(event.event_ms), device: &event.device, code, severity, value }
+    }
+}
+
+#[derive(Serialize)]
+struct TextJson<'a> {
+    value: &'a str,
+    time: Time,
+    device: &'a str,
+}
+
+impl<'a> TextJson<'a> {
+    fn new(text: &'a TextSeen) -> Self {
+        Self { value: &text.value, time: Time(text.event_ms), device: &text.device }
+    }
+}
+
+#[derive(Serialize)]
+struct PresenceJson {
+    state: &'static str,
+    last_seen: Option<Time>,
+    battery_pct: Option<Number>,
+    clock_offset_ms: Option<i64>,
+    clock: Option<&'static str>,
+}
+
+impl PresenceJson {
+    fn new(device: &Device) -> Self {
+        Self {
+            state: device.state().as_str(),
+            last_seen: device.last_seen_ms().map(Time),
+            battery_pct: device.battery_pct().map(Number),
+            clock_offset_ms: device.clock_offset_ms(),
+            clock: device.clock().map(clock),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct QualityJson {
+    accepted: u64,
+    gaps: u64,
+    missing: u64,
+    duplicates: u64,
+    late: u64,
+    conflicts: u64,
+    quarantined: u64,
+    suspect: u64,
+}
+
+impl QualityJson {
+    fn new(counts: &Counts) -> Self {
+        let Counts { accepted, gaps, missing, duplicates, late, conflicts, quarantined, suspect } = *counts;
+        Self { accepted, gaps, missing, duplicates, late, conflicts, quarantined, suspect }
+    }
+}
+
+/// As every document writes it.
+pub(super) fn clock(source: ClockSource) -> &'static str {
+    match source {
+        ClockSource::Synced => "synced",
+        ClockSource::Estimated => "estimated",
+    }
+}

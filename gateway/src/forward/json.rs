@@ -1,0 +1,107 @@
+//! How numbers, times and tables are written.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// Doubles below this are exact as integers (2^53).
+const INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Writes a document; ours always can be.
+pub(super) fn document(value: &impl Serialize) -> Bytes {
+    let mut out = Vec::with_capacity(1024);
+    match serde_json::to_writer(&mut out, value) {
+        Ok(()) => out.into(),
+        Err(error) => unreachable!("writing string keys and finite numbers to memory cannot fail: {error}"),
+    }
+}
+
+/// A finite number, without a fraction where it has none.
+#[derive(Clone, Copy)]
+pub(super) struct Number(pub(super) f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.fract() == 0.0 && self.0.abs() < INTEGER_MAX {
+            serializer.serialize_i64(self.0 as i64)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
+/// `raw × num / den`: an exact integer where it is one, else the nearest double.
+#[derive(Clone, Copy)]
+pub(super) struct Scaled {
+    pub(super) raw: i64,
+    pub(super) num: u32,
+    pub(super) den: u32,
+}
+
+impl Serialize for Scaled {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (product, den) = (i128::from(self.raw) * i128::from(self.num), i128::from(self.den.max(1)));
+        match i64::try_from(product / den) {
+            Ok(whole) if product % den == 0 => serializer.serialize_i64(whole),
+            _ => serializer.serialize_f64(product as f64 / den as f64),
+        }
+    }
+}
+
+/// Unix milliseconds as RFC 3339 in UTC; outside of the years −9999 to 9999 the nearest there is.
+#[derive(Clone, Copy)]
+pub(super) struct Time(pub(super) i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nearest = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let time = Timestamp::from_millisecond(self.0).unwrap_or(nearest);
+        serializer.collect_str(&format_args!("{time:.3}"))
+    }
+}
+
+/// An object whose keys are data, in the order given.
+pub(super) struct Table<'a, T>(pub(super) Vec<(&'a str, T)>);
+
+impl<T: Serialize> Serialize for Table<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &impl Serialize) -> String {
+        String::from_utf8(document(value).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_short_and_read_back_equal() {
+        let scaled = |raw, num, den| text(&Scaled { raw, num, den });
+        assert_eq!(scaled(72, 1, 1), "72");
+        assert_eq!(scaled(3661, 1, 100), "36.61");
+        assert_eq!(scaled(725, 1, 10), "72.5");
+        assert_eq!(scaled(-51, 100, 255), "-20");
+        assert_eq!(scaled(i64::MAX, 1, 1), i64::MAX.to_string());
+        assert_eq!(scaled(i64::MIN, u32::MAX, 1), "-3.961408124222102e+28");
+        assert_eq!(
+            [0.1 + 0.2, 72.0, -0.0, 1e300].map(|x| text(&Number(x))),
+            ["0.30000000000000004", "72", "0", "1e+300"]
+        );
+        for raw in 0..=255 {
+            let value: f64 = scaled(raw, 100, 255).parse().unwrap();
+            assert_eq!((value * 255.0 / 100.0).round() as i64, raw);
+        }
+    }
+
+    #[test]
+    fn times_have_milliseconds_and_a_zone() {
+        assert_eq!(text(&Time(1_795_290_480_250)), "\"2026-11-21T19:48:00.250Z\"");
+        assert_eq!(text(&Time(-1)), "\"1969-12-31T23:59:59.999Z\"");
+        assert!(
+            text(&Time(i64::MAX)).starts_with("\"9999-12-30") && text(&Time(i64::MIN)).starts_with("\"-009999-01-0")
+        );
+    }
+}

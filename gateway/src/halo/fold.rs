@@ -1,0 +1,239 @@
+//! The fold: records in, halos out.
+
+use halo_proto::topic::Grammar;
+
+use super::holders::Holders;
+use super::subject::Subject;
+use super::subjects::{Change, Subjects};
+use crate::ingest::readings::{self, Readings};
+use crate::ingest::schemas::Schemas;
+use crate::record::{Body, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
+
+/// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
+/// and the log is folded from its beginning.
+pub const FOLD_VERSION: u16 = 1;
+
+/// What is known now; a pure function of the records applied.
+#[derive(Debug)]
+pub struct Fold {
+    /// Every record up to here is in it.
+    pub(super) applied: Offset,
+    pub(super) clock: GatewayTime,
+    pub(super) config: FoldConfig,
+    pub(super) schemas: Schemas,
+    pub(super) subjects: Subjects,
+    pub(super) round: super::checkpoint::Round,
+    holders: Holders,
+    readings: Readings,
+    readable: bool,
+}
+
+/// What one record did.
+#[derive(Clone, Copy)]
+pub struct Touched<'a> {
+    fold: &'a Fold,
+}
+
+impl<'a> Touched<'a> {
+    /// The subjects whose halo changed, each now one revision further, in order of name.
+    pub fn subjects(self) -> impl Iterator<Item = &'a Subject> {
+        self.fold.subjects.touched()
+    }
+
+    /// For a frame that could be read: what it says. Also when no halo changed, as during a replay.
+    pub fn readings(self) -> Option<&'a Readings> {
+        self.fold.readable.then_some(&self.fold.readings)
+    }
+}
+
+impl Fold {
+    /// Knows nothing; births will be recognised by this topic grammar.
+    pub fn new(grammar: Grammar) -> Self {
+        Self::with(Offset(0), GatewayTime::default(), FoldConfig::default(), Schemas::new(grammar))
+    }
+
+    pub(super) fn with(applied: Offset, clock: GatewayTime, config: FoldConfig, schemas: Schemas) -> Self {
+        Self {
+            applied,
+            clock,
+            holders: Holders::new(&config),
+            config,
+            schemas,
+            subjects: Subjects::default(),
+            round: super::checkpoint::Round::default(),
+            readings: Readings::default(),
+            readable: false,
+        }
+    }
+
+    /// Takes one record in. Records come in offset order; one that is already in it (see [`Fold::applied`]) changes
+    /// nothing.
+    pub fn apply(&mut self, record: &Record) -> Touched<'_> {
+        self.readable = false;
+        self.subjects.begin_record();
+        if record.offset > self.applied {
+            self.applied = record.offset;
+            if record.stamp.mono_ms >= self.clock.mono_ms {
+                self.clock = record.stamp;
+            }
+            self.subjects.pass_time(record.offset, self.clock);
+            self.schemas.apply(record);
+            self.take(&record.body);
+            self.subjects.end_record();
+        }
+        Touched { fold: self }
+    }
+
+    /// The last record in it; reading goes on behind it.
+    pub fn applied(&self) -> Offset {
+        self.applied
+    }
+
+    /// The largest stamp applied: the only time it knows.
+    pub fn clock(&self) -> GatewayTime {
+        self.clock
+    }
+
+    /// Monotonic milliseconds at which the next device counts as silent: from then on a record is wanted, if only a
+    /// Tick. Does not change what is known; `&mut` because the deadlines are sorted out when somebody asks.
+    pub fn deadline(&mut self) -> Option<u64> {
+        self.subjects.deadline()
+    }
+
+    /// One subject.
+    pub fn subject(&self, name: &str) -> Option<&Subject> {
+        self.subjects.get(name)
+    }
+
+    /// All subjects, in order of name.
+    pub fn subjects(&self) -> Vec<&Subject> {
+        self.subjects.sorted()
+    }
+
+    /// How many subjects there are.
+    pub fn subjects_len(&self) -> usize {
+        self.subjects.len()
+    }
+
+    /// How frames are to be read after the records applied so far.
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
+    }
+
+    fn take(&mut self, body: &Body) {
+        match body {
+            Body::Frame(frame) => self.frame(frame),
+            Body::Config(config) => self.configure(config),
+            Body::Start(_) => self.start(),
+            Body::Connected(presence) => {
+                let (now, silent_after_ms) = (self.clock, self.config.silent_after_ms);
+                self.change(&presence.subject, |subject| {
+                    let Some(device) = subject.device_mut(&presence.device) else { return Change::None };
+                    device.heard(now.wall_ms, now, silent_after_ms);
+                    Change::Shown
+                });
+                self.await_silence(&presence.subject, &presence.device);
+            }
+            Body::Gone(presence) => self.change(&presence.subject, |subject| {
+                let Some(device) = subject.device_mut(&presence.device) else { return Change::None };
+                device.gone();
+                Change::Shown
+            }),
+            Body::Quarantine(quarantine) => self.count(&quarantine.subject, |counts| counts.quarantined += 1),
+            Body::Duplicates(duplicates) => {
+                self.count(&duplicates.subject, |counts| counts.duplicates += u64::from(duplicates.count));
+            }
+            Body::Conflict(conflict) => self.count(&conflict.subject, |counts| counts.conflicts += 1),
+            Body::Gap(gap) => self.count(&gap.subject, |counts| {
+                counts.gaps += 1;
+                counts.missing += u64::from(gap.last.saturating_sub(gap.first)) + 1;
+            }),
+            Body::Retained(_) | Body::Tick | Body::WallJump(_) | Body::Cursor(_) => {}
+        }
+    }
+
+    /// A frame feeds the subject it was recorded for, and shows its device to be there in the halo of whoever has the
+    /// device at its arrival: a buffer drained late fills the former driver's halo, not their garage.
+    fn frame(&mut self, frame: &Frame) {
+        let (offset, now, silent_after_ms) = (self.applied, self.clock, self.config.silent_after_ms);
+        self.readable = readings::read(frame, &self.schemas, &mut self.readings).is_ok();
+        let readings = self.readable.then_some(&self.readings);
+        let holders = &self.holders;
+        let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
+
+        let at = self.subjects.position(holder, || holders.kind(holder));
+        self.subjects.change(at, offset, now, |subject, shared| {
+            if let Some(device) = subject.device_mut(&frame.device) {
+                device.heard(frame.arrival.wall_ms, now, silent_after_ms);
+                device.sent(frame, readings, now);
+            }
+            if let Some(readings) = readings.filter(|_| *holder == frame.subject) {
+                subject.fold(frame, readings, shared);
+            }
+            Change::Shown
+        });
+        self.subjects.await_silence_of(at, &frame.device);
+
+        if let Some(readings) = readings.filter(|_| *holder != frame.subject) {
+            let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
+            self.subjects.change(at, offset, now, |subject, shared| {
+                subject.fold(frame, readings, shared);
+                Change::Shown
+            });
+        }
+    }
+
+    fn configure(&mut self, config: &FoldConfig) {
+        self.config = config.clone();
+        self.holders = Holders::new(config);
+        let (holders, silent_after_ms) = (&self.holders, config.silent_after_ms);
+        self.subjects.change_all(self.applied, self.clock, |subject| {
+            let mut change = Change::None;
+            for device in subject.devices_mut() {
+                let before = device.silent_at_ms();
+                device.await_silence(silent_after_ms);
+                if device.silent_at_ms() != before {
+                    change = Change::Hidden;
+                }
+            }
+            let kind = holders.kind(subject.name());
+            if subject.kind != kind {
+                subject.kind = kind;
+                change = Change::Shown;
+            }
+            change
+        });
+        // After each record no deadline lies in the past: a row of a checkpoint never waits for one that a replay
+        // would meet, and pass over, among the records the row already has.
+        self.subjects.pass_time(self.applied, self.clock);
+    }
+
+    fn start(&mut self) {
+        self.subjects.change_all(self.applied, self.clock, |subject| {
+            let mut change = Change::None;
+            for device in subject.devices_mut() {
+                if device.gateway_started() {
+                    change = Change::Shown;
+                }
+            }
+            change
+        });
+    }
+
+    fn count(&mut self, subject: &Name, with: impl FnOnce(&mut super::Counts)) {
+        self.change(subject, |subject| {
+            with(&mut subject.counts);
+            Change::Shown
+        });
+    }
+
+    fn change(&mut self, name: &Name, with: impl FnOnce(&mut Subject) -> Change) {
+        let at = self.subjects.position(name, || self.holders.kind(name));
+        self.subjects.change(at, self.applied, self.clock, |subject, _| with(subject));
+    }
+
+    fn await_silence(&mut self, subject: &Name, device: &Name) {
+        let at = self.subjects.position(subject, || self.holders.kind(subject));
+        self.subjects.await_silence_of(at, device);
+    }
+}

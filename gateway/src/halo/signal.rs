@@ -1,0 +1,232 @@
+//! One signal of one subject: its latest good value, its windows, and which readings are let in.
+
+use serde::{Deserialize, Serialize};
+
+use super::sketch::Tally;
+use super::window::{LATENESS_MS, Stats, Windows};
+use crate::ingest::readings::{Point, Series, SignalRef};
+use crate::record::Name;
+
+/// A reading dated further than this after its arrival is of the future: kept out, so that it cannot freeze the latest
+/// value (LOG.md "Device clocks" refuses time syncs by the same limit).
+const FUTURE_MS_MAX: i64 = 60_000;
+
+/// Readings further apart than this are not neighbours: no step between them is implausible.
+const NEIGHBOURS_MS_MAX: i64 = 60_000;
+
+/// What became of the newest reading of a signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Quality {
+    /// It is the latest value.
+    #[default]
+    Good,
+    /// It was outside the signal's plausible range; the latest value is the one before it.
+    OutOfRange,
+    /// It was further from the one before than neighbouring readings can be; accepted once a second one confirms it.
+    Step,
+    /// It was dated more than 60 s after its arrival.
+    Future,
+}
+
+impl Quality {
+    /// As the halo writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::OutOfRange => "out_of_range",
+            Self::Step => "step",
+            Self::Future => "future",
+        }
+    }
+
+    /// What can be said of a reading without knowing the ones before it: good, out of range or of the future.
+    pub fn of(signal: &SignalRef, point: &Point, arrival_ms: i64) -> Self {
+        let low = signal.min.is_some_and(|min| point.raw < min);
+        let high = signal.max.is_some_and(|max| point.raw > max);
+        if is_future(point.event_ms, arrival_ms) {
+            Self::Future
+        } else if low || high {
+            Self::OutOfRange
+        } else {
+            Self::Good
+        }
+    }
+}
+
+/// The newest good reading of a signal, by event time; of equals the one stored last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latest {
+    /// The value is `raw × num / den` in the signal's unit.
+    pub raw: i64,
+    /// Multiplier.
+    pub num: u32,
+    /// Divisor.
+    pub den: u32,
+    /// Unix milliseconds of device time, corrected.
+    pub event_ms: i64,
+    /// Which device measured it.
+    pub device: Name,
+}
+
+/// A named quantity of a subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    name: Name,
+    unit: Name,
+    latest: Option<Latest>,
+    quality: Quality,
+    /// A value refused as too large a step: the next one near it shows that the step was real.
+    stepped_to: Option<f64>,
+    windows: Windows,
+}
+
+/// How many readings of a series were not let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptOut {
+    /// Too far behind the signal's newest reading.
+    pub(crate) late: u64,
+    /// Out of range, a step, of the future, or in another unit.
+    pub(crate) suspect: u64,
+}
+
+impl Signal {
+    pub(crate) fn new(name: Name, unit: Name) -> Self {
+        Self { name, unit, latest: None, quality: Quality::Good, stepped_to: None, windows: Windows::default() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// UCUM; empty when nobody gave one.
+    pub fn unit(&self) -> &Name {
+        &self.unit
+    }
+
+    /// None while no good reading came.
+    pub fn latest(&self) -> Option<&Latest> {
+        self.latest.as_ref()
+    }
+
+    /// What became of the newest reading.
+    pub fn quality(&self) -> Quality {
+        self.quality
+    }
+
+    /// Name and statistics of each window that holds readings; `tally` is scratch memory, reused.
+    pub fn stats(&self, tally: &mut Tally) -> impl Iterator<Item = (&'static str, Stats)> {
+        self.windows.stats(tally)
+    }
+
+    /// Lets a series in, point by point.
+    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, device: &Name) -> KeptOut {
+        let mut kept_out = KeptOut::default();
+        if series.signal.unit != self.unit && !self.change_unit(series, arrival_ms) {
+            kept_out.suspect = series.points.len() as u64;
+            return kept_out;
+        }
+        let scale = f64::from(series.signal.num) / f64::from(series.signal.den);
+        let step_max = series.signal.step_max.map(|raw| raw as f64 * scale);
+        for point in &series.points {
+            if self.newest_ms().is_some_and(|newest| point.event_ms < newest.saturating_sub(LATENESS_MS)) {
+                kept_out.late += 1;
+                continue;
+            }
+            let value = physical(point.raw, series.signal.num, series.signal.den);
+            let quality = self.judge(&series.signal, point, value, step_max, arrival_ms);
+            if quality == Quality::Good {
+                self.accept(&series.signal, point, value, device);
+            } else {
+                kept_out.suspect += 1;
+            }
+        }
+        kept_out
+    }
+
+    /// Another unit makes it another quantity, with statistics of its own, if its readings are the newer ones.
+    fn change_unit(&mut self, series: &Series, arrival_ms: i64) -> bool {
+        let good = |point: &&Point| Quality::of(&series.signal, point, arrival_ms) == Quality::Good;
+        let Some(last) = series.points.iter().rev().find(good) else { return false };
+        if self.newest_ms().is_some_and(|newest| last.event_ms < newest) {
+            return false;
+        }
+        *self = Self::new(self.name.clone(), series.signal.unit.clone());
+        true
+    }
+
+    fn judge(
+        &mut self,
+        signal: &SignalRef,
+        point: &Point,
+        value: f64,
+        step_max: Option<f64>,
+        arrival_ms: i64,
+    ) -> Quality {
+        let mut quality = Quality::of(signal, point, arrival_ms);
+        let Some(latest) = &self.latest else {
+            self.quality = quality;
+            return quality;
+        };
+        let after_ms = point.event_ms.saturating_sub(latest.event_ms);
+        if after_ms < 0 {
+            return quality;
+        }
+        if quality == Quality::Good {
+            let far = |from: f64| step_max.is_some_and(|step_max| (value - from).abs() > step_max);
+            let stepped = after_ms <= NEIGHBOURS_MS_MAX
+                && far(physical(latest.raw, latest.num, latest.den))
+                && self.stepped_to.is_none_or(far);
+            self.stepped_to = stepped.then_some(value);
+            quality = if stepped { Quality::Step } else { Quality::Good };
+        }
+        self.quality = quality;
+        quality
+    }
+
+    fn accept(&mut self, signal: &SignalRef, point: &Point, value: f64, device: &Name) {
+        self.windows.add(point.event_ms, value);
+        let (raw, num, den, event_ms) = (point.raw, signal.num, signal.den, point.event_ms);
+        match &mut self.latest {
+            Some(latest) if event_ms < latest.event_ms => {}
+            Some(latest) => {
+                (latest.raw, latest.num, latest.den, latest.event_ms) = (raw, num, den, event_ms);
+                if !std::sync::Arc::ptr_eq(&latest.device, device) {
+                    latest.device = device.clone();
+                }
+            }
+            None => self.latest = Some(Latest { raw, num, den, event_ms, device: device.clone() }),
+        }
+    }
+
+    fn newest_ms(&self) -> Option<i64> {
+        self.latest.as_ref().map(|latest| latest.event_ms)
+    }
+
+    pub(crate) fn is_sound(&self) -> bool {
+        self.windows.is_sound() && self.latest.as_ref().is_none_or(|latest| latest.den > 0)
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.windows.heap_bytes()
+    }
+
+    /// Replaces its names by shared ones.
+    pub(crate) fn intern(&mut self, mut shared: impl FnMut(&Name) -> Name) {
+        self.name = shared(&self.name);
+        self.unit = shared(&self.unit);
+        if let Some(latest) = &mut self.latest {
+            latest.device = shared(&latest.device);
+        }
+    }
+}
+
+/// Whether something that arrived at `arrival_ms` is dated impossibly far ahead.
+pub(crate) fn is_future(event_ms: i64, arrival_ms: i64) -> bool {
+    event_ms > arrival_ms.saturating_add(FUTURE_MS_MAX)
+}
+
+/// The value in the signal's unit: exact to the last bit of a double while `raw × num` is below 2^53.
+pub(crate) fn physical(raw: i64, num: u32, den: u32) -> f64 {
+    raw as f64 * f64::from(num) / f64::from(den)
+}

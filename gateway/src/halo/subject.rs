@@ -1,0 +1,267 @@
+//! What is known of one subject now: the state behind one halo.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::presence::Device;
+use super::signal::{Signal, is_future};
+use crate::ingest::readings::{Event, Readings, Text};
+use crate::record::{Frame, Name, SubjectKind};
+
+/// Most signals of one subject; readings of further ones count as suspect.
+pub(super) const SIGNALS_MAX: usize = 256;
+/// Most devices shown of one subject; further ones feed it without being shown.
+pub(super) const DEVICES_MAX: usize = 64;
+/// How many events are kept, the newest by event time.
+pub(super) const EVENTS_MAX: usize = 8;
+/// How many texts are kept, by key; further keys are ignored.
+pub(super) const TEXTS_MAX: usize = 16;
+
+/// One subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    name: Name,
+    pub(super) kind: SubjectKind,
+    pub(super) revision: u64,
+    pub(super) changed_ms: i64,
+    /// Sorted by name.
+    signals: Vec<Signal>,
+    /// Sorted by name.
+    devices: Vec<Device>,
+    events: VecDeque<EventSeen>,
+    /// Sorted by key.
+    texts: Vec<TextSeen>,
+    pub(super) counts: Counts,
+}
+
+/// What happened to a subject's frames and readings, counted since ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Frames read and folded.
+    pub accepted: u64,
+    /// Runs of sequences given up waiting for.
+    pub gaps: u64,
+    /// Sequences in them.
+    pub missing: u64,
+    /// Repeated frames.
+    pub duplicates: u64,
+    /// Readings further than 15 min behind their signal's newest one.
+    pub late: u64,
+    /// Frames that used a sequence again with other bytes.
+    pub conflicts: u64,
+    /// Frames that could not be read.
+    pub quarantined: u64,
+    /// Readings out of range, too large a step, of the future, or in another unit; events and texts of the future.
+    pub suspect: u64,
+}
+
+/// An event a device told of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSeen {
+    /// Unix milliseconds, corrected.
+    pub event_ms: i64,
+    /// Who told.
+    pub device: Name,
+    /// What happened.
+    pub code: u16,
+    /// As the device graded it.
+    pub severity: u8,
+    /// Scaled by the registry.
+    pub value: i64,
+}
+
+/// A fact in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextSeen {
+    /// What it is about.
+    pub key: Name,
+    /// The fact.
+    pub value: String,
+    /// Unix milliseconds, corrected.
+    pub event_ms: i64,
+    /// Who told.
+    pub device: Name,
+}
+
+impl Subject {
+    pub(super) fn new(name: Name, kind: SubjectKind) -> Self {
+        Self {
+            name,
+            kind,
+            revision: 0,
+            changed_ms: 0,
+            signals: Vec::new(),
+            devices: Vec::new(),
+            events: VecDeque::new(),
+            texts: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Its id.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What it is, by the configuration in force.
+    pub fn kind(&self) -> SubjectKind {
+        self.kind
+    }
+
+    /// Grows by one with each record that changes its halo.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// When its halo changed last: Unix milliseconds of the gateway's clock.
+    pub fn changed_ms(&self) -> i64 {
+        self.changed_ms
+    }
+
+    /// Sorted by name.
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
+    }
+
+    /// The signal of that name.
+    pub fn signal(&self, name: &str) -> Option<&Signal> {
+        self.signals.binary_search_by(|signal| (**signal.name()).cmp(name)).ok().and_then(|at| self.signals.get(at))
+    }
+
+    /// The devices that feed it, sorted by name.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// The newest events, oldest first.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &EventSeen> {
+        self.events.iter()
+    }
+
+    /// Facts in words, sorted by key.
+    pub fn texts(&self) -> &[TextSeen] {
+        &self.texts
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Folds what a frame says of the subject.
+    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, mut shared: impl FnMut(&Name) -> Name) {
+        self.counts.accepted += 1;
+        for series in &readings.series {
+            let Some(signal) = self.signal_mut(&series.signal.name, &series.signal.unit, &mut shared) else {
+                self.counts.suspect += series.points.len() as u64;
+                continue;
+            };
+            let kept_out = signal.fold(series, frame.arrival.wall_ms, &frame.device);
+            self.counts.late += kept_out.late;
+            self.counts.suspect += kept_out.suspect;
+        }
+        let future = |event_ms| is_future(event_ms, frame.arrival.wall_ms);
+        for event in &readings.events {
+            if future(event.event_ms) {
+                self.counts.suspect += 1;
+            } else {
+                self.keep_event(event, &frame.device);
+            }
+        }
+        for text in &readings.texts {
+            if future(text.event_ms) {
+                self.counts.suspect += 1;
+            } else {
+                self.keep_text(text, &frame.device);
+            }
+        }
+    }
+
+    /// The device of that name, added when it is not there; none when there are too many.
+    pub(super) fn device_mut(&mut self, name: &Name) -> Option<&mut Device> {
+        let at = match self.devices.binary_search_by(|device| device.name.cmp(name)) {
+            Ok(at) => at,
+            Err(_) if self.devices.len() >= DEVICES_MAX => return None,
+            Err(at) => {
+                self.devices.reserve_exact(1);
+                self.devices.insert(at, Device::new(name.clone()));
+                at
+            }
+        };
+        self.devices.get_mut(at)
+    }
+
+    pub(super) fn devices_mut(&mut self) -> &mut [Device] {
+        &mut self.devices
+    }
+
+    /// The device of that name, if it is there.
+    pub(super) fn device_at_mut(&mut self, name: &str) -> Option<&mut Device> {
+        let at = self.devices.binary_search_by(|device| (*device.name).cmp(name)).ok()?;
+        self.devices.get_mut(at)
+    }
+
+    fn signal_mut(&mut self, name: &Name, unit: &Name, shared: &mut impl FnMut(&Name) -> Name) -> Option<&mut Signal> {
+        let at = match self.signals.binary_search_by(|signal| signal.name().cmp(name)) {
+            Ok(at) => at,
+            Err(_) if self.signals.len() >= SIGNALS_MAX => return None,
+            Err(at) => {
+                self.signals.reserve_exact(1);
+                self.signals.insert(at, Signal::new(shared(name), shared(unit)));
+                at
+            }
+        };
+        self.signals.get_mut(at)
+    }
+
+    fn keep_event(&mut self, event: &Event, device: &Name) {
+        let after = self.events.partition_point(|kept| kept.event_ms <= event.event_ms);
+        if self.events.len() == EVENTS_MAX && after == 0 {
+            return;
+        }
+        let (event_ms, code, severity, value) = (event.event_ms, event.code, event.severity, event.value);
+        self.events.insert(after, EventSeen { event_ms, device: device.clone(), code, severity, value });
+        if self.events.len() > EVENTS_MAX {
+            self.events.pop_front();
+        }
+    }
+
+    fn keep_text(&mut self, text: &Text, device: &Name) {
+        let (event_ms, device) = (text.event_ms, device.clone());
+        match self.texts.binary_search_by(|kept| kept.key.cmp(&text.key)) {
+            Ok(at) => {
+                if let Some(kept) = self.texts.get_mut(at).filter(|kept| kept.event_ms <= event_ms) {
+                    *kept = TextSeen { key: kept.key.clone(), value: text.value.clone(), event_ms, device };
+                }
+            }
+            Err(at) if self.texts.len() < TEXTS_MAX => {
+                self.texts.insert(at, TextSeen { key: text.key.clone(), value: text.value.clone(), event_ms, device });
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Whether the parts fit together; the doors of deserialised state ask.
+    pub(super) fn is_sound(&self) -> bool {
+        self.signals.iter().all(Signal::is_sound)
+            && self.signals.is_sorted_by(|a, b| a.name() < b.name())
+            && self.devices.is_sorted_by(|a, b| a.name < b.name)
+    }
+
+    /// Replaces the names many subjects have in common by shared ones.
+    pub(super) fn intern(&mut self, mut shared: impl FnMut(&Name) -> Name) {
+        self.devices.iter_mut().for_each(|device| device.name = shared(&device.name));
+        self.signals.iter_mut().for_each(|signal| signal.intern(&mut shared));
+    }
+
+    /// Bytes in memory, names shared with others not counted.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.signals.capacity() * size_of::<Signal>()
+            + self.signals.iter().map(Signal::heap_bytes).sum::<usize>()
+            + self.devices.capacity() * size_of::<Device>()
+            + self.events.capacity() * size_of::<EventSeen>()
+            + self.texts.capacity() * size_of::<TextSeen>()
+    }
+}

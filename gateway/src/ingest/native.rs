@@ -1,0 +1,59 @@
+//! Native frames: TF1, whose bytes `halo_proto` reads.
+
+use halo_proto::frame::{self, Header};
+use halo_proto::schema::decode_into;
+
+use super::readings::{Event, Point, Readings, Text, Unreadable};
+use super::schemas::Schemas;
+use crate::record::{Frame, Identity};
+
+/// Who sent a frame and when, without looking at its items; `None` when the header is broken.
+pub(super) fn header(payload: &[u8]) -> Option<Header> {
+    frame::peek_header(payload).ok()
+}
+
+/// The identity of a frame.
+pub(super) fn identity(header: &Header) -> Identity {
+    Identity { boot: header.boot, seq: header.seq }
+}
+
+/// Reads a whole frame: one series per column and chunk that holds a value.
+pub(super) fn read(record: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+    let frame = frame::Frame::new_checked(&record.payload).map_err(Unreadable::Frame)?;
+    let layout = schemas.layout(&record.device, frame.header().schema)?;
+    let mut decoded = std::mem::take(&mut out.decoded);
+    let result = decode_into(&frame, layout.schema(), &mut decoded).map_err(Unreadable::Chunk);
+    if result.is_ok() {
+        let offset_ms = record.clock.offset_ms;
+        let event_ms = |device_ms: i64| device_ms.saturating_add(offset_ms);
+        for rows in decoded.chunks() {
+            for (signal, values) in layout.signals(rows.group).iter().zip(rows.columns()) {
+                let points = rows.times.iter().zip(values).filter_map(|(&device_ms, value)| {
+                    value.map(|raw| Point { device_ms, event_ms: event_ms(device_ms), raw })
+                });
+                out.push_series(signal.clone(), points);
+            }
+        }
+        out.events.extend(decoded.events.drain(..).map(|event| Event {
+            device_ms: event.time_ms,
+            event_ms: event_ms(event.time_ms),
+            code: event.code,
+            severity: event.severity,
+            value: event.value,
+            data: event.data,
+        }));
+        let t0_ms = i64::try_from(frame.header().t0_ms).unwrap_or(i64::MAX);
+        out.texts.extend(decoded.texts.drain(..).map(|text| Text {
+            key: text.key.to_string().into(),
+            value: text.val,
+            event_ms: event_ms(t0_ms),
+        }));
+        out.sync = decoded.sync.map(|sync| sync.unix_minus_uptime_ms);
+        out.ignored = decoded.unknown_items;
+    }
+    out.decoded = decoded;
+    result
+}
+
+#[cfg(test)]
+mod tests;
