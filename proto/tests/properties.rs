@@ -252,7 +252,8 @@ fn every_departure_from_the_one_spelling_is_refused() {
     let decoded = |text: &str| {
         let mut decoded = Decoded::default();
         let bytes = common::hex(text);
-        decode_into(&Frame::new_checked(&bytes).unwrap(), &golden_schema(), &mut decoded).map(|()| decoded.unknown_items)
+        decode_into(&Frame::new_checked(&bytes).unwrap(), &golden_schema(), &mut decoded)
+            .map(|()| decoded.unknown_items)
     };
     let refused = |text: &str| match decoded(text).unwrap_err() {
         DecodeError::Chunk { error, .. } => error,
