@@ -6,6 +6,25 @@ use crate::bits::{BitError, BitReader, BitWriter, ESCAPE_ONES, Full, K_MAX};
 use crate::bits::{bit_length, rice_cost, unzigzag, zigzag};
 use crate::chunk::{ChunkError, Coding, Mode, Plan};
 
+/// Where a value goes.
+pub(crate) trait Slot {
+    fn set(&mut self, value: i64);
+}
+
+impl Slot for i64 {
+    #[inline]
+    fn set(&mut self, value: i64) {
+        *self = value;
+    }
+}
+
+impl Slot for Option<i64> {
+    #[inline]
+    fn set(&mut self, value: i64) {
+        *self = Some(value);
+    }
+}
+
 /// How a mode guesses the next value from those before it.
 trait Predictor: Clone {
     fn after_first(first: i64) -> Self;
@@ -85,16 +104,16 @@ impl From<BitError> for ChunkError {
 
 /// Reads a series of `count` values (at least 1) into `slots`, which must yield exactly that many.
 #[inline]
-pub(crate) fn read<'v>(
+pub(crate) fn read<'v, S: Slot + 'v>(
     bits: &mut BitReader<'_>,
     coding: Coding,
     count: usize,
-    mut slots: impl Iterator<Item = &'v mut i64>,
+    mut slots: impl Iterator<Item = &'v mut S>,
     plan: impl FnOnce(Plan),
 ) -> Result<(), ChunkError> {
     let first = coding.bias.wrapping_add(unzigzag(bits.rice(coding.k0)?));
     if let Some(slot) = slots.next() {
-        *slot = first;
+        slot.set(first);
     }
     if count <= 1 {
         return Ok(());
@@ -102,7 +121,7 @@ pub(crate) fn read<'v>(
     let mode = Mode::from_bits(bits.bits(3)?).ok_or(ChunkError::Mode)?;
     if mode == Mode::Constant {
         plan(Plan::Fixed { mode, k: 0 });
-        slots.for_each(|slot| *slot = first);
+        slots.for_each(|slot| slot.set(first));
         return Ok(());
     }
     let k = bits.bits(5)? as u8;
@@ -112,35 +131,35 @@ pub(crate) fn read<'v>(
     plan(Plan::Fixed { mode, k });
     match mode {
         Mode::Constant => Ok(()),
-        Mode::Last => read_residuals::<Last>(bits, first, k, slots),
-        Mode::Line => read_residuals::<Line>(bits, first, k, slots),
-        Mode::Level => read_residuals::<Level>(bits, first, k, slots),
+        Mode::Last => read_residuals::<Last, S>(bits, first, k, slots),
+        Mode::Line => read_residuals::<Line, S>(bits, first, k, slots),
+        Mode::Level => read_residuals::<Level, S>(bits, first, k, slots),
         Mode::Sparse => read_changes(bits, first, k, count, slots),
     }
 }
 
 #[inline]
-fn read_residuals<'v, P: Predictor>(
+fn read_residuals<'v, P: Predictor, S: Slot + 'v>(
     bits: &mut BitReader<'_>,
     first: i64,
     k: u8,
-    slots: impl Iterator<Item = &'v mut i64>,
+    slots: impl Iterator<Item = &'v mut S>,
 ) -> Result<(), ChunkError> {
     let mut predictor = P::after_first(first);
     for slot in slots {
         let value = predictor.predict().wrapping_add(unzigzag(bits.rice(k)?));
         predictor.learn(value);
-        *slot = value;
+        slot.set(value);
     }
     Ok(())
 }
 
-fn read_changes<'v>(
+fn read_changes<'v, S: Slot + 'v>(
     bits: &mut BitReader<'_>,
     first: i64,
     k: u8,
     count: usize,
-    mut slots: impl Iterator<Item = &'v mut i64>,
+    mut slots: impl Iterator<Item = &'v mut S>,
 ) -> Result<(), ChunkError> {
     let mut left = count.saturating_sub(1);
     let width = bit_length(left as u64);
@@ -152,14 +171,14 @@ fn read_changes<'v>(
     for _ in 0..changes {
         let unchanged = bits.bits(width)? as usize;
         left = left.checked_sub(unchanged + 1).ok_or(ChunkError::NonCanonical)?;
-        slots.by_ref().take(unchanged).for_each(|slot| *slot = value);
+        slots.by_ref().take(unchanged).for_each(|slot| slot.set(value));
         let code = bits.rice(k)?.checked_add(1).ok_or(ChunkError::NonCanonical)?;
         value = value.wrapping_add(unzigzag(code));
         if let Some(slot) = slots.next() {
-            *slot = value;
+            slot.set(value);
         }
     }
-    slots.for_each(|slot| *slot = value);
+    slots.for_each(|slot| slot.set(value));
     Ok(())
 }
 
@@ -253,24 +272,27 @@ fn changes(first: i64, rest: impl Iterator<Item = i64> + Clone) -> impl Iterator
     })
 }
 
-/// The cheapest mode, each with its cheapest `k`.
+/// The cheapest mode, with its cheapest `k`.
 fn best(first: i64, rest: impl Iterator<Item = i64> + Clone, changed: usize, width: u32) -> (Mode, u8) {
     if changed == 0 {
         return (Mode::Constant, 0);
     }
-    let (k, cost) = best_k(changes(first, rest.clone()).map(|(_, code)| code));
-    let sparse = (Mode::Sparse, k, cost + width * (changed as u32 + 1));
-    let predicted = [
-        with_k(Mode::Last, best_k(residuals::<Last>(first, rest.clone()))),
-        with_k(Mode::Line, best_k(residuals::<Line>(first, rest.clone()))),
-        with_k(Mode::Level, best_k(residuals::<Level>(first, rest))),
-    ];
-    let (mode, k, _) = predicted.into_iter().fold(sparse, |best, next| if next.2 < best.2 { next } else { best });
-    (mode, k)
-}
-
-fn with_k(mode: Mode, (k, cost): (u8, u32)) -> (Mode, u8, u32) {
-    (mode, k, cost)
+    let mut best = (Mode::Last, best_k(residuals::<Last>(first, rest.clone())));
+    let mut consider = |mode, (k, cost): (u8, u32)| {
+        if cost < best.1.1 {
+            best = (mode, (k, cost));
+        }
+        best.1.1
+    };
+    consider(Mode::Line, best_k(residuals::<Line>(first, rest.clone())));
+    let cost = consider(Mode::Level, best_k(residuals::<Level>(first, rest.clone())));
+    // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
+    let gaps = width * (changed as u32 + 1);
+    if gaps + (changed as u32) < cost {
+        let (k, codes) = best_k(changes(first, rest).map(|(_, code)| code));
+        consider(Mode::Sparse, (k, gaps + codes));
+    }
+    (best.0, best.1.0)
 }
 
 /// The cheapest `k`, and the bits it costs.
@@ -330,7 +352,9 @@ impl Tally {
 
     fn cost(&self, k: usize) -> u32 {
         let mut cost = self.longer;
-        for (length, (&count, &[two, three, four])) in self.counts.iter().zip(&self.tops).enumerate() {
+        for (length, (&count, &[two, three, four])) in
+            self.counts.iter().zip(&self.tops).enumerate().take(self.length_max + 1)
+        {
             let count = u32::from(count);
             let quotients = match length.saturating_sub(k) {
                 0 => 0,

@@ -167,13 +167,16 @@ fn bytes_per_sample(folder: &Path, schema: u32, files: &[&str], span_s: Range<i6
     bytes as f64 / samples as f64
 }
 
+/// Device, schema, files, seconds to send, bytes a sample.
+type Promise<'a> = (&'a str, u32, &'a [&'a str], Range<i64>, f64);
+
 #[test]
 fn a_minute_of_each_device_takes_no_more_bytes_a_sample_than_promised() {
     let Some(folder) = sample_data("wire/series") else { return };
     let wrist = ["wrist_hr.csv", "wrist_rr.csv", "wrist_slow10.csv", "wrist_slow60.csv", "wrist_acc.csv"];
     // The engine's series is one flight of half an hour, half of it climb and descent; its promise of 0.74 was made on two
     // other hours, and is kept on the frames of those (the test below). Here stands what the short flight takes.
-    let table: [(&str, u32, &[&str], Range<i64>, f64); 7] = [
+    let table: [Promise<'_>; 7] = [
         ("wrist", 1, &wrist[..4], 0..7200, 0.74),
         ("wrist+acc", 2, &wrist, 0..720, 0.92),
         ("car", 4, &["car_main.csv"], 0..3600, 0.75),
