@@ -148,11 +148,6 @@ impl Schemas {
         self.devices.get(device).map(|births| &births.saved)
     }
 
-    /// Devices with births.
-    pub(super) fn devices(&self) -> impl Iterator<Item = &Name> {
-        self.devices.keys()
-    }
-
     /// Puts back a device's checkpoint.
     pub(super) fn restore(&mut self, device: &str, saved: SavedBirths) -> Result<(), RefusedBirth> {
         let mut layouts = Vec::with_capacity(saved.births.len());
