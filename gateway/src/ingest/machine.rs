@@ -1,18 +1,17 @@
 //! The ingest machine: decides what a publish becomes, and follows the log.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use halo_proto::topic::Grammar;
 
 use super::assign::Assignments;
-use super::checkpoint::{self, Key, LoadError, Row, Rows};
 use super::clocks::Sighting;
 use super::device::Device;
 use super::facts::Facts;
 use super::live::Live;
 use super::native;
 use super::owed::{Owed, What};
+use super::publish::{Admission, Channel, Publish, Settings};
 use super::readings::{Readings, format_of};
 use super::schemas::{Learned, Schemas};
 use super::sequence::Sequences;
@@ -21,71 +20,13 @@ use crate::record::{
     Retained, WallJump,
 };
 
+mod rows;
+use rows::Dirty;
+
 /// A wall clock that moved more than this against the monotonic one has jumped.
 const WALL_JUMP_MS: u64 = 1000;
 /// MQTT 5 reason code "quota exceeded".
 const QUOTA_EXCEEDED: u8 = 0x97;
-
-/// What ingest needs to know from the configuration.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How topics are built; births are recognised by it.
-    pub grammar: Grammar,
-    /// Most devices known; publishes of further ones are refused. Each takes some hundred bytes and, once it has sent
-    /// 4,096 frames, 17 KB.
-    pub devices_max: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { grammar: Grammar::default(), devices_max: 100_000 }
-    }
-}
-
-/// One publish that is to become a record.
-#[derive(Clone, Debug)]
-pub struct Publish {
-    /// The `<device>` level of the topic; for [`Channel::Other`] whatever the owner files it under.
-    pub device: Name,
-    /// The whole topic.
-    pub topic: Name,
-    /// The authenticated name that published it.
-    pub publisher: Name,
-    /// Which of a device's topics it is.
-    pub channel: Channel,
-    /// As it came.
-    pub payload: Bytes,
-    /// 0 or 1.
-    pub qos: u8,
-    /// When its first byte was read.
-    pub arrival: GatewayTime,
-    /// The connection it came over; unique within this process.
-    pub session: u64,
-}
-
-/// Which topic a publish came on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// `d/<device>/t`.
-    Telemetry,
-    /// `d/<device>/birth`, retained.
-    Birth,
-    /// `d/<device>/state`, retained.
-    State,
-    /// Any other retained publish.
-    Other,
-}
-
-/// What a publish becomes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Admission {
-    /// A record: append it, apply it, acknowledge when it is durable.
-    Store(Body),
-    /// Already stored, or in the group being gathered: acknowledge with the current group.
-    Duplicate,
-    /// Not taken; an MQTT 5 reason code.
-    Refuse(u8),
-}
 
 /// The machine. See the module's contract for the order of calls.
 #[derive(Debug)]
@@ -102,16 +43,6 @@ pub struct Ingest {
     live: Live,
     readings: Readings,
     memo: Option<Memo>,
-}
-
-/// What changed since the last checkpoint.
-#[derive(Debug, Default)]
-struct Dirty {
-    devices: BTreeSet<Name>,
-    births: BTreeSet<Name>,
-    config: bool,
-    owed: bool,
-    anchor: bool,
 }
 
 /// What admitting found out about a frame, so that applying need not read it again.
@@ -214,48 +145,6 @@ impl Ingest {
     /// Monotonic time at which [`Ingest::owed`] will have something although nothing happened.
     pub fn due_ms(&self) -> Option<u64> {
         self.live.due_ms()
-    }
-
-    /// Rows that changed since the last call, for a checkpoint at the last applied record.
-    pub fn dirty_rows(&mut self) -> Vec<Row> {
-        let mut rows = Rows::default();
-        let dirty = std::mem::take(&mut self.dirty);
-        for name in dirty.devices {
-            if let Some(device) = self.devices.get_mut(&name) {
-                device.save(&name, &mut rows);
-            }
-        }
-        for name in dirty.births {
-            if let Some(births) = self.schemas.saved(&name) {
-                rows.put(Key::Births { device: &name }, births);
-            }
-        }
-        if dirty.config {
-            rows.put(Key::Config, &self.config);
-        }
-        if dirty.owed {
-            rows.put(Key::Owed, &self.owed);
-        }
-        if dirty.anchor {
-            rows.put(Key::Anchor, &self.anchor_ms);
-        }
-        rows.into_vec()
-    }
-
-    /// The state as checkpointed; then apply every record after it.
-    ///
-    /// # Errors
-    /// [`LoadError`] names the first row that cannot be used; start from [`Ingest::new`] and the whole log instead.
-    pub fn load<K, V>(settings: Settings, rows: impl IntoIterator<Item = (K, V)>) -> Result<Self, LoadError>
-    where
-        K: AsRef<[u8]>,
-        V: AsRef<[u8]>,
-    {
-        let mut ingest = Self::new(settings);
-        for (key, value) in rows {
-            ingest.load_row(key.as_ref(), value.as_ref())?;
-        }
-        Ok(ingest)
     }
 
     /// Ends this state, which a failed commit has run ahead of the log, and saves what belongs to the process.
@@ -378,25 +267,6 @@ impl Ingest {
                 self.dirty.births.insert(device);
             }
         }
-    }
-
-    fn load_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
-        match Key::parse(key)? {
-            Key::Device { device } => self.device(device).restore_core(checkpoint::value(key, value)?),
-            Key::Page { device, boot, .. } => self.device(device).restore_page(boot, checkpoint::value(key, value)?),
-            Key::Points { device, .. } => self.device(device).restore_points(checkpoint::value(key, value)?),
-            Key::Births { device } => {
-                let births = checkpoint::value(key, value)?;
-                self.schemas.restore(device, births).map_err(|why| checkpoint::error(key, why.to_string()))?;
-            }
-            Key::Config => {
-                self.config = checkpoint::value(key, value)?;
-                self.assignments = Assignments::new(&self.config);
-            }
-            Key::Owed => self.owed = checkpoint::value(key, value)?,
-            Key::Anchor => self.anchor_ms = checkpoint::value(key, value)?,
-        }
-        Ok(())
     }
 
     fn device(&mut self, name: &str) -> &mut Device {

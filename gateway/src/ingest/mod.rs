@@ -42,8 +42,10 @@ mod facts;
 mod device;
 mod owed;
 mod live;
+mod publish;
 mod machine;
 
 pub use checkpoint::{LoadError, Row};
 pub use live::Live;
-pub use machine::{Admission, Channel, Ingest, Publish, Settings};
+pub use machine::Ingest;
+pub use publish::{Admission, Channel, Publish, Settings};

@@ -7,6 +7,7 @@ use halo_proto::schema::{Column, FrameBuilder, Group, Schema};
 use proptest::prelude::*;
 
 use super::*;
+use crate::ingest::checkpoint::Row;
 use crate::record::{Assignment, Offset, Start, StartEpoch, SubjectKind};
 
 const WALL_MS: i64 = 1_800_000_000_000;
@@ -261,6 +262,16 @@ fn after_a_crash_only_causes_without_a_decision_are_owed() {
 }
 
 #[test]
+fn a_decision_strikes_off_its_own_cause_only() {
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", "one", 0));
+    owner.publish(&publish("pi", "two", 1));
+    let drafts = owner.ingest.owed(owner.now);
+    owner.append(drafts[1].clone());
+    assert_eq!(owner.ingest.owed(owner.now), drafts[..1]);
+}
+
+#[test]
 fn a_lost_frame_becomes_a_gap_only_when_it_is_no_longer_waited_for() {
     let mut owner = Owner::new();
     owner.publish(&birth("buoy-1", birth_bytes(1, 0), 0));
@@ -288,6 +299,15 @@ fn a_device_is_connected_once_per_session_and_gone_with_its_last() {
     assert!(matches!(&owner.decide()[..], [Body::Gone(presence)] if &*presence.device == "pi"));
     let state = Publish { channel: Channel::State, ..on(3, 3) };
     assert_eq!(owner.ingest.connect(&state), None, "a will is no sign of life");
+}
+
+#[test]
+fn a_device_that_is_back_before_its_departure_is_logged_is_not_gone() {
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", r#"{"x":1}"#, 0));
+    owner.ingest.session_ended(1);
+    owner.publish(&Publish { session: 2, ..publish("pi", r#"{"x":2}"#, 1) });
+    assert_eq!(owner.decide(), []);
 }
 
 #[test]
@@ -335,6 +355,8 @@ fn plain_readings_with_a_time_are_known_by_it() {
     assert!(!admit(r#"{"x":1.5,"time":1800000000}"#));
     assert!(admit(r#"{"time":1800000000000,"x":1.50}"#));
     assert!(admit(r#"[{"n":"x","v":15e-1,"t":1800000000}]"#), "however it is written");
+    assert!(!admit(r#"[{"n":"x","v":2.5,"t":1800000001},{"n":"x","v":2.25,"t":1800000002}]"#));
+    assert!(admit(r#"{"x":2.5,"time":1800000001}"#), "in hundredths or in tenths");
     assert!(!admit(r#"{"x":1.6,"time":1800000000}"#), "another value");
     assert!(!admit(r#"{"x":1.5,"y":1,"time":1800000000}"#), "one point is new");
     assert!(!admit(r#"{"x":1.5}"#));
