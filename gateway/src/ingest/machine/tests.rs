@@ -16,11 +16,14 @@ fn at(mono_ms: u64) -> GatewayTime {
     GatewayTime { wall_ms: WALL_MS + mono_ms as i64, mono_ms }
 }
 
+/// The rows of a checkpoint.
+type Store = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// A log and its owner, as small as they can be.
 struct Owner {
     ingest: Ingest,
     records: Vec<Record>,
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    rows: Store,
     now: GatewayTime,
 }
 
@@ -75,7 +78,7 @@ impl Owner {
     }
 }
 
-fn merge(store: &mut BTreeMap<Vec<u8>, Vec<u8>>, rows: Vec<Row>) {
+fn merge(store: &mut Store, rows: Vec<Row>) {
     for (key, value) in rows {
         match value {
             Some(value) => drop(store.insert(key, value)),
@@ -85,7 +88,7 @@ fn merge(store: &mut BTreeMap<Vec<u8>, Vec<u8>>, rows: Vec<Row>) {
 }
 
 /// The state that a log, from a checkpoint or from nothing, leads to.
-fn replay(from: &BTreeMap<Vec<u8>, Vec<u8>>, records: &[Record]) -> (Ingest, BTreeMap<Vec<u8>, Vec<u8>>) {
+fn replay(from: &Store, records: &[Record]) -> (Ingest, Store) {
     let mut ingest = Ingest::load(Settings::default(), from).unwrap();
     records.iter().for_each(|record| ingest.apply(record));
     let mut rows = from.clone();
@@ -462,7 +465,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 /// Lets it happen; returns the checkpoints taken, each with the number of records before it.
-fn run(owner: &mut Owner, happenings: &[Happening]) -> Vec<(BTreeMap<Vec<u8>, Vec<u8>>, usize)> {
+fn run(owner: &mut Owner, happenings: &[Happening]) -> Vec<(Store, usize)> {
     let mut checkpoints = vec![(BTreeMap::new(), 0)];
     let mut wall_step_ms = 0;
     for (n, happening) in happenings.iter().enumerate() {
