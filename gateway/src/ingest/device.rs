@@ -18,6 +18,7 @@ pub(super) struct Device {
     points: Points,
     /// Rows of the last checkpoint that are no longer true.
     obsolete: Vec<Obsolete>,
+    dirty: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -132,8 +133,14 @@ impl Device {
         self.obsolete.extend(payloads.indexes().map(|index| Obsolete::Page { boot, index }));
     }
 
+    /// Marks it for the next checkpoint; whether it was not yet.
+    pub(super) fn touch(&mut self) -> bool {
+        !std::mem::replace(&mut self.dirty, true)
+    }
+
     /// Adds the rows that changed since the last call.
     pub(super) fn save(&mut self, name: &str, rows: &mut Rows) {
+        self.dirty = false;
         for obsolete in self.obsolete.drain(..) {
             rows.delete(match obsolete {
                 Obsolete::Page { boot, index } => Key::Page { device: name, boot, index },

@@ -1,7 +1,7 @@
 //! What ingest knows of this process only: who is connected, and repeats not yet counted in the log. Never replayed,
 //! never checkpointed; carried over when the replayed state is rebuilt after a failed commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::record::Name;
 
@@ -12,7 +12,7 @@ pub(super) const REPEATS_MS: u64 = 10_000;
 #[derive(Debug, Default)]
 pub struct Live {
     /// Devices that published, by session.
-    sessions: HashMap<u64, BTreeSet<Name>>,
+    sessions: HashMap<u64, HashSet<Name>>,
     /// In how many sessions a device published.
     online: HashMap<Name, u32>,
     /// Devices whose last session ended, until the log says so.

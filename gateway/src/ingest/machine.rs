@@ -229,8 +229,7 @@ impl Ingest {
     fn apply_frame(&mut self, record: &Record, frame: &Frame, memo: Option<Memo>) {
         let memo = memo.filter(|memo| memo.is_of(frame));
         let facts = memo.map_or_else(|| Facts::of(frame, &self.schemas, &mut self.readings), |memo| memo.facts);
-        let noted = self.devices.entry(frame.device.clone()).or_default().apply(frame, &facts);
-        self.dirty.devices.insert(frame.device.clone());
+        let noted = self.touch(&frame.device).apply(frame, &facts);
         let mut owe = |what| {
             self.owed.push(record.offset, &frame.device, &frame.subject, what);
             self.dirty.owed = true;
@@ -253,8 +252,7 @@ impl Ingest {
                     arrival: retained.arrival,
                     sync: sync.map(|sync| sync.unix_minus_uptime_ms),
                 };
-                self.devices.entry(device.clone()).or_default().apply_birth(boot, sighting);
-                self.dirty.devices.insert(device.clone());
+                self.touch(&device).apply_birth(boot, sighting);
                 self.dirty.births.insert(device);
             }
             Learned::Refused { device, why } => {
@@ -262,15 +260,19 @@ impl Ingest {
                 self.owed.push(record.offset, &device, &subject, What::Quarantine { reason: why.to_string() });
                 self.dirty.owed = true;
                 // Known from now on, so that refused births count against the limit on devices.
-                self.device(&device);
-                self.dirty.devices.insert(device.clone());
+                self.touch(&device);
                 self.dirty.births.insert(device);
             }
         }
     }
 
-    fn device(&mut self, name: &str) -> &mut Device {
-        self.devices.entry(name.into()).or_default()
+    /// A device that is about to change, in the next checkpoint.
+    fn touch(&mut self, name: &Name) -> &mut Device {
+        let device = self.devices.entry(name.clone()).or_default();
+        if device.touch() {
+            self.dirty.devices.push(name.clone());
+        }
+        device
     }
 
     fn is_full_for(&self, device: &Name) -> bool {

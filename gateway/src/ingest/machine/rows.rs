@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::Ingest;
 use crate::ingest::assign::Assignments;
 use crate::ingest::checkpoint::{self, Key, LoadError, Row, Rows};
+use crate::ingest::device::Device;
 use crate::ingest::publish::Settings;
 use crate::record::Name;
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
-    pub(super) devices: BTreeSet<Name>,
+    pub(super) devices: Vec<Name>,
     pub(super) births: BTreeSet<Name>,
     pub(super) config: bool,
     pub(super) owed: bool,
@@ -78,5 +79,9 @@ impl Ingest {
             Key::Anchor => self.anchor_ms = checkpoint::value(key, value)?,
         }
         Ok(())
+    }
+
+    fn device(&mut self, name: &str) -> &mut Device {
+        self.devices.entry(name.into()).or_default()
     }
 }
