@@ -27,11 +27,14 @@ pub(crate) struct Folder<F: Fs> {
     pub(crate) dir: PathBuf,
     pub(crate) durable: Arc<Durable>,
     entries: Mutex<Vec<Entry>>,
+    /// Segments whose headers are damaged: nothing in them can be read.
+    lost: Vec<Finding>,
 }
 
 impl<F: Fs> Folder<F> {
-    pub(crate) fn new(fs: F, dir: &Path, durable: Durable, entries: Vec<Entry>) -> Self {
-        Self { fs, dir: dir.to_owned(), durable: Arc::new(durable), entries: Mutex::new(entries) }
+    pub(crate) fn new(fs: F, dir: &Path, durable: Durable, entries: Vec<Entry>, findings: &[Finding]) -> Self {
+        let lost = findings.iter().filter(|finding| finding.what == Damage::Header).cloned().collect();
+        Self { fs, dir: dir.to_owned(), durable: Arc::new(durable), entries: Mutex::new(entries), lost }
     }
 
     /// A folder as it stands, without changing it and without the lock: what has become whole up to now.
@@ -42,7 +45,11 @@ impl<F: Fs> Folder<F> {
         let mut head = Head::default();
         for (at, probe) in probes.iter().enumerate() {
             let read = StoreError::io("read segment", &probe.path);
-            let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else { continue };
+            let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else {
+                let blank = probe.header.is_some();
+                findings.retain(|it| !blank || it.segment != probe.number || it.what != Damage::HeaderCopy);
+                continue;
+            };
             let named = named_end(probe, probes.get(at + 1..).unwrap_or_default());
             let end = end(probe, &header, named)?;
             if end.junk > end.end {
@@ -55,18 +62,19 @@ impl<F: Fs> Folder<F> {
             }
         }
         head.next = Offset(u64::MAX);
-        Ok((Self::new(fs, dir, Durable::new(Offset(0), head), entries), findings))
+        Ok((Self::new(fs, dir, Durable::new(Offset(0), head), entries, &findings), findings))
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries_mut().clone()
     }
 
-    /// The segment in which `offset` stands, or the first one if it is older than all.
-    pub(crate) fn find(&self, offset: Offset) -> Option<Entry> {
+    /// The segment in which `offset` stands, or the first one if it is older than all; whether it is the first.
+    pub(crate) fn find(&self, offset: Offset) -> Option<(Entry, bool)> {
         let entries = self.entries_mut();
         let after = entries.partition_point(|entry| entry.first <= offset);
-        entries.get(after.saturating_sub(1)).copied()
+        let at = after.saturating_sub(1);
+        Some((*entries.get(at)?, at == 0))
     }
 
     /// The entry of a segment and the one after it.
@@ -75,6 +83,13 @@ impl<F: Fs> Folder<F> {
         let at = entries.partition_point(|entry| entry.header.segment < number);
         let this = entries.get(at).filter(|entry| entry.header.segment == number).copied();
         (this, entries.get(at + usize::from(this.is_some())).copied())
+    }
+
+    /// What is missing between a segment that was read up to `expected` and the next one that can be read.
+    pub(crate) fn lost_between(&self, number: u64, expected: Offset, next: &Entry) -> Vec<Finding> {
+        let between = |finding: &&Finding| number < finding.segment && finding.segment < next.header.segment;
+        let lost = self.lost.iter().filter(between).filter(|_| expected < next.first);
+        lost.map(|it| Finding { offsets: Some(expected..=Offset(next.first.0 - 1)), ..it.clone() }).collect()
     }
 
     /// The last segment ends at `end`.

@@ -14,9 +14,9 @@
 //!  12 start epoch u32                              12 reserved u32
 //!  16 segment number u64                           16 offset of the first of them u64
 //!  24 salt u64                                     24 durable mark: segment u64
-//!  32 reserved, 28 bytes                           32 durable mark: byte position u64
-//!  60 crc32c of bytes 0..60 u32                    40 reserved u32
-//!                                                  44 crc u32 of bytes 0..44
+//!  32 offset floor u64                             32 durable mark: byte position u64
+//!  40 reserved, 20 bytes                           40 reserved u32
+//!  60 crc32c of bytes 0..60 u32                    44 crc u32 of bytes 0..44
 //! record (56 + body + padding)
 //!   0 bytes of body u32                           footer header (32), then sections, then trailer
 //!   4 kind u8                                       0 magic "HFTR"
@@ -40,7 +40,7 @@
 //! the item), so bytes that a device sends, or that stood elsewhere before, are never taken for an item.
 //!
 //! **Offsets.** A segment's first offset stands in its first group header, because the header is durable long before it
-//! is known. A record of kind [`kind::NAMES`] carries the offset of the record after it and takes none.
+//! is known; the header says only that it is not below the floor. A record of kind [`kind::NAMES`] carries the offset of the record after it and takes none.
 //!
 //! **Durable mark** of a group: everything in that segment below that position was synced when the group was written.
 //! In a segment's first group it names the end of the segment before; what stands there beyond it is not part of the log.
@@ -158,6 +158,7 @@ pub(crate) struct Header {
     pub(crate) epoch: StartEpoch,
     pub(crate) segment: u64,
     pub(crate) salt: u64,
+    pub(crate) floor: Offset,
 }
 
 impl Header {
@@ -169,7 +170,8 @@ impl Header {
         out.put(&self.epoch.0.to_le_bytes());
         out.put(&self.segment.to_le_bytes());
         out.put(&self.salt.to_le_bytes());
-        out.put(&[0; 28]);
+        out.put(&self.floor.0.to_le_bytes());
+        out.put(&[0; 20]);
         out.put(&crc32c::crc32c(out.so_far()).to_le_bytes());
         out.bytes
     }
@@ -182,7 +184,8 @@ impl Header {
         let version = u16::from_le_bytes(fields.take()?);
         fields.take::<2>()?;
         let epoch = StartEpoch(u32::from_le_bytes(fields.take()?));
-        let header = Self { version, epoch, segment: fields.u64()?, salt: fields.u64()? };
+        let (segment, salt, floor) = (fields.u64()?, fields.u64()?, Offset(fields.u64()?));
+        let header = Self { version, epoch, segment, salt, floor };
         (magic == SEGMENT_MAGIC && crc32c::crc32c(said) == crc).then_some(header)
     }
 
@@ -435,3 +438,6 @@ fn split_crc<const N: usize>(bytes: &[u8]) -> Option<(&[u8], u32)> {
     let (said, crc) = bytes.first_chunk::<N>()?.split_last_chunk()?;
     Some((said, u32::from_le_bytes(*crc)))
 }
+
+#[cfg(test)]
+mod tests;

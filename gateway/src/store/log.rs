@@ -94,16 +94,21 @@ impl<F: Fs> Log<F> {
         let epoch = recovery.recovered.epoch;
         let mut salts = Salts::new(options.salt_seed);
         let mut helper = Helper::new(&fs, dir, options.segment_bytes, options.background)?;
-        let header = Header { version: FORMAT, epoch, segment: recovery.next_segment, salt: salts.next() };
+        let floor = recovery.next_offset;
+        let mut next_segment = recovery.next_segment;
+        let header = next_header(&mut next_segment, epoch, &mut salts, floor);
         let prepared = helper.take(|| header)?;
         for number in &recovery.empty {
             let path = segment::path(dir, *number);
             fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;
         }
+        if !recovery.empty.is_empty() {
+            fs.sync_dir(dir).map_err(StoreError::io("sync folder", dir))?;
+        }
         let recovered = recovery.recovered;
-        let next_offset = Offset(recovered.durable.0 + 1);
+        let next_offset = floor;
         let head = Head { segment: header.segment, position: FIRST_ITEM, next: next_offset, closed: false };
-        let folder = Folder::new(fs, dir, Durable::new(recovered.durable, head), recovery.entries);
+        let folder = Folder::new(fs, dir, Durable::new(recovered.durable, head), recovery.entries, &recovered.findings);
         folder.push(Entry { header, first: next_offset, end: None });
         let mark = recovery.last.map(|(segment, position)| Mark { segment, position });
         let mut log = Self {
@@ -113,7 +118,7 @@ impl<F: Fs> Log<F> {
             salts,
             epoch,
             next_offset,
-            next_segment: header.segment + 1,
+            next_segment,
             mark: mark.unwrap_or_default(),
             active: Active::new(prepared),
             group: Pending::default(),
@@ -406,12 +411,12 @@ impl<F: Fs> Log<F> {
 
     fn prepared(&mut self) -> Result<Prepared<F>, StoreError> {
         let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
-        self.helper.take(|| next_header(next, epoch, salts))
+        self.helper.take(|| next_header(next, epoch, salts, self.next_offset))
     }
 
     fn ask_for_segment(&mut self) {
         let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
-        self.helper.ask(|| next_header(next, epoch, salts));
+        self.helper.ask(|| next_header(next, epoch, salts, self.next_offset));
     }
 }
 
@@ -456,8 +461,8 @@ fn definitions(first: usize, names: &[Name]) -> Result<Vec<u8>, postcard::Error>
     postcard::to_stdvec(&Definitions { first: u32::try_from(first).unwrap_or(u32::MAX), names })
 }
 
-fn next_header(next: &mut u64, epoch: StartEpoch, salts: &mut Salts) -> Header {
+fn next_header(next: &mut u64, epoch: StartEpoch, salts: &mut Salts, floor: Offset) -> Header {
     let segment = *next;
     *next += 1;
-    Header { version: FORMAT, epoch, segment, salt: salts.next() }
+    Header { version: FORMAT, epoch, segment, salt: salts.next(), floor }
 }

@@ -17,6 +17,7 @@
 
 pub mod format;
 pub mod fs;
+pub mod state;
 mod codec;
 mod durable;
 mod error;

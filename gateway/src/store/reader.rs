@@ -74,6 +74,14 @@ impl<F: Fs> Reader<F> {
     /// # Errors
     /// [`StoreError::Io`]; the same records are read again by the next call.
     pub fn next(&mut self, max_bytes: usize) -> Result<Batch, StoreError> {
+        let from = self.from;
+        self.pull(max_bytes).inspect_err(|_| {
+            self.from = from;
+            self.open = None;
+        })
+    }
+
+    fn pull(&mut self, max_bytes: usize) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
         while batch.bytes < max_bytes.max(1) {
             if self.open.is_none() && !self.open_segment()? {
@@ -100,7 +108,8 @@ impl<F: Fs> Reader<F> {
                 Walked::End if head.segment == open.number => break,
                 Walked::End => {
                     let Some(after) = after else { break };
-                    let expected = open.walk.expected();
+                    let (number, expected) = (open.number, open.walk.expected());
+                    batch.findings.extend(self.folder.lost_between(number, expected, &after));
                     self.enter(after, expected)?;
                 }
             }
@@ -118,8 +127,10 @@ impl<F: Fs> Reader<F> {
     }
 
     fn open_segment(&mut self) -> Result<bool, StoreError> {
-        let Some(entry) = self.folder.find(self.from) else { return Ok(false) };
-        self.enter(entry, entry.first)?;
+        let Some((entry, is_first)) = self.folder.find(self.from) else { return Ok(false) };
+        // Only a segment without one before it has to vouch for its own beginning.
+        let expected = if is_first { entry.first.min(entry.header.floor) } else { entry.first };
+        self.enter(entry, expected)?;
         Ok(true)
     }
 

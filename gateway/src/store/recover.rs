@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::{Damage, Finding, StoreError};
 use super::folder::{Entry, end, footer, named_end, probe_all};
 use super::footer::{FooterBuilder, Numbers, Summary};
-use super::format::{FIRST_ITEM, Header};
+use super::format::{FIRST_ITEM, Header, RECORD_LEN};
 use super::fs::{Fs, FsFile};
 use super::scan::WINDOW;
 use super::segment::{self, Probe};
@@ -37,6 +37,8 @@ pub(crate) struct Recovery {
     pub(crate) entries: Vec<Entry>,
     /// Where the last segment with records ends: the first mark of the next one.
     pub(crate) last: Option<(u64, u64)>,
+    /// Higher than any offset that may have been reported durable.
+    pub(crate) next_offset: Offset,
     /// A number that no segment has or had.
     pub(crate) next_segment: u64,
     /// Segments that hold nothing; to be removed once a new one carries the epoch on.
@@ -56,6 +58,7 @@ pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError>
         recovered: Recovered { epoch: StartEpoch(epoch + 1), clean: true, ..Recovered::default() },
         entries: Vec::new(),
         last: None,
+        next_offset: Offset(1),
         next_segment: probes.last().map_or(1, |probe| probe.number + 1),
         empty: Vec::new(),
     };
@@ -74,8 +77,18 @@ pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError>
         recovery.recovered.durable = Offset(summary.next.0.saturating_sub(1));
         recovery.recovered.last_stamp = (summary.records > 0).then_some(summary.last_stamp);
     }
+    recovery.next_offset = Offset(recovery.recovered.durable.0 + 1 + lost_offsets(&probes, recovery.last)?);
     recovery.recovered.segments = recovery.entries.len();
     Ok(recovery)
+}
+
+/// How many offsets segments without readable headers behind the last readable one may have used: at most one every
+/// [`RECORD_LEN`] bytes. They are not used again.
+fn lost_offsets<F: Fs>(probes: &[Probe<F>], last: Option<(u64, u64)>) -> Result<u64, StoreError> {
+    let last = last.map_or(0, |(segment, _)| segment);
+    let lost = probes.iter().filter(|probe| probe.number > last && probe.header.is_none() && !probe.is_blank());
+    lost.map(|probe| Ok(probe.file.len().map_err(StoreError::io("read segment", &probe.path))? / RECORD_LEN as u64))
+        .sum()
 }
 
 /// Sealed with a summary to go on from. A seal without one is scanned like an open segment.
@@ -89,7 +102,10 @@ impl Recovery {
     fn trust<F: Fs>(&mut self, trusted: &[Probe<F>], all: &[Probe<F>]) -> Result<Option<Kept>, StoreError> {
         for (at, probe) in trusted.iter().enumerate() {
             let read = StoreError::io("read segment", &probe.path);
-            let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else { continue };
+            let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else {
+                self.note_empty(probe);
+                continue;
+            };
             let named = named_end(probe, all.get(at + 1..).unwrap_or_default());
             let end = match named {
                 Some(end) => end,
@@ -113,7 +129,8 @@ impl Recovery {
         before: Option<&Kept>,
     ) -> Result<Option<Kept>, StoreError> {
         let Some(header) = probe.header else {
-            return self.without_header(probe);
+            self.note_empty(probe);
+            return Ok(None);
         };
         // First make durable what the last process left in memory, then ask the disk and not the memory: after a
         // failed sync memory shows what the disk does not have.
@@ -127,7 +144,7 @@ impl Recovery {
             self.found(probe.number, ends.end..ends.junk, what);
         }
         if ends.end <= FIRST_ITEM {
-            self.empty.push(probe.number);
+            self.note_empty(probe);
             return Ok(None);
         }
         self.recovered.clean = false;
@@ -138,25 +155,13 @@ impl Recovery {
         Ok(Some(Kept { segment: probe.number, end: ends.end, summary: builder.summary }))
     }
 
-    /// The header is durable before anything else is written: without one there is either nothing at all, or damage.
-    fn without_header<F: Fs>(&mut self, probe: &Probe<F>) -> Result<Option<Kept>, StoreError> {
-        let read = || StoreError::io("read segment", &probe.path);
-        let len = probe.file.len().map_err(read())?;
-        let mut position = 0;
-        let mut window = vec![0; WINDOW];
-        while position < len {
-            let n = probe.file.read_at(&mut window, position).map_err(read())?;
-            let skip = usize::try_from(FIRST_ITEM.saturating_sub(position)).unwrap_or(n).min(n);
-            if n == 0 || window.get(skip..n).unwrap_or_default().iter().any(|byte| *byte != 0) {
-                break;
-            }
-            position += n as u64;
-        }
-        if position >= len {
-            self.recovered.findings.retain(|finding| finding.segment != probe.number);
+    /// Nothing of the log is in it. One whose headers are lost, but not what is behind them, stays for whoever can read it.
+    fn note_empty<F: Fs>(&mut self, probe: &Probe<F>) {
+        if probe.header.is_some() || probe.is_blank() {
             self.empty.push(probe.number);
+            // Its creation may have been cut between the two copies of the header.
+            self.recovered.findings.retain(|it| it.segment != probe.number || it.what != Damage::HeaderCopy);
         }
-        Ok(None)
     }
 
     fn read_through<F: Fs>(
@@ -168,7 +173,7 @@ impl Recovery {
     ) -> Result<(FooterBuilder, Numbers, Offset), StoreError> {
         let read = || StoreError::io("read segment", &probe.path);
         let first = probe.first().map_err(read())?.unwrap_or_default();
-        let expected = before.map_or(first, |before| before.summary.next);
+        let expected = before.map_or(header.floor.min(first), |before| before.summary.next);
         let mut walk = Walk::new(header, expected, WINDOW);
         let mut records = Vec::new();
         loop {

@@ -85,7 +85,9 @@ impl<F: Fs> Probe<F> {
         }
         let Some(header) = probe.header else {
             probe.findings.clear();
-            probe.found(0..FIRST_ITEM, Damage::Header);
+            if !is_blank(&probe.file).map_err(StoreError::io("read segment", &probe.path))? {
+                probe.found(0..FIRST_ITEM, Damage::Header);
+            }
             return Ok(probe);
         };
         if header.version > FORMAT {
@@ -114,8 +116,29 @@ impl<F: Fs> Probe<F> {
         }
     }
 
+    /// Whether it never held anything: not even its header was finished.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.header.is_none() && self.findings.is_empty()
+    }
+
     fn found(&mut self, bytes: std::ops::Range<u64>, what: Damage) {
         self.findings.push(Finding { segment: self.number, bytes, offsets: None, what });
+    }
+}
+
+/// Headers are durable before anything else is written: with zeros behind broken ones, nothing ever was.
+fn is_blank<F: FsFile>(file: &F) -> io::Result<bool> {
+    let mut window = vec![0; WINDOW];
+    let mut position = FIRST_ITEM;
+    loop {
+        let n = file.read_at(&mut window, position)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        if window.get(..n).unwrap_or_default().iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        position += n as u64;
     }
 }
 

@@ -1,0 +1,131 @@
+//! State beside the log: checkpoints of folds as tables of bytes. Disposable: whatever is wrong with it, the caller
+//! deletes it and rebuilds from the log.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+mod redb;
+
+pub use redb::Redb;
+
+/// The tables; each belongs to one stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// The ingest state, a few rows a device.
+    Ingest,
+    /// Retained publishes by topic.
+    Retained,
+    /// The halo state by subject.
+    Halo,
+    /// Watermarks, versions.
+    Meta,
+    /// Cursors by consumer.
+    Cursor,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Ingest, Self::Retained, Self::Halo, Self::Meta, Self::Cursor];
+}
+
+/// One row set or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// In which table.
+    pub table: Table,
+    /// Which row.
+    pub key: Vec<u8>,
+    /// Its new value; `None` removes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file cannot be opened or a value fails its checksum: delete the file and rebuild from the log.
+    #[error("state {} is damaged ({what}): it will be rebuilt from the log", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, or which row.
+        what: String,
+    },
+    /// The file was made by another version of the fold: delete it and rebuild from the log.
+    #[error("state {} has fold version {found}, this program folds version {wanted}: it will be rebuilt from the log", .path.display())]
+    OtherFold {
+        /// The file.
+        path: PathBuf,
+        /// Its fold version.
+        found: u32,
+        /// The fold version of this program.
+        wanted: u32,
+    },
+    /// Another process has the file open.
+    #[error("state {} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// The disk's: this commit is not there; the log has everything.
+    #[error("state {}: {what}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        what: String,
+    },
+}
+
+impl StateError {
+    /// Whether deleting the file and rebuilding helps.
+    pub fn rebuilds(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::OtherFold { .. })
+    }
+}
+
+/// Tables of rows with one atomic commit.
+pub trait StateEngine: Send {
+    /// The value of one row.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] when it fails its checksum.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+    /// All rows of a table in key order.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] when one fails its checksum.
+    fn rows(&self, table: Table) -> Result<Vec<Row>, StateError>;
+    /// Makes all changes durable together, or none.
+    ///
+    /// # Errors
+    /// [`StateError::Io`]: the state is as before.
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError>;
+}
+
+/// The twin in memory: commits are atomic, nothing is durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemState(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+
+impl StateEngine for MemState {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn rows(&self, table: Table) -> Result<Vec<Row>, StateError> {
+        let rows = self.0.range((table, Vec::new())..).take_while(|((it, _), _)| *it == table);
+        Ok(rows.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError> {
+        for Change { table, key, value } in changes {
+            match value {
+                Some(value) => self.0.insert((table, key), value),
+                None => self.0.remove(&(table, key)),
+            };
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

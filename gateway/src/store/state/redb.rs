@@ -1,0 +1,214 @@
+//! redb as the state engine; the only file that names it. redb does not check what it reads, so every value ends with a
+//! CRC-32C over (table, key, value) of our own, and a digest over all rows of a table tells when one is missing.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+use super::{Change, Row, StateEngine, StateError, Table};
+
+/// Bytes of pages kept in memory; the state is written often and read once.
+const CACHE_BYTES: usize = 8 << 20;
+/// The row of [`Table::Meta`] that says which fold wrote the state.
+const FOLD_VERSION: &[u8] = b"fold_version";
+
+/// Rows and checksums of each table, by its name.
+const DIGESTS: TableDefinition<'static, &'static str, (u64, u32)> = TableDefinition::new("digests");
+
+type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// A state file.
+pub struct Redb {
+    database: Database,
+    path: PathBuf,
+}
+
+impl Redb {
+    /// Opens or creates a state file for a fold of this version.
+    ///
+    /// # Errors
+    /// When [`StateError::rebuilds`] says so: delete the file, open again, replay the log from its first record.
+    pub fn open(path: &Path, fold_version: u32) -> Result<Self, StateError> {
+        let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
+        // On a damaged file redb may panic instead of returning an error; no byte of a disposable file may end the process.
+        let opened = catch_unwind(|| Database::builder().set_cache_size(CACHE_BYTES).create(path));
+        let database = opened.map_err(|panic| damaged(reason(panic.as_ref())))?.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StateError::InUse(path.to_owned()),
+            DatabaseError::Storage(redb::StorageError::Io(error))
+                if error.kind() != std::io::ErrorKind::InvalidData =>
+            {
+                StateError::Io { path: path.to_owned(), what: error.to_string() }
+            }
+            error => damaged(error.to_string()),
+        })?;
+        let mut state = Self { database, path: path.to_owned() };
+        state.check_fold(fold_version)?;
+        Ok(state)
+    }
+
+    fn check_fold(&mut self, wanted: u32) -> Result<(), StateError> {
+        let found = self.get(Table::Meta, FOLD_VERSION)?;
+        let Some(found) = found else {
+            let value = Some(wanted.to_le_bytes().to_vec());
+            return self.commit(vec![Change { table: Table::Meta, key: FOLD_VERSION.to_vec(), value }]);
+        };
+        let found = found.try_into().map_or(0, u32::from_le_bytes);
+        if found == wanted { Ok(()) } else { Err(StateError::OtherFold { path: self.path.clone(), found, wanted }) }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StateError> {
+        match catch_unwind(AssertUnwindSafe(|| read(&self.database))) {
+            Ok(read) => read.map_err(|error| self.damaged(error.to_string())),
+            Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
+        }
+    }
+
+    fn damaged(&self, what: String) -> StateError {
+        StateError::Damaged { path: self.path.clone(), what }
+    }
+
+    fn unsealed(&self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<u8>, StateError> {
+        let intact = value.split_last_chunk().filter(|(value, crc)| crc32(table, key, value).to_le_bytes() == **crc);
+        let what = || format!("value of {table:?} row {} fails its checksum", key.escape_ascii());
+        intact.map(|(value, _)| value.to_vec()).ok_or_else(|| self.damaged(what()))
+    }
+}
+
+impl StateEngine for Redb {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        let value = self.read(|database| {
+            let open = match database.begin_read()?.open_table(definition(table)) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                open => open?,
+            };
+            Ok(open.get(key)?.map(|value| value.value().to_vec()))
+        })?;
+        match value {
+            Some(value) => self.unsealed(table, key, &value).map(Some),
+            // A row can be lost with the page that leads to it: then the digest of the whole table does not fit.
+            None => self.rows(table).map(|_| None),
+        }
+    }
+
+    fn rows(&self, table: Table) -> Result<Vec<Row>, StateError> {
+        let (rows, wanted) = self.read(|database| {
+            let transaction = database.begin_read()?;
+            let wanted = match transaction.open_table(DIGESTS) {
+                Err(TableError::TableDoesNotExist(_)) => Digest::default(),
+                open => digest_in(&open?, table)?,
+            };
+            let mut rows = Vec::new();
+            match transaction.open_table(definition(table)) {
+                Err(TableError::TableDoesNotExist(_)) => {}
+                open => {
+                    for row in open?.iter()? {
+                        let (key, value) = row?;
+                        rows.push((key.value().to_vec(), value.value().to_vec()));
+                    }
+                }
+            }
+            Ok((rows, wanted))
+        })?;
+        let mut digest = Digest::default();
+        let unsealed = |(key, value): Row| {
+            digest.toggle(&value, 1);
+            self.unsealed(table, &key, &value).map(|value| (key, value))
+        };
+        let rows = rows.into_iter().map(unsealed).collect::<Result<_, _>>()?;
+        if digest == wanted { Ok(rows) } else { Err(self.damaged(format!("table {table:?} lacks rows"))) }
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError> {
+        let write = || -> Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            // Costs a little per commit and makes opening after a crash independent of the file's size.
+            transaction.set_quick_repair(true);
+            for table in Table::ALL {
+                let changes = changes.iter().filter(|change| change.table == table);
+                write_table(&transaction, table, changes)?;
+            }
+            Ok(transaction.commit()?)
+        };
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(written) => written.map_err(|error| StateError::Io { path: self.path.clone(), what: error.to_string() }),
+            Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
+        }
+    }
+}
+
+/// How many rows a table has, and the exclusive or of their checksums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Digest {
+    rows: u64,
+    sum: u32,
+}
+
+impl Digest {
+    /// Adds (`by` = 1) or removes (`by` = -1) a row with this sealed value.
+    fn toggle(&mut self, sealed: &[u8], by: i64) {
+        self.rows = self.rows.wrapping_add_signed(by);
+        self.sum ^= sealed.last_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
+    }
+}
+
+fn digest_in(digests: &impl ReadableTable<&'static str, (u64, u32)>, table: Table) -> Result<Digest, redb::Error> {
+    let digest = digests.get(name(table))?.map(|digest| digest.value());
+    Ok(digest.map_or_else(Digest::default, |(rows, sum)| Digest { rows, sum }))
+}
+
+fn write_table<'a>(
+    transaction: &WriteTransaction,
+    table: Table,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<(), redb::Error> {
+    let mut changes = changes.peekable();
+    if changes.peek().is_none() {
+        return Ok(());
+    }
+    let mut digests = transaction.open_table(DIGESTS)?;
+    let mut digest = digest_in(&digests, table)?;
+    let mut open = transaction.open_table(definition(table))?;
+    for Change { key, value, .. } in changes {
+        let old = match value {
+            Some(value) => {
+                let mut sealed = value.clone();
+                sealed.extend(crc32(table, key, value).to_le_bytes());
+                digest.toggle(&sealed, 1);
+                open.insert(key.as_slice(), sealed.as_slice())?
+            }
+            None => open.remove(key.as_slice())?,
+        };
+        if let Some(old) = old {
+            digest.toggle(old.value(), -1);
+        }
+    }
+    digests.insert(name(table), (digest.rows, digest.sum))?;
+    Ok(())
+}
+
+const fn definition(table: Table) -> Definition {
+    TableDefinition::new(name(table))
+}
+
+const fn name(table: Table) -> &'static str {
+    match table {
+        Table::Ingest => "ingest",
+        Table::Retained => "retained",
+        Table::Halo => "halo",
+        Table::Meta => "meta",
+        Table::Cursor => "cursor",
+    }
+}
+
+/// Over the place as well: a value that turns up under another key is damage too.
+fn crc32(table: Table, key: &[u8], value: &[u8]) -> u32 {
+    let place = crc32c::crc32c_append(crc32c::crc32c(name(table).as_bytes()), &(key.len() as u64).to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c_append(place, key), value)
+}
+
+fn reason(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the engine panicked".to_owned())
+}
