@@ -41,5 +41,5 @@ fn the_state_of_a_wristband_fits_twenty_kilobytes() {
     let written = fold.all_rows().into_iter().find(|(key, _)| key == b"s/wrist-1").map_or(0, |(_, row)| row.len());
     println!("wristband of 6 signals after 25 h: {written} bytes written, {in_memory} bytes in memory");
     assert!(written <= 20_480, "{written} bytes written");
-    assert!(in_memory <= 24_576, "{in_memory} bytes in memory");
+    assert!(in_memory <= 20_480, "{in_memory} bytes in memory");
 }
