@@ -8,3 +8,6 @@ mod json;
 pub mod halo_json;
 pub mod readings_json;
 pub mod health_json;
+
+#[cfg(test)]
+mod tests;

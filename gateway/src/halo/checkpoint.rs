@@ -133,6 +133,13 @@ impl Fold {
         Ok(fold)
     }
 
+    /// Everything, as of now.
+    #[cfg(test)]
+    pub(crate) fn all_rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let subjects = self.subjects().into_iter().map(|subject| self.row(subject));
+        subjects.chain([(FOLD_KEY.to_vec(), self.common())]).collect()
+    }
+
     /// The row of a subject as of now.
     fn row(&self, subject: &Subject) -> (Vec<u8>, Vec<u8>) {
         let key = [SUBJECT_PREFIX, subject.name().as_bytes()].concat();

@@ -30,3 +30,6 @@ pub use signal::{Latest, Quality, Signal};
 pub use sketch::Tally;
 pub use subject::{Counts, EventSeen, Subject, TextSeen};
 pub use window::Stats;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -88,7 +88,7 @@ pub(crate) fn add(buckets: &mut Vec<Bucket>, first: usize, end: usize, key: Key)
     }
     if buckets.len() == buckets.capacity() {
         // Doubling would waste half of a wristband's state; a list grows rarely once its signal has shown its range.
-        buckets.reserve_exact(16);
+        buckets.reserve_exact(4);
     }
     buckets.insert(after, Bucket { key, count: 1 });
     1

@@ -1,0 +1,3 @@
+mod same_log;
+mod schemas;
+mod speed;

@@ -1,0 +1,222 @@
+//! The property everything rests on: the same log gives the same halos, whatever happens to the process that folds it.
+
+use std::collections::BTreeMap;
+
+use halo_proto::schema::Schema;
+use halo_proto::topic::Grammar;
+use proptest::prelude::*;
+
+use crate::forward::halo_json::halo_json;
+use crate::halo::tests::support::{Log, native, power};
+use crate::halo::{Fold, Tally};
+use crate::record::{Body, Duplicates, Gap, Quarantine, Record, Start, WallJump};
+
+const DEVICES: [&str; 4] = ["band", "car", "engine", "strap"];
+const SUBJECTS: [&str; 3] = ["anna", "bert", "car"];
+
+/// Everything the fold knows, written down and rendered.
+type Known = (Vec<(Vec<u8>, Vec<u8>)>, Vec<String>);
+
+#[derive(Clone, Debug)]
+enum Act {
+    Value { device: usize, signal: usize, value: i32, ago_ms: i64, subject: Option<usize> },
+    Wristband { device: usize, pulse: Vec<i64>, ago_ms: i64, event: bool },
+    Power { device: usize, den: u32, values: Vec<i64> },
+    Birth { device: usize, den: u32 },
+    Broken { device: usize },
+    Connected { device: usize },
+    Gone { device: usize },
+    Configure { silent_after_ms: u64, assigned: usize },
+    Start,
+    Tick,
+    Jump,
+    Hole,
+    Decision { device: usize, which: u8 },
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let device = || 0..DEVICES.len();
+    let ago_ms = || prop_oneof![6 => 0i64..5_000, 2 => 0i64..2_000_000, 1 => -200_000i64..0, 1 => -5i64..100_000_000];
+    let silent_after_ms = prop_oneof![Just(0u64), Just(5_000), Just(30_000), Just(200_000)];
+    let subject = prop_oneof![3 => Just(None), 1 => (0..SUBJECTS.len()).prop_map(Some)];
+    prop_oneof![
+        8 => (device(), 0usize..4, -50i32..400, ago_ms(), subject)
+            .prop_map(|(device, signal, value, ago_ms, subject)| Act::Value { device, signal, value, ago_ms, subject }),
+        4 => (device(), prop::collection::vec(15i64..200, 1..6), ago_ms(), any::<bool>())
+            .prop_map(|(device, pulse, ago_ms, event)| Act::Wristband { device, pulse, ago_ms, event }),
+        3 => (device(), 1u32..3, prop::collection::vec(-9i64..9, 1..4))
+            .prop_map(|(device, den, values)| Act::Power { device, den, values }),
+        1 => (device(), 1u32..3).prop_map(|(device, den)| Act::Birth { device, den }),
+        1 => device().prop_map(|device| Act::Broken { device }),
+        2 => device().prop_map(|device| Act::Connected { device }),
+        1 => device().prop_map(|device| Act::Gone { device }),
+        2 => (silent_after_ms, 0..SUBJECTS.len())
+            .prop_map(|(silent_after_ms, assigned)| Act::Configure { silent_after_ms, assigned }),
+        1 => Just(Act::Start),
+        3 => Just(Act::Tick),
+        1 => Just(Act::Jump),
+        1 => Just(Act::Hole),
+        1 => (device(), 0u8..3).prop_map(|(device, which)| Act::Decision { device, which }),
+    ]
+}
+
+fn write(acts: &[(u64, Act)]) -> Vec<Record> {
+    let mut log = Log::default();
+    log.after(3_000_000);
+    for (seq, (after_ms, act)) in (0u32..).zip(acts) {
+        log.after(*after_ms);
+        match act {
+            Act::Value { device, signal, value, ago_ms, subject } => {
+                let signal = ["heart_rate", "battery", "mood", "spo2"][*signal];
+                let time = log.now().wall_ms - ago_ms;
+                let payload = format!("{{\"{signal}\":{value},\"note\":\"n{value}\",\"time\":{time}}}");
+                let mut frame = log.frame(DEVICES[*device], crate::record::Format::Json, 0, payload.into_bytes());
+                if let Some(subject) = subject {
+                    frame.subject = SUBJECTS[*subject].into();
+                }
+                log.push(Body::Frame(frame));
+            }
+            Act::Wristband { device, pulse, ago_ms, event } => {
+                let t0_ms = (log.mono_ms as i64 - ago_ms).max(0) as u64;
+                let schema = Schema::from_registry(1).expect("the wristband's");
+                let payload = native(&schema, seq, t0_ms, &[(0, &[pulse.clone()])], event.then_some(seq as u16));
+                log.native(DEVICES[*device], seq, payload);
+            }
+            Act::Power { device, den, values } => {
+                let payload = native(&power(*den), seq, log.mono_ms, &[(0, &[values.clone()])], None);
+                log.native(DEVICES[*device], seq, payload);
+            }
+            Act::Birth { device, den } => drop(log.birth(DEVICES[*device], &power(*den)).offset),
+            Act::Broken { device } => drop(log.native(DEVICES[*device], seq, vec![0xf9, 1, 2]).offset),
+            Act::Connected { device } => drop(log.connected(DEVICES[*device]).offset),
+            Act::Gone { device } => drop(log.gone(DEVICES[*device]).offset),
+            Act::Configure { silent_after_ms, assigned } => {
+                log.configure(*silent_after_ms, &[("car", SUBJECTS[*assigned]), ("band", "anna")]);
+            }
+            Act::Start => drop(log.push(Body::Start(Start { version: "1".into() })).offset),
+            Act::Tick => drop(log.push(Body::Tick).offset),
+            Act::Jump => drop(log.push(Body::WallJump(WallJump { by_ms: -5 })).offset),
+            Act::Hole => log.skip_offset(),
+            Act::Decision { device, which } => {
+                let (device, subject) = (DEVICES[*device].into(), DEVICES[*device].into());
+                log.push(match which {
+                    0 => Body::Gap(Gap { device, subject, boot: 1, first: 2, last: 4 }),
+                    1 => Body::Duplicates(Duplicates { device, subject, count: 3 }),
+                    _ => Body::Quarantine(Quarantine { device, subject, reason: "broken".into() }),
+                });
+            }
+        }
+    }
+    log.records
+}
+
+/// What may happen to the process after a record.
+#[derive(Clone, Debug)]
+enum Fate {
+    Quiet,
+    /// Somebody looks: asks for the deadline, renders.
+    Look,
+    /// A slice of a checkpoint becomes durable.
+    Slice {
+        bytes_max: usize,
+    },
+    /// A slice is lost, and the process knows.
+    Fails {
+        bytes_max: usize,
+    },
+    /// A slice is lost with the process.
+    Crash {
+        lost: Option<usize>,
+    },
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    let bytes_max = || prop_oneof![Just(0usize), 0usize..3_000, Just(1 << 20)];
+    prop_oneof![
+        6 => Just(Fate::Quiet),
+        1 => Just(Fate::Look),
+        4 => bytes_max().prop_map(|bytes_max| Fate::Slice { bytes_max }),
+        1 => bytes_max().prop_map(|bytes_max| Fate::Fails { bytes_max }),
+        1 => prop::option::of(bytes_max()).prop_map(|lost| Fate::Crash { lost }),
+    ]
+}
+
+fn known(fold: &Fold) -> Known {
+    let mut tally = Tally::default();
+    let halo = |subject| String::from_utf8(halo_json(subject, &mut tally).to_vec()).expect("JSON is UTF-8");
+    let halos = fold.subjects().into_iter().map(halo).collect();
+    (fold.all_rows(), halos)
+}
+
+fn in_one_go(records: &[Record]) -> Known {
+    let mut fold = Fold::new(Grammar::default());
+    for record in records {
+        let before: Vec<_> =
+            fold.subjects().iter().map(|subject| (subject.name().clone(), halo_text(subject))).collect();
+        let touched: Vec<_> = fold.apply(record).subjects().map(|subject| subject.name().clone()).collect();
+        for (name, halo) in before {
+            let changed = halo_text(fold.subject(&name).expect("subjects stay")) != halo;
+            assert_eq!(changed, touched.contains(&name), "{name} at {}", record.offset);
+        }
+    }
+    known(&fold)
+}
+
+fn halo_text(subject: &crate::halo::Subject) -> Vec<u8> {
+    halo_json(subject, &mut Tally::default()).to_vec()
+}
+
+fn eventfully(records: &[Record], fates: &[Fate]) -> Known {
+    let mut durable = BTreeMap::new();
+    let mut fold = Fold::new(Grammar::default());
+    let (mut at, mut step) = (0, 0);
+    while at < records.len() {
+        fold.apply(&records[at]);
+        at += 1;
+        let overdue = fold.deadline().is_some_and(|due| due <= fold.clock().mono_ms);
+        assert!(!overdue, "a deadline lies in the past at {}", records[at - 1].offset);
+        // The list of fates ends, so that the process gets somewhere in the end.
+        match fates.get(step).unwrap_or(&Fate::Quiet) {
+            Fate::Quiet => {}
+            Fate::Look => drop(known(&fold)),
+            Fate::Slice { bytes_max } => durable.extend(fold.checkpoint_slice(*bytes_max).rows),
+            Fate::Fails { bytes_max } => {
+                drop(fold.checkpoint_slice(*bytes_max));
+                fold.checkpoint_failed();
+            }
+            Fate::Crash { lost } => {
+                lost.map(|bytes_max| fold.checkpoint_slice(bytes_max));
+                let rows = durable.iter().map(|(key, value): (&Vec<u8>, &Vec<u8>)| (key.as_slice(), value.as_slice()));
+                fold = Fold::load(Grammar::default(), rows).expect("rows of our own");
+                at = records.partition_point(|record| record.offset <= fold.applied());
+            }
+        }
+        step += 1;
+    }
+    known(&fold)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_same_log_gives_the_same_halos(
+        acts in prop::collection::vec((prop_oneof![3 => 0u64..3_000, 1 => 0u64..40_000], act()), 1..80),
+        fates in prop::collection::vec(fate(), 0..160),
+    ) {
+        let records = write(&acts);
+        prop_assert_eq!(eventfully(&records, &fates), in_one_go(&records));
+    }
+}
+
+#[test]
+fn rows_of_another_version_are_refused_by_name() {
+    let mut fold = Fold::new(Grammar::default());
+    let mut slice = fold.checkpoint_slice(0);
+    slice.rows[0].1[0] ^= 0x40;
+    let rows = slice.rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    let error = Fold::load(Grammar::default(), rows).unwrap_err();
+    assert_eq!(error.to_string(), "halo checkpoint has version 65, wanted 1");
+    let error = Fold::load(Grammar::default(), [(&b"s/x"[..], &[1u8, 9][..])]).unwrap_err();
+    assert_eq!(error.to_string(), "halo checkpoint row \"s/x\" is not readable");
+}

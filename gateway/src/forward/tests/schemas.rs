@@ -1,0 +1,222 @@
+//! Every document is checked against its JSON Schema, by a reader of the keywords our schemas use: a crate that knows
+//! all of JSON Schema would be the largest dependency of this workspace.
+
+use halo_proto::schema::Schema;
+use halo_proto::topic::Grammar;
+use serde_json::Value;
+
+use crate::forward::halo_json::halo_json;
+use crate::forward::health_json::{Health, State, health_json};
+use crate::forward::readings_json::{Lane, readings_json};
+use crate::halo::tests::support::{Log, WALL_MS, native};
+use crate::halo::{Fold, Tally};
+use crate::record::{Body, Offset, Start};
+
+const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
+const READINGS: &str = include_str!("../../../schema/readings-1.schema.json");
+const HEALTH: &str = include_str!("../../../schema/health-1.schema.json");
+
+/// What is wrong with `value`, with its place.
+fn errors(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+    let mut fail = |what: String| found.push(format!("{at}: {what}"));
+    for (keyword, rule) in schema.as_object().expect("a schema is an object") {
+        let number = || rule.as_f64().expect("a number");
+        let len = || value.as_array().map(Vec::len).or(value.as_str().map(str::len));
+        match keyword.as_str() {
+            "$schema"
+            | "$id"
+            | "$defs"
+            | "title"
+            | "description"
+            | "format"
+            | "required"
+            | "properties"
+            | "additionalProperties"
+            | "items"
+            | "prefixItems"
+            | "anyOf"
+            | "$ref" => {}
+            "const" if value != rule => fail(format!("is not {rule}")),
+            "enum" if !rule.as_array().expect("a list").contains(value) => fail(format!("is not one of {rule}")),
+            "type" if !types(rule).any(|of| is(of, value)) => fail(format!("{value} is not {rule}")),
+            "pattern" if value.as_str().is_some_and(|text| !text.ends_with('Z')) => fail(format!("{value} not {rule}")),
+            "minimum" if value.as_f64().is_some_and(|value| value < number()) => fail(format!("{value} < {rule}")),
+            "maximum" if value.as_f64().is_some_and(|value| value > number()) => fail(format!("{value} > {rule}")),
+            "minLength" | "minItems" if len().is_some_and(|len| (len as f64) < number()) => fail("too short".into()),
+            "maxItems" if len().is_some_and(|len| len as f64 > number()) => fail("too long".into()),
+            "const" | "enum" | "type" | "pattern" | "minimum" | "maximum" | "minLength" | "minItems" | "maxItems" => {}
+            other => panic!("keyword {other} is not read here"),
+        }
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.as_object().is_some_and(|object| !object.contains_key(name)) {
+            fail(format!("{name} is missing"));
+        }
+    }
+    if let Some(target) = schema["$ref"].as_str() {
+        let target = root.pointer(target.trim_start_matches('#')).expect("a definition");
+        errors(root, target, value, at, found);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = |choice| {
+            let mut inner = Vec::new();
+            errors(root, choice, value, at, &mut inner);
+            inner.is_empty()
+        };
+        if !choices.iter().any(fits) {
+            found.push(format!("{at}: fits no choice"));
+        }
+    }
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        match (schema["properties"].get(name), &schema["additionalProperties"]) {
+            (Some(rule), _) | (None, rule @ Value::Object(_)) => errors(root, rule, inner, &at, found),
+            (None, Value::Bool(false)) => found.push(format!("{at}: is not foreseen")),
+            (None, _) => {}
+        }
+    }
+    for (position, inner) in value.as_array().into_iter().flatten().enumerate() {
+        let rule = schema["prefixItems"].get(position).or(schema.get("items"));
+        rule.inspect(|rule| errors(root, rule, inner, &format!("{at}/{position}"), found));
+    }
+}
+
+fn types(rule: &Value) -> impl Iterator<Item = &str> {
+    rule.as_str().into_iter().chain(rule.as_array().into_iter().flatten().filter_map(Value::as_str))
+}
+
+fn is(of: &str, value: &Value) -> bool {
+    match of {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "null" => value.is_null(),
+        other => panic!("type {other} is not read here"),
+    }
+}
+
+fn check(schema: &str, document: &[u8]) -> Value {
+    let (schema, value): (Value, Value) =
+        (serde_json::from_str(schema).unwrap(), serde_json::from_slice(document).unwrap());
+    let mut found = Vec::new();
+    errors(&schema, &schema, &value, "", &mut found);
+    assert!(found.is_empty(), "{found:#?} in {value:#}");
+    value
+}
+
+/// A log with a bit of everything.
+fn log() -> Log {
+    let schema = Schema::from_registry(1).unwrap();
+    let mut log = Log::default();
+    log.configure(30_000, &[("wrist-17", "anna")]);
+    log.connected("wrist-17");
+    for seq in 0..3 {
+        let pulse = vec![70 + i64::from(seq), 72, 400];
+        let chunks: [(u8, &[Vec<i64>]); 2] = [(0, &[pulse]), (3, &[vec![98], vec![81]])];
+        let payload = native(&schema, seq, u64::from(seq) * 3000, &chunks, Some(9));
+        log.after(3000).native("wrist-17", seq, payload);
+    }
+    log.json("wrist-17", r#"{"mood":0.5,"note":"fine"}"#);
+    log.value("wrist-17", "mood", 1.0, -70_000);
+    log.value("wrist-17", "weight", 1.0, -70_000);
+    log.push(Body::Start(Start { version: "1".into() }));
+    log
+}
+
+#[test]
+fn documents_fit_their_schemas() {
+    let mut fold = Fold::new(Grammar::default());
+    for record in &log().records {
+        let touched = fold.apply(record);
+        if let (Body::Frame(frame), Some(readings)) = (&record.body, touched.readings()) {
+            check(READINGS, &readings_json("gw", record.offset, frame, readings, Lane::Live));
+        }
+        touched.subjects().for_each(|subject| drop(check(HALO, &halo_json(subject, &mut Tally::default()))));
+    }
+    let mut health = Health {
+        gateway: "gw",
+        version: "0.1.0",
+        state: State::Ready,
+        reasons: &["disk is slow".into()],
+        time_ms: Some(WALL_MS),
+        durable: Offset(9),
+        folded: Offset(7),
+        lag_bytes: 200,
+        connections: 3,
+        subjects: 2,
+    };
+    assert_eq!(check(HEALTH, &health_json(&health))["log"]["lag_records"], 2);
+    health.state = State::Degraded;
+    check(HEALTH, &health_json(&health));
+    assert_eq!(check(HEALTH, &Health::last_will("gw"))["state"], "offline");
+}
+
+#[test]
+fn a_document_that_does_not_fit_is_told_from_one_that_does() {
+    let schema: Value = serde_json::from_str(HEALTH).unwrap();
+    let mut health: Value = serde_json::from_slice(&Health::last_will("gw")).unwrap();
+    health["state"] = "odd".into();
+    health["log"] = 5.into();
+    health["more"] = 5.into();
+    health.as_object_mut().unwrap().remove("time");
+    let mut found = Vec::new();
+    errors(&schema, &schema, &health, "", &mut found);
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
+fn a_halo_reads_as_documented() {
+    let mut log = Log::default();
+    log.configure(30_000, &[("wrist-17", "anna")]);
+    let schema = Schema::from_registry(1).unwrap();
+    let payload = native(&schema, 0, 0, &[(0, &[vec![70, 72, 75]])], None);
+    log.after(2_312).native("wrist-17", 0, payload);
+    let mut fold = Fold::new(Grammar::default());
+    for record in &mut log.records {
+        if let Body::Frame(frame) = &mut record.body {
+            frame.subject = "anna".into();
+        }
+        fold.apply(record);
+    }
+    let halo = halo_json(fold.subject("anna").unwrap(), &mut Tally::default());
+    let stats =
+        r#"{"n":3,"min":70,"max":75,"mean":72.33333333333333,"sd":2.516611478423583,"p50":71.382495093025,"p95":75}"#;
+    let stats = format!(r#"{{"1m":{stats},"15m":{stats},"24h":{stats}}}"#);
+    let expected = format!(
+        concat!(
+            r#"{{"schema":"halo/1","subject":"anna","kind":"person","revision":1,"time":"2026-11-21T20:00:02.312Z","#,
+            r#""signals":{{"heart_rate":{{"value":75,"unit":"/min","time":"2026-11-21T20:00:02.000Z","device":"wrist-17","#,
+            r#""quality":"good","loinc":"8867-4","stats":{stats}}}}},"derived":{{}},"#,
+            r#""context":{{"place":null,"trip":null,"events":[],"texts":{{}}}},"#,
+            r#""presence":{{"wrist-17":{{"state":"online","last_seen":"2026-11-21T20:00:02.312Z","battery_pct":null,"#,
+            r#""clock_offset_ms":-312,"clock":"estimated"}}}},"#,
+            r#""quality":{{"accepted":1,"gaps":0,"missing":0,"duplicates":0,"late":0,"conflicts":0,"quarantined":0,"suspect":0}}}}"#
+        ),
+        stats = stats
+    );
+    assert_eq!(std::str::from_utf8(&halo).unwrap(), expected);
+}
+
+#[test]
+fn a_frames_readings_read_as_documented() {
+    let schema = Schema::from_registry(1).unwrap();
+    let mut log = Log::default();
+    let chunks: [(u8, &[Vec<i64>]); 2] = [(0, &[vec![70, 400]]), (2, &[vec![9], vec![3312]])];
+    log.after(1_500).native("wrist-17", 42, native(&schema, 42, 500, &chunks, None));
+    let mut fold = Fold::new(Grammar::default());
+    let record = &log.records[0];
+    let touched = fold.apply(record);
+    let Body::Frame(frame) = &record.body else { panic!("a frame") };
+    let readings = readings_json("gw-1", record.offset, frame, touched.readings().unwrap(), Lane::Backfill);
+    let expected = concat!(
+        r#"{"schema":"readings/1","mid":"gw-1-1","device":"wrist-17","subject":"wrist-17","boot":1,"seq":42,"#,
+        r#""arrival":"2026-11-21T20:00:01.500Z","offset_ms":1795291200000,"clock":"estimated","lane":"backfill","#,
+        r#""quality":"suspect","signals":{"#,
+        r#""heart_rate":{"unit":"/min","num":1,"den":1,"t":[1795291200500,1795291201500],"v":[70,400],"q":[[1,"out_of_range"]]},"#,
+        r#""steps":{"unit":"{steps}","num":1,"den":1,"t":[1795291200500],"v":[9]},"#,
+        r#""skin_temperature":{"unit":"Cel","num":1,"den":100,"t":[1795291200500],"v":[3312]}}}"#
+    );
+    assert_eq!(std::str::from_utf8(&readings).unwrap(), expected);
+}

@@ -1,0 +1,3 @@
+pub(crate) mod support;
+mod folding;
+mod size;
