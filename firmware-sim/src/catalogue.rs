@@ -18,7 +18,8 @@ const PERIODS_S: [u64; 3] = [1, 10, 60];
 pub fn list() -> String {
     let mut text = String::from("Kinds that can be simulated (firmware-sim fleet --kind …):\n");
     for kind in Kind::ALL {
-        let sizes: Vec<String> = PERIODS_S.iter().map(|&s| format!("{:.2} at {s} s", bytes_a_sample(kind, s))).collect();
+        let sizes: Vec<String> =
+            PERIODS_S.iter().map(|&s| format!("{:.2} at {s} s", bytes_a_sample(kind, s))).collect();
         line(&mut text, format_args!("  {kind}: schema {}, bytes a sample {}", kind.schema().id, sizes.join(", ")));
     }
     text.push_str("\nSchemas that can be replayed (firmware-sim replay …):\n");
@@ -55,7 +56,9 @@ fn signal(column: &Column<'_>) -> String {
 /// Whole frames, header included, by readings that are present.
 fn bytes_a_sample(kind: Kind, period_s: u64) -> f64 {
     let mut source = match kind {
-        Kind::Wristband => WristbandRows::new(random(42, 0, Purpose::Body), kind.schema(), 86_400_000, period_s * 1_000),
+        Kind::Wristband => {
+            WristbandRows::new(random(42, 0, Purpose::Body), kind.schema(), 86_400_000, period_s * 1_000)
+        }
     };
     let mut framer = Framer::new(kind.schema(), 1);
     let (mut bytes, mut samples) = (0, 0);

@@ -159,7 +159,11 @@ impl Fleet {
     ///
     /// # Errors
     /// [`FleetError::Config`] for values that cannot work, [`FleetError::Ledger`] when its file cannot be created.
-    pub fn start(config: FleetConfig, tracker: &TaskTracker, token: &CancellationToken) -> Result<FleetHandle, FleetError> {
+    pub fn start(
+        config: FleetConfig,
+        tracker: &TaskTracker,
+        token: &CancellationToken,
+    ) -> Result<FleetHandle, FleetError> {
         let devices = crew::muster(&config)?;
         let shared = Arc::new(Shared {
             ledger: Ledger::new(&config.ledger)?,
@@ -170,14 +174,15 @@ impl Fleet {
         let token = token.child_token();
         let done = CancellationToken::new();
         let clock = Clock::system();
-        let sessions: Vec<Session> = (devices.into_iter().enumerate()).map(|(index, device)| {
-            shared.ledger.device_added();
-            let options = options(&config, &device);
-            let outbox = Outbox::new(config.window, config.buffer);
-            let random = crew::random(config.seed, index, crew::Purpose::Network);
-            Session::new(device, outbox, options, shared.clone(), clock, random)
-        })
-        .collect();
+        let sessions: Vec<Session> = (devices.into_iter().enumerate())
+            .map(|(index, device)| {
+                shared.ledger.device_added();
+                let options = options(&config, &device);
+                let outbox = Outbox::new(config.window, config.buffer);
+                let random = crew::random(config.seed, index, crew::Purpose::Network);
+                Session::new(device, outbox, options, shared.clone(), clock, random)
+            })
+            .collect();
         tracker.spawn(supervise(sessions, shared.clone(), token.clone(), config.drain, done.clone().drop_guard()));
         Ok(FleetHandle { shared, token, done })
     }

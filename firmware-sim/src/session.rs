@@ -82,22 +82,29 @@ enum Event {
 /// Runs the device until its series ends or `token` is cancelled, and everything it holds is settled; at most `drain`
 /// longer than the cancellation.
 pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: Duration) {
-    let mut due = pin!(sleep(session.until_due()));
+    let mut due = pin!(sleep(Duration::ZERO));
+    let mut due_for = None;
     let mut give_up = pin!(sleep(Duration::MAX));
     let mut stopping = false;
-    while session.stage != Stage::Gone {
-        let producing = session.may_produce();
+    loop {
+        session.produce_due();
+        session.advance();
+        if session.stage == Stage::Gone {
+            return;
+        }
+        let next_due = session.next_due();
+        if next_due != due_for {
+            due_for = next_due;
+            due.set(sleep(next_due.unwrap_or(Duration::MAX).saturating_sub(session.clock.elapsed())));
+        }
         let event = tokio::select! {
             event = session.link.next() => event,
-            () = &mut due, if producing => Event::Due,
+            () = &mut due, if due_for.is_some() => Event::Due,
             () = token.cancelled(), if !stopping => Event::Stop,
             () = &mut give_up, if stopping => Event::GiveUp,
         };
         match event {
-            Event::Due => {
-                session.produce();
-                due.set(sleep(session.until_due()));
-            }
+            Event::Due => due_for = None,
             Event::Stop => {
                 stopping = true;
                 session.stop_producing();
@@ -108,9 +115,7 @@ pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: D
             Event::Notice(Ok(notice)) => session.apply(notice),
             Event::Notice(Err(broken)) => session.disconnected(&broken),
         }
-        session.advance();
     }
-    session.leave();
 }
 
 impl Link {
@@ -147,8 +152,19 @@ impl Session {
         self.stage == Stage::Producing && (self.device.is_live() || self.outbox.len() < 2 * self.options.window)
     }
 
-    fn until_due(&mut self) -> Duration {
-        self.device.next_due().map_or(Duration::ZERO, |due| due.saturating_sub(self.clock.elapsed()))
+    /// When the next frame is due, if one may be produced.
+    fn next_due(&mut self) -> Option<Duration> {
+        if self.may_produce() { self.device.next_due() } else { None }
+    }
+
+    /// Produces every frame that is due and has room.
+    fn produce_due(&mut self) {
+        while self.may_produce() {
+            match self.device.next_due() {
+                Some(due) if due > self.clock.elapsed() => return,
+                _ => self.produce(),
+            }
+        }
     }
 
     fn produce(&mut self) {
