@@ -36,7 +36,7 @@ type Rows = BTreeMap<String, Vec<(usize, i64, Vec<Option<i64>>)>>;
 /// Sends the series as fast as they are acknowledged over connections that break, and decodes what arrived.
 async fn sent(series: Vec<Series>, period: Duration) -> Rows {
     let conduct = |connection: usize| match connection % 3 {
-        0 => Conduct { acks_max: 10, hang_up_after: 17, ..Conduct::WILLING },
+        0 => Conduct { acks_max: 10, hang_up_after: 11, ..Conduct::WILLING },
         _ => Conduct::WILLING,
     };
     let mut stub = Stub::start(conduct).await.unwrap();
