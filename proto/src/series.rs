@@ -2,7 +2,8 @@
 //!
 //! The encoder walks the values several times instead of storing residuals, so its state is a few words.
 
-use crate::bits::{BitError, BitReader, BitWriter, Full, K_MAX, bit_length, rice_cost, unzigzag, zigzag};
+use crate::bits::{BitError, BitReader, BitWriter, ESCAPE_ONES, Full, K_MAX};
+use crate::bits::{bit_length, rice_cost, unzigzag, zigzag};
 use crate::chunk::{ChunkError, Coding, Mode, Plan};
 
 /// How a mode guesses the next value from those before it.
@@ -272,24 +273,99 @@ fn with_k(mode: Mode, (k, cost): (u8, u32)) -> (Mode, u8, u32) {
     (mode, k, cost)
 }
 
-/// A locally cheapest `k` and the bits it costs: from the mean bit length downhill, which outliers cannot mislead far.
-fn best_k(codes: impl Iterator<Item = u64> + Clone) -> (u8, u32) {
-    let (lengths, count) = codes.clone().fold((0, 0), |(sum, count), code| (sum + bit_length(code), count + 1u32));
-    let start = (lengths / count.max(1)).saturating_sub(1).min(u32::from(K_MAX)) as u8;
-    let cost = |k: u8| codes.clone().fold(0, |sum, code| sum + rice_cost(code, k));
-    let at_start = (start, cost(start));
-    let down = downhill(at_start, &cost, |k| k.checked_sub(1));
-    if down.0 != start { down } else { downhill(at_start, &cost, |k| (k < K_MAX).then_some(k + 1)) }
+/// The cheapest `k`, and the bits it costs.
+fn best_k(codes: impl Iterator<Item = u64>) -> (u8, u32) {
+    let mut tally = Tally::default();
+    codes.for_each(|code| tally.add(code));
+    tally.cheapest()
 }
 
-fn downhill(from: (u8, u32), cost: &impl Fn(u8) -> u32, step: impl Fn(u8) -> Option<u8>) -> (u8, u32) {
-    let mut best = from;
-    while let Some(k) = step(best.0) {
-        let next = cost(k);
-        if next > best.1 || (next == best.1 && k > best.0) {
-            break;
-        }
-        best = (k, next);
+/// Longest code that some `k` does not escape.
+const PLAIN_LENGTH_MAX: usize = K_MAX as usize + 4;
+
+/// Everything that the cost of a series under any `k` depends on, in 292 bytes: a code escapes when it is longer than
+/// `k + 4` bits, else its quotient is what stands above its low `k` bits, at most its top four.
+#[derive(Clone)]
+struct Tally {
+    /// How many codes have this length.
+    counts: [u16; PLAIN_LENGTH_MAX + 1],
+    /// For codes of this length: the sums of their top two, three and four bits.
+    tops: [[u16; 3]; PLAIN_LENGTH_MAX + 1],
+    /// Bits of the codes that escape under any `k`.
+    longer: u32,
+    length_max: usize,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { counts: [0; _], tops: [[0; 3]; _], longer: 0, length_max: 0 }
     }
-    best
+}
+
+impl Tally {
+    #[inline]
+    fn add(&mut self, code: u64) {
+        let length = bit_length(code) as usize;
+        self.length_max = self.length_max.max(length);
+        let (Some(count), Some([two, three, four])) = (self.counts.get_mut(length), self.tops.get_mut(length)) else {
+            self.longer += rice_cost(code, K_MAX);
+            return;
+        };
+        *count += 1;
+        *two += (code >> length.saturating_sub(2)) as u16;
+        *three += (code >> length.saturating_sub(3)) as u16;
+        *four += (code >> length.saturating_sub(4)) as u16;
+    }
+
+    fn cheapest(&self) -> (u8, u32) {
+        let mut best = (0, u32::MAX);
+        for k in 0..=self.length_max.min(usize::from(K_MAX)) {
+            let cost = self.cost(k);
+            if cost < best.1 {
+                best = (k as u8, cost);
+            }
+        }
+        best
+    }
+
+    fn cost(&self, k: usize) -> u32 {
+        let mut cost = self.longer;
+        for (length, (&count, &[two, three, four])) in self.counts.iter().zip(&self.tops).enumerate() {
+            let count = u32::from(count);
+            let quotients = match length.saturating_sub(k) {
+                0 => 0,
+                1 => count,
+                2 => u32::from(two),
+                3 => u32::from(three),
+                4 => u32::from(four),
+                _ => {
+                    cost += count * (ESCAPE_ONES + 6 + length as u32);
+                    continue;
+                }
+            };
+            cost += count * (1 + k as u32) + quotients;
+        }
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tally_knows_the_exact_cost_of_every_k() {
+        let spread = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (i * 7 % 64);
+        for count in [1, 2, 60, 1023] {
+            let codes = (0..count).map(spread).chain([0, 1, 15, 16, u64::MAX]);
+            let mut tally = Tally::default();
+            codes.clone().for_each(|code| tally.add(code));
+            let exact = |k: u8| codes.clone().map(|code| rice_cost(code, k)).sum::<u32>();
+            for k in 0..=K_MAX {
+                assert_eq!(tally.cost(usize::from(k)), exact(k), "{count} codes, k {k}");
+            }
+            assert_eq!(tally.cheapest().1, (0..=K_MAX).map(exact).min().unwrap());
+        }
+        assert!(size_of::<Tally>() <= 300);
+    }
 }

@@ -7,7 +7,7 @@ use common::{golden_schema, hex, rebuild, same_as_golden};
 use halo_proto::birth::{self, Birth};
 use halo_proto::chunk::{Clock, Coding, Mode, Plan, Source, Times};
 use halo_proto::frame::{Frame, FrameWriter, Header, Item, MacKind, TimeSync};
-use halo_proto::schema::{Decoded, Schema, decode_into};
+use halo_proto::schema::{Column, Decoded, Schema, decode_into};
 
 fn header(seq: u32) -> Header {
     Header { schema: 1, boot: 7, seq, t0_ms: 600_000 }
@@ -58,7 +58,7 @@ fn g2_has_three_groups_a_null_column_and_every_other_item() {
         ]
     );
     let sync = decoded.sync.unwrap();
-    assert_eq!((sync.unix_minus_uptime_ms, sync.uncertainty_ms), (1_764_000_000_000, 30));
+    assert_eq!((sync.unix_minus_uptime_ms, sync.uncertainty_ms), (1_764_000_000_000 - 600_000, 30));
     let event = &decoded.events[0];
     assert_eq!((event.time_ms, event.code, event.severity, event.value), (604_210, 17, 3, 2870));
     assert_eq!((decoded.texts[0].key, decoded.texts[0].val.as_str()), (9, "1.4.2"));
@@ -79,6 +79,36 @@ fn g4_has_a_jittering_clock_a_constant_and_an_extreme() {
     let bytes = hex("f9 01 07 2c c0 cf 24 03 14 03 00 81 4d e8 81 5e 9e 5f ff ff ff ff ff ff ff ff ff d6 c0");
     let decoded = decode(&bytes, &golden_schema());
     assert_eq!(content(&decoded)[0].1, [600_000, 660_000, 720_500]);
-    std::println!("{:?}", content(&decoded));
+    assert_eq!(content(&decoded)[0].2, [all(&[97, 97, 97]), all(&[81, 81, i64::MAX])]);
     same_as_golden(&bytes, &golden_schema());
+}
+
+/// Three groups: irregular, regular and interval clocks; one metric of the device's own.
+fn own_schema() -> Schema {
+    let mut schema = Schema::from_registry(1).unwrap();
+    let mut own = common::group(Clock::Irregular { nominal_ms: 500 }, &[(100, 3), (-5, 0)]);
+    own.columns[1] = Column { metric: 0x8001, num: 1, den: 10, name: Some("grip".into()), ..own.columns[1].clone() };
+    schema.groups = vec![own, schema.groups.remove(1)];
+    Schema::hashed(schema.groups).unwrap()
+}
+
+#[test]
+fn zz_print() {
+    let schema = own_schema();
+    let mut out = [0; 200];
+    let header = Header { schema: schema.id, boot: 0x0812_3456, seq: 300, t0_ms: 86_400_000 };
+    let mut writer = FrameWriter::new(&mut out, &header).unwrap();
+    let times = [86_399_990, 86_400_490, 86_400_490, 86_402_000];
+    let columns = [vec![Some(101), None, Some(99), Some(105)], vec![None, Some(-5), Some(i64::MIN), None]];
+    let sources = schema.groups[0].columns.iter().zip(&columns);
+    let sources: Vec<_> = sources.map(|(column, values)| Source { coding: column.coding(), values, plan: Plan::Best }).collect();
+    writer.chunk(0, schema.groups[0].clock, Times::Each(&times), sources).unwrap();
+    let bytes = writer.finish_with_mac(MacKind::Mac8, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    println!("FRAME {}", bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" "));
+    let sync = Some(TimeSync { unix_minus_uptime_ms: 1_764_000_000_000, uncertainty_ms: 30 });
+    let head = birth::Head { kind: 1, schema: 0, boot: header.boot, t0_ms: 1200, sync, firmware: "1.4.2" };
+    let birth = schema.birth_bytes(&head).unwrap();
+    println!("BIRTH {}", birth.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" "));
+    let w = Schema::from_registry(1).unwrap().birth_bytes(&birth::Head{boot:7, sync:None, ..head}).unwrap();
+    println!("WRIST {} {}", w.len(), w.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" "));
 }
