@@ -87,7 +87,7 @@ fn check(config: &FleetConfig) -> Result<Grammar, FleetError> {
         return Err(wrong(format!("speed is {factor}, wanted a positive number")));
     }
     if let Cast::Simulated { frames, .. } = &config.cast {
-        if config.period.as_millis() % 1_000 != 0 {
+        if !config.period.as_millis().is_multiple_of(1_000) {
             return Err(wrong(format!("period is {:?}, simulated devices want whole seconds", config.period)));
         }
         if config.speed != Speed::Live && frames.is_none() {
@@ -135,7 +135,7 @@ fn simulated(
     let source = match kind {
         Kind::Wristband => {
             let body = random(config.seed, index as usize, Purpose::Body);
-            Source::Wristband(WristbandRows::new(body, kind.schema(), start_ms, millis(config.period)))
+            Source::Wristband(Box::new(WristbandRows::new(body, kind.schema(), start_ms, millis(config.period))))
         }
     };
     let id = name.of(index);

@@ -3,7 +3,6 @@
 //! `run` waits and `Session` decides. At every connect the birth (retained) and the state "online" (retained) go out
 //! before any buffered frame; "offline" is the will, and is published in person when the device leaves on purpose.
 
-use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,15 +119,13 @@ pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: D
 
 impl Link {
     /// Waits for the next thing to happen on the link; may be dropped and called again.
-    fn next(&mut self) -> impl Future<Output = Event> {
-        async {
-            match self {
-                Self::Down { retry } => {
-                    retry.await;
-                    Event::Retry
-                }
-                Self::Open { connection, .. } => Event::Notice(connection.next().await),
+    async fn next(&mut self) -> Event {
+        match self {
+            Self::Down { retry } => {
+                retry.await;
+                Event::Retry
             }
+            Self::Open { connection, .. } => Event::Notice(connection.next().await),
         }
     }
 }

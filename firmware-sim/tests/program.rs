@@ -72,6 +72,9 @@ async fn a_replayed_file_gives_its_device_its_name() {
     assert!(out(&output).contains("1 frames, 1 sent"), "{}", out(&output));
     let Seen::Connect { client_id, .. } = stub.next().await else { panic!("a connection comes first") };
     assert_eq!(client_id, "my-strap");
+    let birth =
+        |seen: &Seen| matches!(seen, Seen::Publish { publish, .. } if publish.topic == "halo/v1/d/my-strap/birth");
+    assert!(stub.rest().iter().any(birth));
 }
 
 #[tokio::test]
