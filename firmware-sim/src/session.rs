@@ -146,7 +146,8 @@ impl Session {
 
     /// A recorded series waits for room; a live device measures on and its outbox lets the oldest go.
     fn may_produce(&self) -> bool {
-        self.stage == Stage::Producing && (self.device.is_live() || self.outbox.len() < 2 * self.options.window)
+        let has_room = !self.outbox.is_full() && self.outbox.len() < 2 * self.options.window;
+        self.stage == Stage::Producing && (self.device.is_live() || has_room)
     }
 
     /// When the next frame is due, if one may be produced.
