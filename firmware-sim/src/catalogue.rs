@@ -5,9 +5,9 @@ use std::time::Duration;
 use halo_proto::chunk::Clock;
 use halo_proto::registry::{self, Column, Schema};
 
-use crate::crew::{Purpose, random};
 use crate::framing::Framer;
 use crate::kind::Kind;
+use crate::random::{Purpose, stream};
 use crate::wristband_rows::WristbandRows;
 
 /// Device time over which bytes a sample are measured.
@@ -57,7 +57,7 @@ fn signal(column: &Column<'_>) -> String {
 fn bytes_a_sample(kind: Kind, period_s: u64) -> f64 {
     let mut source = match kind {
         Kind::Wristband => {
-            WristbandRows::new(random(42, 0, Purpose::Body), kind.schema(), 86_400_000, period_s * 1_000)
+            WristbandRows::new(stream(42, 0, Purpose::Body), kind.schema(), 86_400_000, period_s * 1_000)
         }
     };
     let mut framer = Framer::new(kind.schema(), 1);

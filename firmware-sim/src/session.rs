@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Broken, Connection, Notice, Options, Overrun};
 use crate::clock::Clock;
 use crate::device::Device;
-use crate::fleet::Shared;
 use crate::ledger::FrameKey;
 use crate::outbox::{Outbox, Parcel};
+use crate::shared::Shared;
 
 /// First wait after a failed connection, doubled with each further failure up to the longest:
 /// 0.2 s, 0.4 s … 6.4 s, 10 s, each shortened by a random part of up to a half so that a fleet does not return in step.
