@@ -48,9 +48,9 @@ fn signal(column: &Column<'_>) -> String {
     };
     let step = match (column.num, column.den) {
         (1, 1) => String::new(),
-        (num, den) => format!(" in {num}/{den}"),
+        (num, den) => format!(", steps of {num}/{den}"),
     };
-    format!("{} [{}]{step}", signal.name, signal.unit)
+    format!("{} ({}{step})", signal.name, signal.unit)
 }
 
 /// Whole frames, header included, by readings that are present.
@@ -85,7 +85,10 @@ mod tests {
         for schema in registry::schemas() {
             assert!(text.contains(schema.name), "{text}");
         }
-        assert!(text.contains("heart_rate [/min]") && text.contains("skin_temperature [Cel] in 1/100"), "{text}");
+        assert!(
+            text.contains("heart_rate (/min)") && text.contains("skin_temperature (Cel, steps of 1/100)"),
+            "{text}"
+        );
         let minute = bytes_a_sample(Kind::Wristband, 60);
         assert!(minute < 0.9, "a minute of wristband costs {minute} bytes a sample, the table says 0.74");
     }
