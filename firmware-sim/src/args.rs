@@ -155,8 +155,7 @@ pub(crate) struct RunArguments {
 
 impl FleetArguments {
     pub(crate) fn into_config(self) -> (FleetConfig, RunArguments) {
-        let cast =
-            Cast::Simulated { kind: self.kind, devices: self.devices, prefix: self.prefix, frames: self.frames };
+        let cast = Cast::Simulated { kind: self.kind, devices: self.devices, prefix: self.prefix, frames: self.frames };
         let config = FleetConfig { seed: self.seed, ..self.run.config(cast, self.period, self.speed) };
         (config, self.run)
     }
@@ -204,11 +203,7 @@ impl RunArguments {
             window: usize::from(self.window),
             buffer: self.buffer,
             drain: self.drain,
-            ledger: LedgerConfig {
-                keep_entries: false,
-                file: self.ledger.clone(),
-                payloads: self.ledger_payloads,
-            },
+            ledger: LedgerConfig { keep_entries: false, file: self.ledger.clone(), payloads: self.ledger_payloads },
             ..FleetConfig::new(self.broker.clone(), 0)
         }
     }

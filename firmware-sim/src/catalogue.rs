@@ -5,9 +5,9 @@ use std::time::Duration;
 use halo_proto::chunk::Clock;
 use halo_proto::registry::{self, Column, Schema};
 
-use crate::crew::{Purpose, random};
 use crate::framing::Framer;
 use crate::kind::Kind;
+use crate::random::{Purpose, stream};
 use crate::wristband_rows::WristbandRows;
 
 /// Device time over which bytes a sample are measured.
@@ -18,7 +18,8 @@ const PERIODS_S: [u64; 3] = [1, 10, 60];
 pub fn list() -> String {
     let mut text = String::from("Kinds that can be simulated (firmware-sim fleet --kind …):\n");
     for kind in Kind::ALL {
-        let sizes: Vec<String> = PERIODS_S.iter().map(|&s| format!("{:.2} at {s} s", bytes_a_sample(kind, s))).collect();
+        let sizes: Vec<String> =
+            PERIODS_S.iter().map(|&s| format!("{:.2} at {s} s", bytes_a_sample(kind, s))).collect();
         line(&mut text, format_args!("  {kind}: schema {}, bytes a sample {}", kind.schema().id, sizes.join(", ")));
     }
     text.push_str("\nSchemas that can be replayed (firmware-sim replay …):\n");
@@ -47,15 +48,17 @@ fn signal(column: &Column<'_>) -> String {
     };
     let step = match (column.num, column.den) {
         (1, 1) => String::new(),
-        (num, den) => format!(" in {num}/{den}"),
+        (num, den) => format!(", steps of {num}/{den}"),
     };
-    format!("{} [{}]{step}", signal.name, signal.unit)
+    format!("{} ({}{step})", signal.name, signal.unit)
 }
 
 /// Whole frames, header included, by readings that are present.
 fn bytes_a_sample(kind: Kind, period_s: u64) -> f64 {
     let mut source = match kind {
-        Kind::Wristband => WristbandRows::new(random(42, 0, Purpose::Body), kind.schema(), 86_400_000, period_s * 1_000),
+        Kind::Wristband => {
+            WristbandRows::new(stream(42, 0, Purpose::Body), kind.schema(), 86_400_000, period_s * 1_000)
+        }
     };
     let mut framer = Framer::new(kind.schema(), 1);
     let (mut bytes, mut samples) = (0, 0);
@@ -82,7 +85,10 @@ mod tests {
         for schema in registry::schemas() {
             assert!(text.contains(schema.name), "{text}");
         }
-        assert!(text.contains("heart_rate [/min]") && text.contains("skin_temperature [Cel] in 1/100"), "{text}");
+        assert!(
+            text.contains("heart_rate (/min)") && text.contains("skin_temperature (Cel, steps of 1/100)"),
+            "{text}"
+        );
         let minute = bytes_a_sample(Kind::Wristband, 60);
         assert!(minute < 0.9, "a minute of wristband costs {minute} bytes a sample, the table says 0.74");
     }

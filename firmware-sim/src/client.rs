@@ -146,12 +146,14 @@ impl<T: Copy> Connection<T> {
             Event::Connected => Ok(Some(Notice::Connected)),
             Event::Closed => Ok(Some(Notice::Closed)),
             Event::Sent(id) => {
-                let token = self.unnumbered.pop_front().ok_or_else(|| Broken(format!("packet {id} was never asked for")))?;
+                let token =
+                    self.unnumbered.pop_front().ok_or_else(|| Broken(format!("packet {id} was never asked for")))?;
                 self.numbered.insert(id, token);
                 Ok(None)
             }
             Event::Acked(id, refused) => {
-                let token = self.numbered.remove(&id).ok_or_else(|| Broken(format!("packet {id} acknowledged unasked")))?;
+                let token =
+                    self.numbered.remove(&id).ok_or_else(|| Broken(format!("packet {id} acknowledged unasked")))?;
                 Ok(Some(Notice::Acked { token, refused }))
             }
         }
@@ -161,9 +163,9 @@ impl<T: Copy> Connection<T> {
 impl Requests {
     fn publish(&self, topic: &str, retain: bool, payload: &Bytes) -> Result<(), Overrun> {
         match self {
-            Self::V4(client) => client
-                .try_publish(topic, rumqttc::QoS::AtLeastOnce, retain, payload.clone())
-                .map_err(|_full| Overrun),
+            Self::V4(client) => {
+                client.try_publish(topic, rumqttc::QoS::AtLeastOnce, retain, payload.clone()).map_err(|_full| Overrun)
+            }
             Self::V5(client) => client
                 .try_publish(topic, rumqttc::v5::mqttbytes::QoS::AtLeastOnce, retain, payload.clone())
                 .map_err(|_full| Overrun),

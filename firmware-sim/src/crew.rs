@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use halo_proto::topic::{self, Grammar, Topic};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
 use crate::clock::Uptime;
+use crate::config::{Cast, FleetConfig, FleetError, Speed};
 use crate::device::{Device, Pace, Source, Sync, Topics};
-use crate::fleet::{Cast, FleetConfig, FleetError, Speed};
 use crate::framing::Framer;
 use crate::kind::Kind;
+use crate::random::{Purpose, stream};
 use crate::rows::Cutter;
 use crate::series::Series;
 use crate::wristband_rows::WristbandRows;
@@ -29,21 +29,6 @@ const SYNC_ERROR_MS: std::ops::RangeInclusive<i64> = -20..=20;
 const SYNC_UNCERTAINTY_MS: u32 = 50;
 /// Longest window: packet ids are 16 bits, and the client uses two for each place.
 const WINDOW_MAX: usize = 16_000;
-
-/// What a stream of random numbers is for; each purpose of each device has its own, so that none disturbs another.
-#[derive(Clone, Copy)]
-pub(crate) enum Purpose {
-    Body,
-    Clock,
-    Network,
-}
-
-/// The stream of random numbers of one purpose of device `index`.
-pub(crate) fn random(seed: u64, index: usize, purpose: Purpose) -> ChaCha8Rng {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(index as u64 * 3 + purpose as u64);
-    random
-}
 
 /// All devices of a fleet, or what is wrong with its configuration.
 pub(crate) fn muster(config: &FleetConfig) -> Result<Vec<Device>, FleetError> {
@@ -87,7 +72,7 @@ fn check(config: &FleetConfig) -> Result<Grammar, FleetError> {
         return Err(wrong(format!("speed is {factor}, wanted a positive number")));
     }
     if let Cast::Simulated { frames, .. } = &config.cast {
-        if config.period.as_millis() % 1_000 != 0 {
+        if !config.period.as_millis().is_multiple_of(1_000) {
             return Err(wrong(format!("period is {:?}, simulated devices want whole seconds", config.period)));
         }
         if config.speed != Speed::Live && frames.is_none() {
@@ -122,7 +107,7 @@ fn simulated(
     index: u32,
     frames: Option<u64>,
 ) -> Device {
-    let mut random_clock = random(config.seed, index as usize, Purpose::Clock);
+    let mut random_clock = stream(config.seed, index as usize, Purpose::Clock);
     let start_ms = random_clock.random_range(UPTIME_MS);
     let drift_ppm = random_clock.random_range(DRIFT_PPM);
     // Live devices do not all send at the same moment: each began its first frame a part of a period ago.
@@ -134,8 +119,8 @@ fn simulated(
     let now_ms = start_ms.saturating_add(if pace == Pace::Live { phase_ms } else { recorded_ms });
     let source = match kind {
         Kind::Wristband => {
-            let body = random(config.seed, index as usize, Purpose::Body);
-            Source::Wristband(WristbandRows::new(body, kind.schema(), start_ms, millis(config.period)))
+            let body = stream(config.seed, index as usize, Purpose::Body);
+            Source::Wristband(Box::new(WristbandRows::new(body, kind.schema(), start_ms, millis(config.period))))
         }
     };
     let id = name.of(index);
@@ -186,5 +171,82 @@ fn topics(grammar: &Grammar, device: &str) -> Topics {
         birth: grammar.display(Topic::Birth { device }).to_string(),
         telemetry: grammar.display(Topic::Telemetry { device }).to_string(),
         state: grammar.display(Topic::State { device }).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use halo_proto::birth::{Birth, Head};
+    use halo_proto::frame::peek_header;
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_795_000_000_000;
+
+    fn devices(speed: Speed, frames: Option<u64>) -> Vec<Device> {
+        let cast = Cast::Simulated { kind: Kind::Wristband, devices: 100, prefix: None, frames };
+        let period = Duration::from_secs(10);
+        muster(&FleetConfig { cast, speed, period, ..FleetConfig::new("x".parse().unwrap(), 0) }).unwrap()
+    }
+
+    fn with_birth<T>(device: &Device, elapsed: Duration, look: impl FnOnce(Head<'_>) -> T) -> T {
+        let birth = device.birth(elapsed, NOW_MS + elapsed.as_millis() as i64);
+        look(Birth::new_checked(&birth).unwrap().head())
+    }
+
+    #[test]
+    fn a_live_device_sends_its_first_frame_within_a_period_and_when_its_own_clock_says_so() {
+        let mut dues = Vec::new();
+        for mut device in devices(Speed::Live, None) {
+            let due = device.next_due().unwrap();
+            assert!(due <= Duration::from_millis(10_001), "{due:?}");
+            let t0_ms = peek_header(&device.produce().unwrap().unwrap().payload).unwrap().t0_ms;
+            let uptime_ms = with_birth(&device, due, |head| head.t0_ms);
+            assert_eq!(uptime_ms, t0_ms + 10_000, "the frame is over when it is sent");
+            dues.push(due);
+        }
+        dues.sort_unstable();
+        assert!(
+            dues[10] < Duration::from_secs(3) && dues[89] > Duration::from_secs(7),
+            "the fleet does not send in step"
+        );
+    }
+
+    #[test]
+    fn a_recording_ends_when_the_device_connects_and_has_its_frames_before() {
+        for mut device in devices(Speed::Max, Some(360)) {
+            let mut last_ms = 0;
+            while let Some(parcel) = device.produce() {
+                last_ms = peek_header(&parcel.unwrap().payload).unwrap().t0_ms;
+            }
+            assert_eq!(with_birth(&device, Duration::ZERO, |head| head.t0_ms), last_ms + 10_000);
+            assert_eq!(device.framer.next_seq(), 360);
+        }
+    }
+
+    #[test]
+    fn most_devices_know_the_time_nearly_and_some_not_at_all() {
+        let hour = Duration::from_secs(3_600);
+        let errors: Vec<i64> = devices(Speed::Live, None)
+            .iter()
+            .filter_map(|device| {
+                with_birth(device, hour, |head| {
+                    let unix_ms = head.t0_ms as i64 + head.sync?.unix_minus_uptime_ms;
+                    Some(unix_ms - NOW_MS - hour.as_millis() as i64)
+                })
+            })
+            .collect();
+        assert!((50..100).contains(&errors.len()), "{} of 100 are synchronised", errors.len());
+        assert!(errors.iter().all(|error| SYNC_ERROR_MS.contains(error)) && errors.iter().any(|error| *error != 0));
+    }
+
+    #[test]
+    fn crystals_differ_from_real_time_and_from_each_other() {
+        let hour = Duration::from_secs(3_600);
+        let gains: HashSet<i64> = devices(Speed::Live, None)
+            .iter()
+            .map(|device| device.uptime.at(hour) as i64 - device.uptime.at(Duration::ZERO) as i64 - 3_600_000)
+            .collect();
+        assert!(gains.len() > 30 && gains.iter().all(|gain| gain.abs() <= 216), "{gains:?}");
     }
 }

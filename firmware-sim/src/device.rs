@@ -16,7 +16,7 @@ use crate::wristband_rows::WristbandRows;
 
 /// Where a device's batches come from.
 pub(crate) enum Source {
-    Wristband(WristbandRows),
+    Wristband(Box<WristbandRows>),
     Recorded(Cutter),
 }
 

@@ -15,7 +15,9 @@ const FIRMWARE: &str = concat!("firmware-sim ", env!("CARGO_PKG_VERSION"));
 /// Why a batch is not a frame.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FramingError {
-    #[error("frame at {start_ms} ms has {values} values, the format has room for {VALUES_MAX}: choose a shorter period")]
+    #[error(
+        "frame at {start_ms} ms has {values} values, the format has room for {VALUES_MAX}: choose a shorter period"
+    )]
     Values { start_ms: u64, values: usize },
     #[error("frame at {start_ms} ms, group {group}: {source}")]
     Encode { start_ms: u64, group: u8, source: EncodeError },
@@ -141,7 +143,8 @@ mod tests {
     fn a_batch_longer_than_a_chunk_is_split_and_one_longer_than_a_frame_is_an_error() {
         let car = registry::schema_named("car-dongle").unwrap();
         let row = |second: u64| Row { group: 0, at_ms: second * 1_000, values: vec![Some(1); 12] };
-        let batch = |seconds: u64| Batch { start_ms: 0, end_ms: seconds * 1_000, rows: (0..seconds).map(row).collect() };
+        let batch =
+            |seconds: u64| Batch { start_ms: 0, end_ms: seconds * 1_000, rows: (0..seconds).map(row).collect() };
         let mut framer = Framer::new(car, 1);
         let (_, payload) = framer.frame(&batch(2_500)).unwrap();
         let chunks: Vec<usize> = decoded(&payload, &framer.schema).chunks().map(|rows| rows.times.len()).collect();

@@ -206,7 +206,8 @@ impl Ledger {
         }
         book.write(&line);
         book.keep(|entries| {
-            let first = Entry { payload: payload.clone(), sent: 0, first_sent_ms: at_ms, acked_ms: None, refused: None };
+            let first =
+                Entry { payload: payload.clone(), sent: 0, first_sent_ms: at_ms, acked_ms: None, refused: None };
             let entry = entries.entry(key.clone()).or_insert(first);
             debug_assert_eq!(entry.payload, payload, "a resent frame repeats its bytes");
             entry.sent += 1;

@@ -25,6 +25,7 @@
 //! The simulator knows the wire format (`halo-proto`) and nothing of the gateway.
 
 mod clock;
+mod random;
 mod broker;
 mod rows;
 mod wristband;
@@ -35,19 +36,23 @@ mod kind;
 mod outbox;
 mod ledger;
 mod client;
+mod config;
 mod device;
+mod crew;
+mod shared;
 mod session;
 mod fleet;
-mod crew;
 mod catalogue;
 
 pub use broker::Broker;
 pub use catalogue::list;
 pub use client::Protocol;
-pub use fleet::{Cast, FLUSH_INTERVAL, Fleet, FleetConfig, FleetError, FleetHandle, Progress, Speed};
+pub use config::{Cast, FleetConfig, FleetError, Speed};
+pub use fleet::{FLUSH_INTERVAL, Fleet, FleetHandle};
 pub use kind::Kind;
 pub use ledger::{Entry, FrameKey, Ledger, LedgerConfig, Summary};
 pub use series::{Series, SeriesError, read_cmapss, read_csv};
+pub use shared::Progress;
 
 /// Topic root unless configured otherwise.
 pub const ROOT: &str = halo_proto::topic::ROOT_DEFAULT;

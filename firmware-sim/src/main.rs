@@ -77,7 +77,11 @@ async fn watch(fleet: &FleetHandle) -> io::Error {
             let written = write!(
                 io::stderr(),
                 "\r\x1b[K{}/{} connected   {} frames   {} acknowledged   {} held   {trouble}",
-                now.connected, counts.devices, counts.frames, counts.acked, counts.unacked
+                now.connected,
+                counts.devices,
+                counts.frames,
+                counts.acked,
+                counts.unacked
             );
             if let Err(error) = written {
                 return error;
@@ -99,6 +103,11 @@ fn report(summary: &Summary, last_error: Option<String>, json: bool) -> Result<E
         return Ok(ExitCode::SUCCESS);
     }
     let reason = last_error.map_or_else(String::new, |error| format!("; last trouble: {error}"));
-    writeln!(io::stderr(), "firmware-sim: {} of {} frames not acknowledged{reason}", summary.frames - summary.acked, summary.frames)?;
+    writeln!(
+        io::stderr(),
+        "firmware-sim: {} of {} frames not acknowledged{reason}",
+        summary.frames - summary.acked,
+        summary.frames
+    )?;
     Ok(ExitCode::FAILURE)
 }

@@ -77,9 +77,8 @@ pub enum SeriesError {
 pub fn read_csv(device: &str, paths: &[PathBuf]) -> Result<Series, SeriesError> {
     let files = paths.iter().map(|path| read_csv_file(path)).collect::<Result<Vec<_>, _>>()?;
     let (schema, groups) = fitting_schema(paths, &files)?;
-    let of_group = |(file, group): (CsvFile, u8)| {
-        file.rows.into_iter().map(move |(at_ms, values)| Row { group, at_ms, values })
-    };
+    let of_group =
+        |(file, group): (CsvFile, u8)| file.rows.into_iter().map(move |(at_ms, values)| Row { group, at_ms, values });
     let mut rows: Vec<Row> = files.into_iter().zip(groups).flat_map(of_group).collect();
     rows.sort_by_key(|row| row.at_ms);
     Ok(Series { device: device.to_owned(), schema, rows })

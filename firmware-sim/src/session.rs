@@ -3,7 +3,6 @@
 //! `run` waits and `Session` decides. At every connect the birth (retained) and the state "online" (retained) go out
 //! before any buffered frame; "offline" is the will, and is published in person when the device leaves on purpose.
 
-use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Broken, Connection, Notice, Options, Overrun};
 use crate::clock::Clock;
 use crate::device::Device;
-use crate::fleet::Shared;
 use crate::ledger::FrameKey;
 use crate::outbox::{Outbox, Parcel};
+use crate::shared::Shared;
 
 /// First wait after a failed connection, doubled with each further failure up to the longest:
 /// 0.2 s, 0.4 s … 6.4 s, 10 s, each shortened by a random part of up to a half so that a fleet does not return in step.
@@ -82,22 +81,29 @@ enum Event {
 /// Runs the device until its series ends or `token` is cancelled, and everything it holds is settled; at most `drain`
 /// longer than the cancellation.
 pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: Duration) {
-    let mut due = pin!(sleep(session.until_due()));
+    let mut due = pin!(sleep(Duration::ZERO));
+    let mut due_for = None;
     let mut give_up = pin!(sleep(Duration::MAX));
     let mut stopping = false;
-    while session.stage != Stage::Gone {
-        let producing = session.may_produce();
+    loop {
+        session.produce_due();
+        session.advance();
+        if session.stage == Stage::Gone {
+            return;
+        }
+        let next_due = session.next_due();
+        if next_due != due_for {
+            due_for = next_due;
+            due.set(sleep(next_due.unwrap_or(Duration::MAX).saturating_sub(session.clock.elapsed())));
+        }
         let event = tokio::select! {
             event = session.link.next() => event,
-            () = &mut due, if producing => Event::Due,
+            () = &mut due, if due_for.is_some() => Event::Due,
             () = token.cancelled(), if !stopping => Event::Stop,
             () = &mut give_up, if stopping => Event::GiveUp,
         };
         match event {
-            Event::Due => {
-                session.produce();
-                due.set(sleep(session.until_due()));
-            }
+            Event::Due => due_for = None,
             Event::Stop => {
                 stopping = true;
                 session.stop_producing();
@@ -108,22 +114,18 @@ pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: D
             Event::Notice(Ok(notice)) => session.apply(notice),
             Event::Notice(Err(broken)) => session.disconnected(&broken),
         }
-        session.advance();
     }
-    session.leave();
 }
 
 impl Link {
     /// Waits for the next thing to happen on the link; may be dropped and called again.
-    fn next(&mut self) -> impl Future<Output = Event> {
-        async {
-            match self {
-                Self::Down { retry } => {
-                    retry.await;
-                    Event::Retry
-                }
-                Self::Open { connection, .. } => Event::Notice(connection.next().await),
+    async fn next(&mut self) -> Event {
+        match self {
+            Self::Down { retry } => {
+                retry.await;
+                Event::Retry
             }
+            Self::Open { connection, .. } => Event::Notice(connection.next().await),
         }
     }
 }
@@ -144,11 +146,23 @@ impl Session {
 
     /// A recorded series waits for room; a live device measures on and its outbox lets the oldest go.
     fn may_produce(&self) -> bool {
-        self.stage == Stage::Producing && (self.device.is_live() || self.outbox.len() < 2 * self.options.window)
+        let has_room = !self.outbox.is_full() && self.outbox.len() < 2 * self.options.window;
+        self.stage == Stage::Producing && (self.device.is_live() || has_room)
     }
 
-    fn until_due(&mut self) -> Duration {
-        self.device.next_due().map_or(Duration::ZERO, |due| due.saturating_sub(self.clock.elapsed()))
+    /// When the next frame is due, if one may be produced.
+    fn next_due(&mut self) -> Option<Duration> {
+        if self.may_produce() { self.device.next_due() } else { None }
+    }
+
+    /// Produces every frame that is due and has room.
+    fn produce_due(&mut self) {
+        while self.may_produce() {
+            match self.device.next_due() {
+                Some(due) if due > self.clock.elapsed() => return,
+                _ => self.produce(),
+            }
+        }
     }
 
     fn produce(&mut self) {

@@ -294,7 +294,10 @@ mod tests {
                 }
                 let by_interval = 60_000.0 * intervals.len() as f64 / intervals.iter().sum::<f64>();
                 let by_sensor = rates.iter().sum::<f64>() / rates.len() as f64;
-                assert!((by_interval / by_sensor - 1.0).abs() < 0.03, "seed {seed} minute {minute}: {by_interval} {by_sensor}");
+                assert!(
+                    (by_interval / by_sensor - 1.0).abs() < 0.03,
+                    "seed {seed} minute {minute}: {by_interval} {by_sensor}"
+                );
             }
         }
     }

@@ -77,11 +77,11 @@ fn reading(second: &Second, column: &Column<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crew::{Purpose, random};
+    use crate::random::{Purpose, stream};
 
     fn rows(period_ms: u64, batches: usize) -> Vec<Row> {
         let schema = registry::schema_named("wristband").unwrap();
-        let mut band = WristbandRows::new(random(42, 3, Purpose::Body), schema, 7_200_000, period_ms);
+        let mut band = WristbandRows::new(stream(42, 3, Purpose::Body), schema, 7_200_000, period_ms);
         (0..batches).flat_map(|_| band.batch().rows).collect()
     }
 

@@ -5,7 +5,7 @@ mod stub;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use firmware_sim::{Cast, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Speed, Summary};
+use firmware_sim::{Cast, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Protocol, Speed, Summary};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,7 +82,8 @@ async fn a_birth_and_the_state_go_out_before_any_frame_and_the_device_says_goodb
     let state = "halo/v1/d/wrist-01/state".to_owned();
     let connect = Seen::Connect { connection: 0, client_id: "wrist-01".into(), will_topic: Some(state.clone()) };
     assert_eq!(seen[0], connect);
-    let order: Vec<(&str, bool)> = publishes(&seen).map(|(_, p)| (p.topic.rsplit_once('/').unwrap().1, p.retain)).collect();
+    let order: Vec<(&str, bool)> =
+        publishes(&seen).map(|(_, p)| (p.topic.rsplit_once('/').unwrap().1, p.retain)).collect();
     assert_eq!(order, [("birth", true), ("state", true), ("t", false), ("t", false), ("state", true)]);
     let states: Vec<&[u8]> =
         publishes(&seen).filter(|(_, p)| p.topic == state).map(|(_, p)| p.payload.as_slice()).collect();
@@ -162,7 +163,7 @@ async fn the_ledger_holds_exactly_what_the_broker_saw() {
 async fn never_more_than_the_window_is_unacknowledged_and_acks_may_come_in_any_order() {
     let conduct = |_| Conduct { batch: 8, reversed: true, ..Conduct::WILLING };
     let mut stub = Stub::start(conduct).await.unwrap();
-    let fleet = start(FleetConfig { window: 8, ..config(&stub, 1, 400) });
+    let fleet = start(FleetConfig { window: 8, buffer: 10, ..config(&stub, 1, 400) });
     let summary = finished(&fleet).await;
     let seen = stub.rest();
     let most = seen.iter().filter_map(|seen| match seen {
@@ -170,43 +171,70 @@ async fn never_more_than_the_window_is_unacknowledged_and_acks_may_come_in_any_o
         _ => None,
     });
     assert_eq!(most.max(), Some(8));
-    assert_eq!((summary.acked, summary.resent), (400, 0));
+    assert_eq!((summary.acked, summary.resent, summary.dropped), (400, 0, 0), "a recording waits for room");
 }
 
 #[tokio::test]
 async fn a_live_device_that_cannot_deliver_drops_its_oldest_frames_and_says_so() {
-    let mut stub = Stub::start(|_| Conduct { acks_max: 0, ..Conduct::WILLING }).await.unwrap();
-    let recording = LedgerConfig { keep_entries: true, ..LedgerConfig::default() };
+    let mut stub = Stub::start(|_| Conduct { acks_max: 0, hang_up_after: 1, ..Conduct::WILLING }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sent.jsonl");
     let fleet = start(FleetConfig {
         cast: Cast::Simulated { kind: Kind::Wristband, devices: 1, prefix: None, frames: None },
         speed: Speed::Live,
         window: 1,
         buffer: 2,
         drain: Duration::from_millis(50),
-        ledger: recording,
+        ledger: LedgerConfig { file: Some(file.clone()), ..LedgerConfig::default() },
         ..config(&stub, 1, 0)
     });
+    // Every attempt to deliver is an event; the third frame, 3 s after the start at the latest, finds no room.
     while fleet.progress().counts.dropped == 0 {
-        // The stub acknowledges nothing, so the third frame, 3 s after the start, has no room.
-        timeout(PATIENCE, tokio::time::sleep(Duration::from_millis(20))).await.unwrap();
+        timeout(PATIENCE, stub.next()).await.unwrap();
     }
     let summary = fleet.stop().await;
-    assert_eq!(summary.unacked, 2, "{summary}");
-    assert_eq!(summary.frames, summary.dropped + 2);
-    assert_eq!(frames(&stub.rest()).iter().map(|(_, _, payload)| seq(payload)).collect::<Vec<_>>(), [0]);
+    assert_eq!((summary.unacked, summary.frames), (2, summary.dropped + 2), "{summary}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains(r#""e":"dropped""#)).count() as u64, summary.dropped);
+}
+
+#[tokio::test]
+async fn a_device_that_goes_on_measuring_still_comes_back_to_try_again() {
+    // The timer of the next attempt was once started anew by every frame: a busy device never reconnected.
+    let conduct =
+        |connection| Conduct { hang_up_after: if connection == 0 { 1 } else { 1_000_000 }, ..Conduct::WILLING };
+    let mut stub = Stub::start(conduct).await.unwrap();
+    let frames = 30_000;
+    let fleet = start(FleetConfig { speed: Speed::Times(1_000.0), window: 15_000, ..config(&stub, 1, frames) });
+    let again = |seen: &Seen| matches!(seen, Seen::Connect { connection: 1, .. });
+    while !again(&timeout(PATIENCE, stub.next()).await.unwrap()) {}
+    let produced = fleet.progress().counts.frames;
+    assert!(produced < frames / 2, "{produced} frames, one a millisecond, before the second attempt");
+    assert!(fleet.stop().await.acked > 0);
+}
+
+#[tokio::test]
+async fn mqtt_5_carries_the_same_and_a_refused_frame_is_not_sent_again() {
+    let conduct = |connection| Conduct { refuse: (connection == 0).then_some(0x99), ..Conduct::WILLING };
+    let mut stub = Stub::start(conduct).await.unwrap();
+    let fleet = start(FleetConfig { protocol: Protocol::V5, ..config(&stub, 1, 40) });
+    let refused = finished(&fleet).await;
+    assert_eq!((refused.sent, refused.refused, refused.acked, refused.unacked), (40, 40, 0, 0));
+    let fleet = start(FleetConfig { protocol: Protocol::V5, ..config(&stub, 1, 40) });
+    let taken = finished(&fleet).await;
+    assert_eq!((taken.sent, taken.refused, taken.acked), (40, 0, 40));
+    let sent = frames(&stub.rest());
+    assert_eq!(sent.len(), 80);
+    assert!(sent[..40].iter().zip(&sent[40..]).all(|(a, b)| a.2 == b.2), "payloads do not depend on the protocol");
 }
 
 #[tokio::test]
 async fn stopping_waits_for_acknowledgements_but_not_for_ever() {
-    let stub = Stub::start(|_| Conduct { acks_max: 3, ..Conduct::WILLING }).await.unwrap();
+    let mut stub = Stub::start(|_| Conduct { acks_max: 3, ..Conduct::WILLING }).await.unwrap();
     let fleet = start(FleetConfig { drain: Duration::from_millis(100), ..config(&stub, 1, 10) });
-    let summary = timeout(PATIENCE, async {
-        let mut stub = stub;
-        while !matches!(stub.next().await, Seen::Publish { publish, .. } if publish.topic.ends_with("/t")) {}
-        fleet.stop().await
-    })
-    .await
-    .unwrap();
+    let is_frame = |seen: &Seen| matches!(seen, Seen::Publish { publish, .. } if publish.topic.ends_with("/t"));
+    while !is_frame(&timeout(PATIENCE, stub.next()).await.unwrap()) {}
+    let summary = timeout(PATIENCE, fleet.stop()).await.unwrap();
     assert!(summary.acked <= 3 && summary.unacked == summary.frames - summary.acked, "{summary}");
 }
 

@@ -79,7 +79,9 @@ fn every_sample_series_reads_into_its_schema_integer_by_integer() {
         let mut read: Vec<String> = series.rows.iter().map(as_csv).collect();
         let mut expected: Vec<String> = paths
             .iter()
-            .flat_map(|path| std::fs::read_to_string(path).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+            .flat_map(|path| {
+                std::fs::read_to_string(path).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+            })
             .collect();
         read.sort_unstable();
         expected.sort_unstable();

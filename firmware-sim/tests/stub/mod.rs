@@ -1,4 +1,4 @@
-//! A broker of one page: MQTT 3.1.1 CONNECT, QoS 1 PUBLISH, PING and DISCONNECT, and a script that decides what it
+//! A broker of one page: MQTT 3.1.1 and 5 CONNECT, QoS 1 PUBLISH, PING and DISCONNECT, and a script that decides what it
 //! acknowledges and when it hangs up. Everything it saw comes out of [`Stub::next`], in order per connection.
 
 use std::io;
@@ -12,48 +12,51 @@ use tokio::task::JoinSet;
 
 /// What a connection does with frames; births and states are always acknowledged.
 #[derive(Clone, Copy, Debug)]
-pub struct Conduct {
+pub(crate) struct Conduct {
     /// Acknowledgements are held back until this many frames wait for one.
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// Frames acknowledged on this connection at most.
-    pub acks_max: usize,
+    pub(crate) acks_max: usize,
     /// The socket is closed when this many frames have come in.
-    pub hang_up_after: usize,
+    pub(crate) hang_up_after: usize,
     /// Acknowledgements leave newest first within what was read at once.
-    pub reversed: bool,
+    pub(crate) reversed: bool,
+    /// Reason code with which every frame is refused; MQTT 5 only.
+    pub(crate) refuse: Option<u8>,
 }
 
 impl Conduct {
     /// Acknowledges every frame at once.
-    pub const WILLING: Self = Self { batch: 1, acks_max: usize::MAX, hang_up_after: usize::MAX, reversed: false };
+    pub(crate) const WILLING: Self =
+        Self { batch: 1, acks_max: usize::MAX, hang_up_after: usize::MAX, reversed: false, refuse: None };
 }
 
 /// One PUBLISH as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publish {
-    pub topic: String,
-    pub retain: bool,
-    pub payload: Vec<u8>,
+pub(crate) struct Publish {
+    pub(crate) topic: String,
+    pub(crate) retain: bool,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What the broker saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     Connect { connection: usize, client_id: String, will_topic: Option<String> },
     Publish { connection: usize, publish: Publish, unacked: usize },
     Disconnect { connection: usize },
     Ended { connection: usize },
 }
 
-pub struct Stub {
-    pub address: SocketAddr,
+pub(crate) struct Stub {
+    pub(crate) address: SocketAddr,
     seen: mpsc::Receiver<Seen>,
     _tasks: JoinSet<()>,
 }
 
 impl Stub {
     /// Listens on a free port; `conduct` is asked once for each connection, counted from 0.
-    pub async fn start(conduct: impl Fn(usize) -> Conduct + Send + Sync + 'static) -> io::Result<Self> {
+    pub(crate) async fn start(conduct: impl Fn(usize) -> Conduct + Send + Sync + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (tell, seen) = mpsc::channel(100_000);
@@ -63,28 +66,24 @@ impl Stub {
     }
 
     /// The next thing seen.
-    pub async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         self.seen.recv().await.expect("the stub runs as long as the test")
     }
 
     /// Everything seen and not yet taken.
-    pub fn rest(&mut self) -> Vec<Seen> {
+    pub(crate) fn rest(&mut self) -> Vec<Seen> {
         std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    conduct: Arc<dyn Fn(usize) -> Conduct + Send + Sync>,
-    tell: mpsc::Sender<Seen>,
-) {
+async fn accept(listener: TcpListener, conduct: Arc<dyn Fn(usize) -> Conduct + Send + Sync>, tell: mpsc::Sender<Seen>) {
     let mut connections = JoinSet::new();
     let mut count = 0;
     while let Ok((socket, _)) = listener.accept().await {
         let (conduct, tell, connection) = (conduct(count), tell.clone(), count);
         count += 1;
         connections.spawn(async move {
-            let mut serve = Serve { connection, conduct, tell, frames: 0, acked: 0, owed: Vec::new() };
+            let mut serve = Serve { connection, conduct, tell, v5: false, frames: 0, acked: 0, owed: Vec::new() };
             // A client that breaks off is part of the tests; what was seen until then counts.
             drop(serve.run(socket).await);
             drop(serve.tell.send(Seen::Ended { connection }).await);
@@ -96,6 +95,7 @@ struct Serve {
     connection: usize,
     conduct: Conduct,
     tell: mpsc::Sender<Seen>,
+    v5: bool,
     frames: usize,
     acked: usize,
     /// Packet ids of frames not yet acknowledged.
@@ -125,9 +125,10 @@ impl Serve {
         let connection = self.connection;
         match kind >> 4 {
             1 => {
-                let (client_id, will_topic) = connect_fields(body);
+                let (v5, client_id, will_topic) = connect_fields(body);
+                self.v5 = v5;
                 self.say(Seen::Connect { connection, client_id, will_topic }).await;
-                replies.extend([0x20, 2, 0, 0]);
+                replies.extend(if v5 { [0x20, 3, 0, 0, 0].as_slice() } else { &[0x20, 2, 0, 0] });
             }
             3 => self.publish(kind, body, replies).await,
             12 => replies.extend([0xd0, 0]),
@@ -139,7 +140,8 @@ impl Serve {
 
     async fn publish(&mut self, kind: u8, body: &[u8], replies: &mut Vec<u8>) {
         let (topic, rest) = take_field(body);
-        let (id, payload) = rest.split_at(2);
+        let (id, rest) = rest.split_at(2);
+        let payload = if self.v5 { without_properties(rest) } else { rest };
         let publish =
             Publish { topic: String::from_utf8_lossy(topic).into(), retain: kind & 1 == 1, payload: payload.to_vec() };
         let id = [id[0], id[1]];
@@ -163,7 +165,12 @@ impl Serve {
         if self.conduct.reversed {
             paid.reverse();
         }
-        paid.iter().for_each(|id| replies.extend([0x40, 2, id[0], id[1]]));
+        for id in paid {
+            match self.conduct.refuse {
+                None => replies.extend([0x40, 2, id[0], id[1]]),
+                Some(reason) => replies.extend([0x40, 4, id[0], id[1], reason, 0]),
+            }
+        }
     }
 
     async fn say(&self, seen: Seen) {
@@ -196,11 +203,19 @@ fn take_field(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes[2..].split_at(len)
 }
 
-fn connect_fields(body: &[u8]) -> (String, Option<String>) {
+/// Properties shorter than 128 bytes, skipped.
+fn without_properties(bytes: &[u8]) -> &[u8] {
+    &bytes[1 + usize::from(bytes[0])..]
+}
+
+/// Whether it is MQTT 5, the client id, and the will's topic.
+fn connect_fields(body: &[u8]) -> (bool, String, Option<String>) {
     let (_protocol, rest) = take_field(body);
-    let (flags, rest) = (rest[1], &rest[4..]);
+    let (v5, flags, rest) = (rest[0] == 5, rest[1], &rest[4..]);
+    let rest = if v5 { without_properties(rest) } else { rest };
     let (client_id, rest) = take_field(rest);
+    let rest = if v5 && flags & 0x04 != 0 { without_properties(rest) } else { rest };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let will_topic = (flags & 0x04 != 0).then(|| text(take_field(rest).0));
-    (text(client_id), will_topic)
+    (v5, text(client_id), will_topic)
 }

@@ -1,0 +1,63 @@
+//! What all devices of a fleet write to, and the look a caller takes at it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::ledger::{Ledger, Summary};
+
+/// A look at a running fleet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Counts so far; `unacked` is what the devices hold.
+    #[serde(flatten)]
+    pub counts: Summary,
+    /// Devices connected now.
+    pub connected: u64,
+    /// Devices that have left.
+    pub finished: u64,
+}
+
+/// What all devices of a fleet write to.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) ledger: Ledger,
+    connected: AtomicU64,
+    finished: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(crate) fn link_up(&self) {
+        self.connected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn link_down(&self) {
+        self.connected.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_error(&self, error: &str) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_owned());
+    }
+
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        Self { ledger, connected: AtomicU64::new(0), finished: AtomicU64::new(0), last_error: Mutex::new(None) }
+    }
+
+    pub(crate) fn device_left(&self) {
+        self.finished.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            counts: self.ledger.summary(),
+            connected: self.connected.load(Ordering::Relaxed),
+            finished: self.finished.load(Ordering::Relaxed),
+        }
+    }
+}
