@@ -80,32 +80,31 @@ impl Sink for TestSink {
     }
 
     fn session_ended(&self, session: SessionKey) {
-        drop(self.ended.try_send(session));
+        self.ended.try_send(session).expect("room for every session of a test");
     }
 }
 
-pub struct Running {
-    pub addr: SocketAddr,
-    pub router: Router,
-    pub metrics: Arc<Metrics>,
-    pub inbounds: mpsc::Receiver<Inbound>,
-    pub ended: mpsc::Receiver<SessionKey>,
-    pub stop: CancellationToken,
-    pub served: JoinHandle<()>,
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) router: Router,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) inbounds: mpsc::Receiver<Inbound>,
+    pub(crate) ended: mpsc::Receiver<SessionKey>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) served: JoinHandle<()>,
 }
 
-pub async fn start() -> Running {
+pub(crate) async fn start() -> Running {
     start_with(Config::default(), 10_000).await
 }
 
-pub async fn start_with(config: Config, sink_room: usize) -> Running {
+pub(crate) async fn start_with(config: Config, sink_room: usize) -> Running {
     let metrics = Arc::new(Metrics::default());
     let router = Router::new(&config, Arc::new(TestPolicy), Arc::clone(&metrics));
     let (inbounds, inbounds_rx) = mpsc::channel(sink_room);
     let (ended, ended_rx) = mpsc::channel(1_000);
     let sink = Arc::new(TestSink { inbounds, ended });
-    let broker =
-        Broker::new(config, router.clone(), sink, Arc::new(TestTopics), Clock::system(), Arc::clone(&metrics));
+    let broker = Broker::new(config, router.clone(), sink, Arc::new(TestTopics), Clock::system(), Arc::clone(&metrics));
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -114,18 +113,18 @@ pub async fn start_with(config: Config, sink_room: usize) -> Running {
 }
 
 impl Running {
-    pub async fn inbound(&mut self) -> Inbound {
+    pub(crate) async fn inbound(&mut self) -> Inbound {
         timeout(PATIENCE, self.inbounds.recv()).await.expect("a publish in time").expect("a sink")
     }
 
-    pub async fn v5(&self, id: &str) -> Client {
+    pub(crate) async fn v5(&self, id: &str) -> Client {
         let mut client = Client::open(self.addr, 5).await;
         client.send(&connect(5, id, &[], "", None)).await;
         assert_eq!(client.packet().await[0], 0x20);
         client
     }
 
-    pub async fn v311(&self, id: &str) -> Client {
+    pub(crate) async fn v311(&self, id: &str) -> Client {
         let mut client = Client::open(self.addr, 4).await;
         client.send(&connect(4, id, &[], "", None)).await;
         assert_eq!(client.packet().await, [0x20, 2, 0, 0]);
@@ -134,22 +133,22 @@ impl Running {
 }
 
 /// One raw connection.
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     level: u8,
 }
 
 impl Client {
-    pub async fn open(addr: SocketAddr, level: u8) -> Self {
+    pub(crate) async fn open(addr: SocketAddr, level: u8) -> Self {
         Self { stream: TcpStream::connect(addr).await.unwrap(), level }
     }
 
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
     /// The next packet, header included; empty when the broker has closed.
-    pub async fn packet(&mut self) -> Vec<u8> {
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
         timeout(PATIENCE, self.read_packet()).await.expect("a packet in time").unwrap_or_default()
     }
 
@@ -171,13 +170,13 @@ impl Client {
         Ok(packet)
     }
 
-    pub async fn publish(&mut self, topic: &str, payload: &[u8], id: Option<u16>, retain: bool) {
+    pub(crate) async fn publish(&mut self, topic: &str, payload: &[u8], id: Option<u16>, retain: bool) {
         let packet = publish(self.level, topic, payload, id, retain);
         self.send(&packet).await;
     }
 
     /// Subscribes at QoS 1 with these MQTT 5 options; returns the reason code. Retained messages may follow.
-    pub async fn subscribe(&mut self, filter: &str, options: u8) -> u8 {
+    pub(crate) async fn subscribe(&mut self, filter: &str, options: u8) -> u8 {
         let mut body = vec![0, 1];
         body.extend((self.level == 5).then_some(0));
         put(&mut body, filter.as_bytes());
@@ -189,7 +188,7 @@ impl Client {
     }
 
     /// The next packet, a PUBLISH: (topic, payload, retain); acknowledges QoS 1.
-    pub async fn message(&mut self) -> (String, Vec<u8>, bool) {
+    pub(crate) async fn message(&mut self) -> (String, Vec<u8>, bool) {
         let message = self.message_unacknowledged().await;
         if let Some(id) = message.3 {
             let [high, low] = id.to_be_bytes();
@@ -198,7 +197,7 @@ impl Client {
         (message.0, message.1, message.2)
     }
 
-    pub async fn message_unacknowledged(&mut self) -> (String, Vec<u8>, bool, Option<u16>) {
+    pub(crate) async fn message_unacknowledged(&mut self) -> (String, Vec<u8>, bool, Option<u16>) {
         let packet = self.packet().await;
         assert_eq!(packet.first().map(|first| first & 0xF0), Some(0x30), "not a PUBLISH: {packet:x?}");
         let header = 1 + packet[1..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
@@ -218,17 +217,17 @@ impl Client {
     }
 
     /// Everything the broker had to say before this has been said.
-    pub async fn ping(&mut self) {
+    pub(crate) async fn ping(&mut self) {
         self.send(&[0xC0, 0]).await;
         assert_eq!(self.packet().await, [0xD0, 0]);
     }
 }
 
-pub fn connect(level: u8, id: &str, properties: &[u8], user: &str, will: Option<(&str, &[u8])>) -> Vec<u8> {
+pub(crate) fn connect(level: u8, id: &str, properties: &[u8], user: &str, will: Option<(&str, &[u8])>) -> Vec<u8> {
     connect_with(level, id, properties, user, will, 60)
 }
 
-pub fn connect_with(
+pub(crate) fn connect_with(
     level: u8,
     id: &str,
     properties: &[u8],
@@ -256,7 +255,7 @@ pub fn connect_with(
     framed(0x10, &body)
 }
 
-pub fn publish(level: u8, topic: &str, payload: &[u8], id: Option<u16>, retain: bool) -> Vec<u8> {
+pub(crate) fn publish(level: u8, topic: &str, payload: &[u8], id: Option<u16>, retain: bool) -> Vec<u8> {
     let mut body = Vec::new();
     put(&mut body, topic.as_bytes());
     body.extend(id.iter().flat_map(|id| id.to_be_bytes()));
@@ -265,7 +264,7 @@ pub fn publish(level: u8, topic: &str, payload: &[u8], id: Option<u16>, retain: 
     framed(0x30 | u8::from(retain) | if id.is_some() { 2 } else { 0 }, &body)
 }
 
-pub fn framed(first: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
     let mut len = body.len();
     loop {

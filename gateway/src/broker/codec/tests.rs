@@ -11,7 +11,8 @@ use crate::broker::message::Delivery;
 const MAX: usize = 64 << 10;
 const BOTH: [Version; 2] = [Version::V311, Version::V5];
 
-const CONNECT_311: &[u8] = b"\x10\x26\x00\x04MQTT\x04\xE6\x00\x3C\x00\x02id\x00\x04will\x00\x04gone\x00\x04user\x00\x04pass";
+const CONNECT_311: &[u8] =
+    b"\x10\x26\x00\x04MQTT\x04\xE6\x00\x3C\x00\x02id\x00\x04will\x00\x04gone\x00\x04user\x00\x04pass";
 const CONNECT_5: &[u8] = b"\x10\x26\x00\x04MQTT\x05\x06\x00\x0A\x10\x11\x00\x00\x00\x05\x21\x00\x07\x27\x00\x00\x01\x00\x22\x00\x00\x00\x01c\x00\x00\x01w\x00\x02hi";
 const PUBLISH_5: &[u8] = b"\x33\x15\x00\x03a/b\x00\x09\x09\x01\x01\x26\x00\x01k\x00\x01vbody";
 const SUBSCRIBE_5: &[u8] = b"\x82\x0B\x00\x01\x00\x00\x01#\x2D\x00\x01+\x02";
@@ -97,33 +98,33 @@ fn a_packet_cut_anywhere_waits_for_more_and_the_next_packet_is_left_alone() {
 #[test]
 fn what_the_standard_forbids_is_refused() {
     let refused: [(Option<Version>, &[u8], u8); 27] = [
-        (None, b"\xC0\x00", 0x82),                                           // not a CONNECT
-        (None, b"\x10\x0C\x00\x04MQTT\x06\x02\x00\x00\x00\x00", 0x84),       // level 6
-        (None, b"\x10\x0E\x00\x06MQIsdp\x03\x02\x00\x00\x00\x00", 0x84),     // 3.1
-        (None, b"\x10\x0C\x00\x04MQTX\x04\x02\x00\x00\x00\x00", 0x82),       // another protocol
-        (None, b"\x10\x0C\x00\x04MQTT\x04\x03\x00\x00\x00\x00", 0x81),       // reserved flag
-        (None, b"\x10\x0C\x00\x04MQTT\x04\x0A\x00\x00\x00\x00", 0x81),       // will QoS without will
-        (None, b"\x10\x0D\x00\x04MQTT\x05\x22\x00\x00\x00\x00\x00", 0x81),   // will retain without will
-        (None, b"\x10\x10\x00\x04MQTT\x04\x42\x00\x00\x00\x00\x00\x02pw", 0x81), // password without user in 3.1.1
-        (None, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x00\x00\x00x", 0x81),      // a byte too many
-        (None, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x00\x00\x01\x00", 0x81),   // U+0000
-        (None, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x00\x00\x01\xFF", 0x81),   // not UTF-8
+        (None, b"\xC0\x00", 0x82),                                                     // not a CONNECT
+        (None, b"\x10\x0C\x00\x04MQTT\x06\x02\x00\x00\x00\x00", 0x84),                 // level 6
+        (None, b"\x10\x0E\x00\x06MQIsdp\x03\x02\x00\x00\x00\x00", 0x84),               // 3.1
+        (None, b"\x10\x0C\x00\x04MQTX\x04\x02\x00\x00\x00\x00", 0x82),                 // another protocol
+        (None, b"\x10\x0C\x00\x04MQTT\x04\x03\x00\x00\x00\x00", 0x81),                 // reserved flag
+        (None, b"\x10\x0C\x00\x04MQTT\x04\x0A\x00\x00\x00\x00", 0x81),                 // will QoS without will
+        (None, b"\x10\x0D\x00\x04MQTT\x05\x22\x00\x00\x00\x00\x00", 0x81),             // will retain without will
+        (None, b"\x10\x10\x00\x04MQTT\x04\x42\x00\x00\x00\x00\x00\x02pw", 0x81),       // password without user in 3.1.1
+        (None, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x00\x00\x00x", 0x81),                // a byte too many
+        (None, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x00\x00\x01\x00", 0x81),             // U+0000
+        (None, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x00\x00\x01\xFF", 0x81),             // not UTF-8
         (None, b"\x10\x10\x00\x04MQTT\x05\x02\x00\x00\x03\x21\x00\x00\x00\x00", 0x82), // receive maximum 0
         (None, b"\x10\x13\x00\x04MQTT\x05\x02\x00\x00\x06\x22\x00\x00\x22\x00\x00\x00\x00", 0x82), // twice
-        (None, b"\x10\x0F\x00\x04MQTT\x05\x02\x00\x00\x02\x24\x01\x00\x00", 0x81), // property of another packet
-        (Some(Version::V311), CONNECT_311, 0x82),                            // second CONNECT
-        (Some(Version::V5), b"\x36\x06\x00\x01t\x00\x05\x00", 0x81),         // QoS 3
-        (Some(Version::V5), b"\x38\x04\x00\x01t\x00", 0x81),                 // DUP with QoS 0
-        (Some(Version::V5), b"\x32\x06\x00\x01t\x00\x00\x00", 0x82),         // packet id 0
-        (Some(Version::V5), b"\x30\x05\x00\x01t\x05\x01", 0x81),             // properties longer than the packet
-        (Some(Version::V311), b"\x82\x06\x00\x01\x00\x01a\x04", 0x81),       // reserved option bits
-        (Some(Version::V5), b"\x82\x07\x00\x01\x00\x00\x01a\x30", 0x81),     // retain handling 3
-        (Some(Version::V311), b"\x82\x02\x00\x01", 0x82),                    // no filter
-        (Some(Version::V311), b"\x80\x06\x00\x01\x00\x01a\x00", 0x81),       // fixed header flags
-        (Some(Version::V311), b"\xF0\x00", 0x81),                            // AUTH in 3.1.1
-        (Some(Version::V311), b"\xC0\x01x", 0x81),                           // PINGREQ with a body
-        (Some(Version::V311), b"\x20\x02\x00\x00", 0x81),                    // a server's packet
-        (Some(Version::V311), b"\x30\xFF\xFF\xFF\xFF", 0x81),                // length of five bytes
+        (None, b"\x10\x0F\x00\x04MQTT\x05\x02\x00\x00\x02\x24\x01\x00\x00", 0x81),     // property of another packet
+        (Some(Version::V311), CONNECT_311, 0x82),                                      // second CONNECT
+        (Some(Version::V5), b"\x36\x06\x00\x01t\x00\x05\x00", 0x81),                   // QoS 3
+        (Some(Version::V5), b"\x38\x04\x00\x01t\x00", 0x81),                           // DUP with QoS 0
+        (Some(Version::V5), b"\x32\x06\x00\x01t\x00\x00\x00", 0x82),                   // packet id 0
+        (Some(Version::V5), b"\x30\x05\x00\x01t\x05\x01", 0x81), // properties longer than the packet
+        (Some(Version::V311), b"\x82\x06\x00\x01\x00\x01a\x04", 0x81), // reserved option bits
+        (Some(Version::V5), b"\x82\x07\x00\x01\x00\x00\x01a\x30", 0x81), // retain handling 3
+        (Some(Version::V311), b"\x82\x02\x00\x01", 0x82),        // no filter
+        (Some(Version::V311), b"\x80\x06\x00\x01\x00\x01a\x00", 0x81), // fixed header flags
+        (Some(Version::V311), b"\xF0\x00", 0x81),                // AUTH in 3.1.1
+        (Some(Version::V311), b"\xC0\x01x", 0x81),               // PINGREQ with a body
+        (Some(Version::V311), b"\x20\x02\x00\x00", 0x81),        // a server's packet
+        (Some(Version::V311), b"\x30\xFF\xFF\xFF\xFF", 0x81),    // length of five bytes
     ];
     for (version, bytes, code) in refused {
         let refusal = decode(version, bytes, MAX).map(|_| ()).map_err(|malformed| malformed.code());

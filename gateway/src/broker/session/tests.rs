@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::effects::{Cause, Effect, Event};
 use super::machine::{Limits, Session};
-use crate::broker::codec::{ConnAck, Connect, Malformed, Packet, Publish, Reply, SubscribeRequest, Topics, Version, Will};
+use crate::broker::codec::{
+    ConnAck, Connect, Malformed, Packet, Publish, Reply, SubscribeRequest, Topics, Version, Will,
+};
 use crate::broker::config::Config;
 use crate::broker::message::{Delivery, Message};
 use crate::broker::receipt::Kick;
@@ -205,7 +207,8 @@ fn clients_do_not_publish_to_server_topics() {
 
 #[test]
 fn what_is_not_offered_ends_the_connection_with_its_own_code() {
-    let qos_2 = || Publish { topic: "t", payload: b"", qos: 2, retain: false, id: Some(1), alias: false, properties: None };
+    let qos_2 =
+        || Publish { topic: "t", payload: b"", qos: 2, retain: false, id: Some(1), alias: false, properties: None };
     let alias = Publish { qos: 0, id: None, alias: true, ..qos_2() };
     let with_id = Topics { id: 1, entries: Vec::new(), subscription_id: true };
     for (packet, code) in [
