@@ -59,7 +59,7 @@ pub(crate) enum Kick {
     Shutdown,
 }
 
-/// How much may wait for one subscriber.
+/// How much may wait for one subscriber; one message always may, however heavy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueueBounds {
     pub(crate) messages_max: usize,
@@ -128,7 +128,9 @@ impl Mailbox {
             return Pushed::Closed;
         }
         let weight = delivery.weight();
-        let full = inner.queue.len() >= bounds.messages_max || inner.queue_bytes + weight > bounds.bytes_max;
+        let too_many = inner.queue.len() >= bounds.messages_max;
+        let too_heavy = inner.queue_bytes + weight > bounds.bytes_max && !inner.queue.is_empty();
+        let full = too_many || too_heavy;
         match (full, delivery.qos) {
             (true, 0) => return Pushed::Dropped,
             (true, _) => {
@@ -224,7 +226,7 @@ mod tests {
         assert_eq!(mailbox.push(delivery(0, 90), BOUNDS), Pushed::Queued);
         assert_eq!(mailbox.push(delivery(0, 9), BOUNDS), Pushed::Dropped);
         assert!(mailbox.pop().is_some());
-        assert_eq!(mailbox.push(delivery(0, 9), BOUNDS), Pushed::Queued);
+        assert_eq!(mailbox.push(delivery(1, 500), BOUNDS), Pushed::Queued, "one message always fits");
     }
 
     #[test]

@@ -80,7 +80,8 @@ pub trait Sink: Send + Sync + 'static {
     /// Resolves when an offer may succeed again, at once if it may now. May be dropped unresolved and asked for anew.
     fn ready(&self) -> Pending<'_, ()>;
 
-    /// The connection has ended and offered its last publish (its will, if it had to). Called once per accepted CONNECT.
+    /// The connection has ended and offered its last publish (its will, if it had to). Called once per connection that got its client
+    /// id, even if it never published. The next connection with that client id is answered only after this call.
     fn session_ended(&self, session: SessionKey);
 }
 
@@ -126,7 +127,8 @@ pub trait Policy: Send + Sync + 'static {
     /// The reason code.
     fn subscribe(&self, principal: &Principal, filter: &str) -> Result<(), u8>;
 
-    /// May this message go to `principal`? Asked for every delivery, by the publisher's thread. Must be cheap.
+    /// May this message go to `principal`? Asked for every delivery, by the publisher's thread and under the router's lock: must be
+    /// cheap and must not call the [`Router`](super::Router).
     fn deliver(&self, principal: &Principal, topic: &str) -> bool {
         let _unused = (principal, topic);
         true

@@ -93,6 +93,9 @@ impl Subscriptions {
     /// Calls `each` with every subscription whose filter matches the checked name `topic`.
     pub(crate) fn each_match<'a>(&'a self, topic: &str, mut each: impl FnMut(&'a Subscription)) {
         self.exact.get(topic).into_iter().flatten().for_each(&mut each);
+        if self.nodes.len() - self.free.len() == 1 && self.nodes.first().is_some_and(|root| root.below.is_empty()) {
+            return;
+        }
         let wild_root = !is_server_topic(topic);
         let mut open = vec![(ROOT, Some(topic))];
         while let Some((at, rest)) = open.pop() {

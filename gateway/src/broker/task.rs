@@ -266,17 +266,18 @@ impl Connection {
         if self.shutdown_due_ms.is_some_and(|due_ms| now_ms >= due_ms) {
             self.feed(Event::ShutdownDue);
         } else {
-            let reading = self.wants_input();
+            // Output that a client does not take also stops the reading, but that is its own silence.
+            let reading = self.may_decode();
             self.feed(Event::Time { reading });
         }
     }
 
     fn decode(&mut self) {
         let mut taken = 0;
+        let now_ms = self.now().mono_ms;
         while self.may_decode() {
             let Some(bytes) = self.input.get(taken..).filter(|bytes| !bytes.is_empty()) else { break };
             let packet_bytes_max = self.shared.config.packet_bytes_max as usize;
-            let now_ms = self.last_read.mono_ms;
             let mut effects = std::mem::take(&mut self.effects);
             match codec::decode(self.session.version(), bytes, packet_bytes_max) {
                 Ok(None) => break,
