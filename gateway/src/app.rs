@@ -1,5 +1,7 @@
 //! Joins the stages: the order of starting and stopping, and the owner of every task and thread.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
+use crate::store::Durable;
 use halo_proto::topic::Grammar;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -18,22 +21,23 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::forward::owned::{Asker, Call};
 use crate::forward::river::{self, River};
-use crate::halo::Fold;
+use crate::halo::{FOLD_VERSION, Fold};
 use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
 use crate::store::checkpoint::Checkpointer;
-use crate::store::durable::Durable;
 use crate::store::fs::Disk;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{Appender, Inlet};
 use crate::store::owner::{self, Owner, Turn};
-use crate::store::state::{RedbState, StateEngine, Table};
+use crate::store::state::{Redb, StateEngine, StateError, Table};
 use crate::store::{LOG_FOLDER, Log, StoreError};
 
 /// File of the checkpoints within the data folder.
 const STATE_FILE: &str = "state.redb";
+/// File that tells this folder's log from any other.
+const IDENTITY_FILE: &str = "identity";
 /// Questions that may wait for the river.
 const CALLS_MAX: usize = 256;
 
@@ -49,6 +53,9 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The checkpoints.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The data folder.
     #[error("data folder {path}: {source}; make it writable or choose another with --data-dir")]
     Folder {
@@ -104,16 +111,16 @@ impl App {
         let (clock, metrics, gate) = (Clock::system(), Arc::new(Metrics::default()), Arc::new(Gate::default()));
         let grammar = config.grammar();
         let folder = config.gateway.data_dir.as_path();
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
 
         let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), config.store.options(Arc::clone(&metrics)))?;
         recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
         if let Some(last) = recovered.last_stamp {
             clock.continue_from(last);
         }
+        let identity = identity(folder)?;
         let engine = open_state(&folder.join(STATE_FILE))?;
-        let (head, fold) = restore(engine.as_ref(), &log, &config.gateway.root)?;
+        let (head, fold) = restore(engine.as_ref(), &log, &grammar)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
 
         let (queue, inbox) = sync_channel(crate::store::inlet::QUEUE_SUBMISSIONS_MAX);
@@ -145,6 +152,7 @@ impl App {
             router: router.clone(),
             grammar,
             gateway_id: config.gateway.id.clone(),
+            log_id: format!("{}.{identity}", config.gateway.id),
             folded: Arc::clone(&folded),
         };
         let mut river = River::new(reader, fold, checkpointer, shared);
@@ -264,38 +272,36 @@ impl App {
 
 /// Opens the checkpoints; what cannot be opened is set aside, because the log rebuilds it.
 fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, StartError> {
-    match RedbState::open(path) {
+    match Redb::open(path, FOLD_VERSION.into()) {
         Ok(engine) => Ok(Box::new(engine)),
-        Err(error) => {
-            warn!(%error, file = %path.display(), "checkpoints are damaged; rebuilding them from the log");
-            let again = std::fs::remove_file(path).map_err(Into::into).and_then(|()| RedbState::open(path));
-            let again = again.map_err(|error| StartError::Folder {
-                path: path.to_owned(),
-                source: std::io::Error::other(error.to_string()),
-            });
-            Ok(Box::new(again?))
+        Err(error) if error.rebuilds() => {
+            warn!(%error, "checkpoints are of no use");
+            std::fs::remove_file(path).map_err(|source| StartError::Folder { path: path.to_owned(), source })?;
+            Ok(Box::new(Redb::open(path, FOLD_VERSION.into())?))
         }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// The head and the fold as of the log's end: from their checkpoints, else from the log's first record.
-fn restore(engine: &dyn StateEngine, log: &Log<Disk>, root: &str) -> Result<(Head, Fold), StoreError> {
-    let mut head = Head::load(root, engine).unwrap_or_else(|error| {
+fn restore(engine: &dyn StateEngine, log: &Log<Disk>, grammar: &Grammar) -> Result<(Head, Fold), StoreError> {
+    let mut head = Head::load(grammar, engine).unwrap_or_else(|error| {
         warn!(%error, "folding the log from its start");
-        Head::new(root)
+        Head::new(grammar)
     });
-    head.replay(&mut log.reader(head.applied().next()))?;
-    let fold = load_fold(engine, root).unwrap_or_else(|error| {
+    let findings = head.replay(&mut log.reader(head.applied().next()))?;
+    findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
+    let fold = load_fold(engine, grammar).unwrap_or_else(|error| {
         warn!(error, "folding the log from its start");
-        Fold::new(root)
+        Fold::new(grammar.clone())
     });
     Ok((head, fold))
 }
 
-fn load_fold(engine: &dyn StateEngine, root: &str) -> Result<Fold, String> {
-    let rows = engine.all(Table::Halo).map_err(|error| error.to_string())?;
+fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
+    let rows = engine.rows(Table::Halo).map_err(|error| error.to_string())?;
     let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-    Fold::load(root, rows).map_err(|error| error.to_string())
+    Fold::load(grammar.clone(), rows).map_err(|error| error.to_string())
 }
 
 /// What every start writes: the start itself, and the fold's configuration when it is not the one in force.
@@ -313,6 +319,22 @@ fn thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, StartError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(StartError::Thread)
+}
+
+/// What tells this log from any other that may carry the same gateway's name: made once per data folder.
+fn identity(folder: &Path) -> Result<String, StartError> {
+    let path = folder.join(IDENTITY_FILE);
+    let failed = |source| StartError::Folder { path: path.clone(), source };
+    match std::fs::read_to_string(&path) {
+        Ok(identity) if !identity.trim().is_empty() => return Ok(identity.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let identity = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
+    let mut file = std::fs::File::create(&path).map_err(failed)?;
+    file.write_all(identity.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(identity)
 }
 
 /// Resolves with the name of the signal that asks this process to stop.

@@ -141,7 +141,12 @@ impl Config {
             tree = parse(&path.display().to_string(), &text)?;
         }
         for (name, value) in environment_keys(environment) {
-            overlay(&mut tree, &name.to_lowercase().replace("__", "."), &value, &format!("variable {ENV_PREFIX}{name}"))?;
+            overlay(
+                &mut tree,
+                &name.to_lowercase().replace("__", "."),
+                &value,
+                &format!("variable {ENV_PREFIX}{name}"),
+            )?;
         }
         for set in sets {
             let (key, value) = set.split_once('=').ok_or_else(|| ConfigError::Syntax {
@@ -180,7 +185,7 @@ impl Config {
                 }
             }
         }
-        if let Err(error) = ingest::assign::validate(&self.assignments()) {
+        if let Err(error) = ingest::assign::check(&self.assignments()) {
             return invalid("assignment", error.to_string());
         }
         Ok(())
@@ -237,7 +242,7 @@ fn overlay(tree: &mut toml::Table, key: &str, value: &str, origin: &str) -> Resu
     };
     let mut levels: Vec<&str> = key.split('.').collect();
     let last = levels.pop().unwrap_or_default();
-    let mut at = tree;
+    let mut at = &mut *tree;
     for level in levels {
         let entry = at.entry(level).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         at = entry.as_table_mut().ok_or_else(|| ConfigError::Syntax {
@@ -335,7 +340,9 @@ mod tests {
 
     #[test]
     fn two_assignments_of_one_device_at_one_time_are_refused() {
-        let error = load("[[assignment]]\ndevice = \"c\"\nsubject = \"a\"\n\n[[assignment]]\ndevice = \"c\"\nsubject = \"b\"\n");
+        let error = load(
+            "[[assignment]]\ndevice = \"c\"\nsubject = \"a\"\n\n[[assignment]]\ndevice = \"c\"\nsubject = \"b\"\n",
+        );
         let error = error.expect_err("overlap").to_string();
         assert!(error.contains('a') && error.contains('b') && error.contains("assignment"), "{error}");
     }

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use firmware_sim::fleet::{Broker, Fleet, FleetConfig, FleetHandle};
-use firmware_sim::ledger::{Entry, FrameKey, LedgerConfig, Summary};
+use firmware_sim::{Broker, Entry, Fleet, FleetConfig, FleetHandle, FrameKey, LedgerConfig, Summary};
 use halo_proto::topic::Filter;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
@@ -142,7 +141,11 @@ fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
         options.seed,
         folder.display()
     );
-    println!("An integrator would type:\n\n    mosquitto_sub -h {} -p {} -t '{halos}' -v\n", address.ip(), address.port());
+    println!(
+        "An integrator would type:\n\n    mosquitto_sub -h {} -p {} -t '{halos}' -v\n",
+        address.ip(),
+        address.port()
+    );
     match options.duration {
         Some(duration) => println!("It ends after {duration:?}; Ctrl-C ends it now.\n"),
         None => println!("Ctrl-C ends it.\n"),

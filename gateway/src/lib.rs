@@ -17,3 +17,8 @@ pub mod ingest;
 pub mod store;
 pub mod halo;
 pub mod forward;
+pub mod config;
+pub mod app;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod cli;

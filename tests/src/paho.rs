@@ -42,11 +42,8 @@ impl Subscriber {
     /// When the process cannot be started or is refused.
     pub fn start(gateway: SocketAddr, filter: &str, version: u8) -> Result<Self> {
         let arguments = [gateway.ip().to_string(), gateway.port().to_string(), filter.to_owned(), version.to_string()];
-        let mut process = Command::new("python3")
-            .args(["-c", PROGRAM])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut process =
+            Command::new("python3").args(["-c", PROGRAM]).args(arguments).stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
         let mut subscriber = Self { process, lines: BufReader::new(stdout).lines() };
         match subscriber.line()?.as_str() {

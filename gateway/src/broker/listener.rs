@@ -61,13 +61,19 @@ pub enum BindError {
 /// # Errors
 /// By variant; each says the way out.
 pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    if !addr.ip().is_loopback() {
-        return Err(BindError::NotLoopback { addr });
-    }
+    check_loopback(addr)?;
     TcpListener::bind(addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { addr },
         _ => BindError::Io { addr, error },
     })
+}
+
+/// Whether [`bind`] would take this address, as far as can be told without trying.
+///
+/// # Errors
+/// [`BindError::NotLoopback`].
+pub fn check_loopback(addr: SocketAddr) -> Result<(), BindError> {
+    if addr.ip().is_loopback() { Ok(()) } else { Err(BindError::NotLoopback { addr }) }
 }
 
 /// The MQTT front: serves listeners until it is told to stop.

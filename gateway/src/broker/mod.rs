@@ -35,7 +35,7 @@ mod topic;
 
 pub use codec::Version;
 pub use config::{Config, OutOfRange};
-pub use listener::{BindError, Broker, bind};
+pub use listener::{BindError, Broker, bind, check_loopback};
 pub use local::{LocalSubscriber, TooSlow};
 pub use message::Message;
 pub use receipt::Receipt;

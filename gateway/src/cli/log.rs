@@ -1,19 +1,19 @@
 //! `halo-gateway log`: what stands in the log of a data folder. Reads only; the gateway may be running.
 
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
 use super::Failure;
-use crate::record::{Body, Offset, Record};
+use crate::record::{Body, Format, Frame, Offset, Record};
 use crate::store::fs::Disk;
-use crate::store::{LOG_FOLDER, Reader};
-
-/// Bytes of log read at a time.
-const READ_BYTES: usize = 1 << 20;
+use crate::store::{self, Dumped, LOG_FOLDER};
 
 /// What to do with the log.
 #[derive(Subcommand)]
@@ -58,5 +58,160 @@ fn log_folder(folder: &Folder) -> Result<PathBuf, Failure> {
     if log.is_dir() {
         return Ok(log);
     }
-    Err(format!("{} holds no log: wanted a gateway's data folder, with a folder {LOG_FOLDER:?} in it", folder.data_dir.display()).into())
+    Err(format!(
+        "{} holds no log: wanted a gateway's data folder, with a folder {LOG_FOLDER:?} in it",
+        folder.data_dir.display()
+    )
+    .into())
+}
+
+fn verify(folder: &Folder) -> Result<ExitCode, Failure> {
+    let log = log_folder(folder)?;
+    let shows_progress = io::stderr().is_terminal();
+    let verified = store::verify(&Disk, &log, |progress| {
+        if shows_progress {
+            eprint!("\r{} of {} MB", progress.done >> 20, progress.total >> 20);
+        }
+    })?;
+    if shows_progress {
+        eprintln!();
+    }
+    for finding in &verified.findings {
+        if folder.json {
+            println!(
+                "{}",
+                json!({"finding": finding.to_string(), "segment": finding.segment, "from": finding.bytes.start, "until": finding.bytes.end})
+            );
+        } else {
+            println!("{finding}");
+        }
+    }
+    let (segments, records, findings) = (verified.segments, verified.records, verified.findings.len());
+    if folder.json {
+        println!(
+            "{}",
+            json!({"segments": segments, "records": records, "bytes": verified.bytes, "findings": findings})
+        );
+    } else {
+        println!("{segments} segments, {records} records, {} bytes: {findings} findings", verified.bytes);
+    }
+    Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn dump(folder: &Folder, from: Offset, device: Option<&str>) -> Result<ExitCode, Failure> {
+    let log = log_folder(folder)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
+    store::dump(&Disk, &log, from..=Offset(u64::MAX), |dumped| {
+        written = match dumped {
+            Dumped::Record(record) if device.is_none_or(|device| is_about(&record, device)) => {
+                line(&record, folder.json, &mut out)
+            }
+            Dumped::Record(_) => Ok(()),
+            Dumped::Finding(finding) if folder.json => {
+                writeln!(out, "{}", json!({"kind": "finding", "what": finding.to_string()}))
+            }
+            Dumped::Finding(finding) => writeln!(out, "! {finding}"),
+        };
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    match written.and_then(|()| out.flush()) {
+        // Whoever reads has seen enough, as with `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        result => result.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+    }
+}
+
+fn is_about(record: &Record, device: &str) -> bool {
+    describe(&record.body).1["device"] == device
+}
+
+fn line(record: &Record, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+    let (kind, mut fields) = describe(&record.body);
+    let time =
+        Timestamp::from_millisecond(record.stamp.wall_ms).map_or_else(|_| "-".to_owned(), |time| format!("{time:.3}"));
+    if as_json {
+        let common = [
+            ("kind", json!(kind)),
+            ("offset", json!(record.offset.0)),
+            ("epoch", json!(record.epoch.0)),
+            ("time", json!(time)),
+            ("mono_ms", json!(record.stamp.mono_ms)),
+            ("cause", json!(record.cause.map(|cause| cause.0))),
+        ];
+        fields.extend(common.map(|(key, value)| (key.to_owned(), value)));
+        return writeln!(out, "{}", Value::Object(fields));
+    }
+    write!(out, "{:>8}  {time}  {kind:<11}", record.offset.0)?;
+    if let Some(cause) = record.cause {
+        write!(out, " because of {cause}")?;
+    }
+    for (key, value) in &fields {
+        match value {
+            Value::String(text) => write!(out, " {key} {text}")?,
+            other => write!(out, " {key} {other}")?,
+        }
+    }
+    writeln!(out)
+}
+
+/// The kind's name and what it says.
+fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
+    let (kind, fields) = match body {
+        Body::Frame(frame) => ("frame", frame_fields(frame)),
+        Body::Retained(retained) => {
+            let device = retained.topic.split('/').rev().nth(1);
+            (
+                "retained",
+                json!({"topic": *retained.topic, "device": device, "publisher": *retained.publisher, "qos": retained.qos, "payload": hex(&retained.payload)}),
+            )
+        }
+        Body::Tick => ("tick", json!({})),
+        Body::Start(start) => ("start", json!({"version": start.version})),
+        Body::WallJump(jump) => ("wall-jump", json!({"by_ms": jump.by_ms})),
+        Body::Config(config) => (
+            "config",
+            json!({"hash": config.hash, "assignments": config.assignments.len(), "silent_after_ms": config.silent_after_ms}),
+        ),
+        Body::Connected(presence) => ("connected", json!({"device": *presence.device, "subject": *presence.subject})),
+        Body::Gone(presence) => ("gone", json!({"device": *presence.device, "subject": *presence.subject})),
+        Body::Quarantine(it) => {
+            ("quarantine", json!({"device": *it.device, "subject": *it.subject, "reason": it.reason}))
+        }
+        Body::Gap(gap) => (
+            "gap",
+            json!({"device": *gap.device, "subject": *gap.subject, "boot": gap.boot, "first": gap.first, "last": gap.last}),
+        ),
+        Body::Duplicates(it) => {
+            ("duplicates", json!({"device": *it.device, "subject": *it.subject, "count": it.count}))
+        }
+        Body::Conflict(it) => (
+            "conflict",
+            json!({"device": *it.device, "subject": *it.subject, "boot": it.identity.boot, "seq": it.identity.seq}),
+        ),
+        Body::Cursor(cursor) => ("cursor", json!({"consumer": *cursor.consumer, "confirmed": cursor.confirmed.0})),
+    };
+    let Value::Object(fields) = fields else { return (kind, Map::new()) };
+    (kind, fields)
+}
+
+fn frame_fields(frame: &Frame) -> Value {
+    let format = match frame.format {
+        Format::Tf1 => "tf1",
+        Format::Json => "json",
+        Format::Senml => "senml",
+        Format::Unknown => "unknown",
+    };
+    json!({
+        "device": *frame.device, "subject": *frame.subject, "publisher": *frame.publisher, "format": format,
+        "boot": frame.identity.map(|identity| identity.boot), "seq": frame.identity.map(|identity| identity.seq),
+        "qos": frame.qos, "offset_ms": frame.clock.offset_ms, "payload": hex(&frame.payload),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
 }

@@ -8,13 +8,12 @@ mod log;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App};
-use crate::config::{Config, parse_duration};
+use crate::config::Config;
 
 /// What a command ends with when it fails; shown once, at the top.
 type Failure = Box<dyn std::error::Error>;
@@ -122,7 +121,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
 
 fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     let config = settings.load()?;
-    crate::broker::loopback_only(config.gateway.mqtt)?;
+    crate::broker::check_loopback(config.gateway.mqtt)?;
     println!(
         "configuration is valid: gateway {} on {}, data in {}, {} assignments",
         config.gateway.id,
@@ -149,9 +148,4 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-/// Clap's value parser for `20s`, `5m`, `1h 30m`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text)
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use crate::record::Name;
 
 /// Least time between two halos of one subject, milliseconds (design: "due at once when the last is ≥ 1 s old").
-pub const PERIOD_MS: u64 = 1_000;
+pub(super) const PERIOD_MS: u64 = 1_000;
 
 /// Conflates changes per subject. Times are monotonic milliseconds.
 #[derive(Debug, Default)]
-pub struct Due {
+pub(super) struct Due {
     /// When the last one went out.
     sent: HashMap<Name, u64>,
     queue: BTreeSet<(u64, Name)>,
@@ -18,7 +18,7 @@ pub struct Due {
 
 impl Due {
     /// The subject's halo changed.
-    pub fn touch(&mut self, subject: &Name, now_ms: u64) {
+    pub(super) fn touch(&mut self, subject: &Name, now_ms: u64) {
         if self.queued.contains_key(subject) {
             return;
         }
@@ -28,7 +28,7 @@ impl Due {
     }
 
     /// The next subject whose halo is due, taken as sent now.
-    pub fn take(&mut self, now_ms: u64) -> Option<Name> {
+    pub(super) fn take(&mut self, now_ms: u64) -> Option<Name> {
         if self.next()? > now_ms {
             return None;
         }
@@ -39,7 +39,7 @@ impl Due {
     }
 
     /// When the next halo is due.
-    pub fn next(&self) -> Option<u64> {
+    pub(super) fn next(&self) -> Option<u64> {
         self.queue.first().map(|(due, _)| *due)
     }
 }

@@ -3,11 +3,18 @@
 //! Here and only here is JSON written: `halo/1`, `readings/1` and `health/1`, each with a JSON Schema in
 //! `gateway/schema`. Rendering is pure: the same subject, record or figures give the same bytes, keys always in the
 //! same order, numbers in the shortest form that reads back as the same double, times in RFC 3339 with milliseconds.
+//!
+//! The [`river`] is the one thread that follows the log: it folds each durable record and lets out what came of it.
+//! `readings` go out once per frame, in log order; `halos` conflated to the newest per subject, at most one a second.
+//! Nothing here waits for a subscriber, and nothing but numbers flows back up.
 
 mod json;
 pub mod halo_json;
 pub mod readings_json;
 pub mod health_json;
+mod due;
+pub(crate) mod owned;
+pub mod river;
 
 #[cfg(test)]
 mod tests;

@@ -11,12 +11,13 @@ use halo_proto::topic::{Grammar, Topic};
 use tracing::{error, warn};
 
 use super::due::Due;
-use super::health_json::{self, Health, HealthState};
+use super::halo_json::halo_json;
+use super::health_json::{Health, State, health_json};
 use super::owned::{Call, Rendered};
-use super::{halo_json, readings_json};
+use super::readings_json::{Lane, readings_json};
 use crate::broker::{Router, matches};
 use crate::clock::Clock;
-use crate::halo::{Fold, Subject};
+use crate::halo::{Fold, Subject, Tally};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Offset, Record};
@@ -54,6 +55,8 @@ pub struct Shared {
     pub grammar: Grammar,
     /// This gateway's id.
     pub gateway_id: String,
+    /// What message ids begin with: the same for as long as the log lives, and no other log's.
+    pub log_id: String,
     /// The last offset folded, for whoever asks.
     pub folded: Arc<AtomicU64>,
 }
@@ -66,9 +69,11 @@ pub struct River<F: Fs> {
     shared: Shared,
     due: Due,
     topic: String,
+    tally: Tally,
     /// Records up to here were durable before this start: the gate never counted them.
     uncounted: Offset,
-    health: HealthState,
+    unreadable: bool,
+    health: State,
     health_due_ms: u64,
     checkpoint: Schedule,
 }
@@ -84,9 +89,23 @@ impl<F: Fs> River<F> {
     /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on.
     pub fn new(reader: Reader<F>, fold: Fold, checkpoints: Checkpointer, shared: Shared) -> Self {
         let uncounted = reader.durable().offset();
-        let (due, topic, checkpoint) = (Due::default(), String::new(), Schedule::default());
-        let (health, health_due_ms) = (HealthState::Starting, 0);
-        Self { reader, fold, checkpoints, shared, due, topic, uncounted, health, health_due_ms, checkpoint }
+        let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
+        let (health, health_due_ms) = (State::Starting, 0);
+        let unreadable = false;
+        Self {
+            reader,
+            fold,
+            checkpoints,
+            shared,
+            due,
+            topic,
+            tally,
+            uncounted,
+            unreadable,
+            health,
+            health_due_ms,
+            checkpoint,
+        }
     }
 
     /// Folds what was durable at the start; nothing is forwarded, those readings went out in an earlier life.
@@ -111,7 +130,7 @@ impl<F: Fs> River<F> {
     /// Runs until [`Call::Stop`].
     pub(crate) fn run(mut self, calls: &Receiver<Call>) {
         self.checkpoint.due_ms = self.now_ms() + CHECKPOINT_PERIOD_MS;
-        self.set_health(HealthState::Ready);
+        self.set_health(State::Ready);
         let mut going = true;
         while going {
             match calls.recv_timeout(self.wait()) {
@@ -153,11 +172,13 @@ impl<F: Fs> River<F> {
         let batch = match self.reader.next(BATCH_BYTES) {
             Ok(batch) => batch,
             Err(error) => {
-                error!(%error, "the log cannot be read; trying again");
-                self.set_health(HealthState::Degraded);
+                if !std::mem::replace(&mut self.unreadable, true) {
+                    error!(%error, "the log cannot be read; trying again");
+                }
                 return false;
             }
         };
+        self.unreadable = false;
         batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
         let now_ms = self.now_ms();
         for record in &batch.records {
@@ -193,7 +214,7 @@ impl<F: Fs> River<F> {
                 continue;
             }
             let Some(subject) = self.fold.subject(&name) else { continue };
-            let payload = Bytes::from(halo_json::render(subject));
+            let payload = halo_json(subject, &mut self.tally);
             publish(&self.shared.router, &self.topic, payload, true);
             self.shared.metrics.forward_halos_total.add(1);
         }
@@ -206,8 +227,9 @@ impl<F: Fs> River<F> {
             Call::Matching(filter, reply) => drop(reply.send(self.matching(&filter))),
             Call::Stopping(reply) => {
                 self.flow();
-                self.set_health(HealthState::Stopping);
-                drop(reply.send(()));
+                self.set_health(State::Stopping);
+                // Whoever asked may have given up waiting.
+                reply.send(()).unwrap_or_default();
             }
             Call::Stop => return false,
         }
@@ -218,20 +240,20 @@ impl<F: Fs> River<F> {
     fn matching(&mut self, filter: &str) -> Rendered {
         let grammar = &self.shared.grammar;
         let mut rendered = Rendered::new();
-        let mut offer = |topic: Topic<'_>, render: &dyn Fn() -> Vec<u8>| {
-            let topic = grammar.display(topic).to_string();
-            if matches(filter, &topic) {
-                rendered.push((topic.into(), Bytes::from(render())));
-            }
-        };
         for subject in self.fold.subjects() {
-            offer(Topic::Halo { subject: subject.name() }, &|| halo_json::render(subject));
+            let topic = grammar.display(Topic::Halo { subject: subject.name() }).to_string();
+            if matches(filter, &topic) {
+                rendered.push((topic.into(), halo_json(subject, &mut self.tally)));
+            }
         }
-        offer(Topic::Health { gateway: &self.shared.gateway_id }, &|| self.health_payload());
+        let topic = grammar.display(Topic::Health { gateway: &self.shared.gateway_id }).to_string();
+        if matches(filter, &topic) {
+            rendered.push((topic.into(), self.health_payload()));
+        }
         rendered
     }
 
-    fn set_health(&mut self, state: HealthState) {
+    fn set_health(&mut self, state: State) {
         if self.health != state {
             self.health = state;
             self.health_due_ms = 0;
@@ -240,9 +262,8 @@ impl<F: Fs> River<F> {
     }
 
     fn look_after_health(&mut self) {
-        if self.health != HealthState::Stopping && self.health != HealthState::Starting {
-            let well = self.shared.gate.is_open() && !self.shared.gate.has_failed() && self.checkpoints.is_healthy();
-            let state = if well { HealthState::Ready } else { HealthState::Degraded };
+        if self.health != State::Stopping && self.health != State::Starting {
+            let state = if self.ailments().is_empty() { State::Ready } else { State::Degraded };
             if self.health != state {
                 (self.health, self.health_due_ms) = (state, 0);
             }
@@ -254,24 +275,35 @@ impl<F: Fs> River<F> {
         self.health_due_ms = now_ms + HEALTH_PERIOD_MS;
         write_topic(&mut self.topic, &self.shared.grammar, Topic::Health { gateway: &self.shared.gateway_id });
         if self.shared.router.wants(&self.topic) {
-            publish(&self.shared.router, &self.topic, Bytes::from(self.health_payload()), true);
+            publish(&self.shared.router, &self.topic, self.health_payload(), true);
         }
     }
 
-    fn health_payload(&self) -> Vec<u8> {
+    /// What is wrong, for a human.
+    fn ailments(&self) -> Vec<String> {
+        let gate = &self.shared.gate;
+        let known = [
+            (gate.has_failed(), "the log cannot be written: nothing is acknowledged until a restart"),
+            (!gate.is_open(), "more waits for the disk or the fold than is allowed: sockets are not read"),
+            (!self.checkpoints.is_healthy(), "checkpoints cannot be written: the next start takes longer"),
+            (self.unreadable, "the log cannot be read: halos stand still"),
+        ];
+        known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned()).collect()
+    }
+
+    fn health_payload(&self) -> Bytes {
         let metrics = &self.shared.metrics;
-        health_json::render(&Health {
+        health_json(&Health {
             gateway: &self.shared.gateway_id,
+            version: env!("CARGO_PKG_VERSION"),
             state: self.health,
-            time_ms: self.shared.clock.now().wall_ms,
+            reasons: &self.ailments(),
+            time_ms: Some(self.shared.clock.now().wall_ms),
             durable: self.reader.durable().offset(),
             folded: self.fold.applied(),
-            unfolded_bytes: self.shared.gate.unfolded(),
+            lag_bytes: self.shared.gate.unfolded(),
             subjects: self.fold.subjects_len() as u64,
-            connections: metrics.broker_connections_total.get() - metrics.broker_closed_total.get(),
-            frames: metrics.ingest_frames_total.get(),
-            duplicates: metrics.ingest_duplicates_total.get(),
-            quarantined: metrics.ingest_quarantined_total.get(),
+            connections: metrics.broker_connections_total.get().saturating_sub(metrics.broker_closed_total.get()),
         })
     }
 
@@ -314,8 +346,8 @@ fn publish_readings(shared: &Shared, topic: &mut String, record: &Record, frame:
     if !shared.router.wants(topic) {
         return;
     }
-    let payload = readings_json::render(&shared.gateway_id, record, frame, readings);
-    publish(&shared.router, topic, Bytes::from(payload), false);
+    let payload = readings_json(&shared.log_id, record.offset, frame, readings, Lane::Live);
+    publish(&shared.router, topic, payload, false);
     shared.metrics.forward_readings_total.add(1);
 }
 
@@ -331,6 +363,6 @@ fn publish(router: &Router, topic: &str, payload: Bytes, retain: bool) {
 }
 
 /// One subject's halo as it would be published now; for the demo and for tests.
-pub fn render_halo(subject: &Subject) -> Vec<u8> {
-    halo_json::render(subject)
+pub fn render_halo(subject: &Subject) -> Bytes {
+    halo_json(subject, &mut Tally::default())
 }

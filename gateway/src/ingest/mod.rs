@@ -44,6 +44,7 @@ mod owed;
 mod live;
 mod publish;
 mod machine;
+pub mod policy;
 
 pub use checkpoint::{LoadError, Row};
 pub use live::Live;

@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn a_client_may_not_publish_in_the_gateways_name() {
-        for topic in ["halo/v1/halos/anna", "halo/v1/readings/anna/w1", "halo/v1/gateway/gw/health", "halo/v1/sparks/a/r"] {
+        for topic in
+            ["halo/v1/halos/anna", "halo/v1/readings/anna/w1", "halo/v1/gateway/gw/health", "halo/v1/sparks/a/r"]
+        {
             assert_eq!(publish(topic), Err(NOT_AUTHORIZED), "{topic}");
         }
     }

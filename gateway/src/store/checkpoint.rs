@@ -13,6 +13,9 @@ use crate::store::state::{Change, StateEngine};
 /// Checkpoints that may wait or be under way; a stage whose checkpoint does not fit keeps its rows dirty and tries later.
 const WAITING_MAX: usize = 2;
 
+/// How often a stage that ends looks whether its last checkpoint is written.
+const WRITE_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Hands checkpoints to the thread that writes them.
 #[derive(Clone)]
 pub struct Checkpointer {
@@ -49,6 +52,13 @@ impl Checkpointer {
             return false;
         }
         self.queue.send(rows()).is_ok()
+    }
+
+    /// Waits until everything handed over is written or has failed.
+    pub fn wait(&self) {
+        while self.state.waiting.load(Ordering::Acquire) > 0 {
+            std::thread::park_timeout(WRITE_PAUSE);
+        }
     }
 
     /// Whether the last checkpoint could be written.

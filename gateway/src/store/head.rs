@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ingest::Ingest;
+use halo_proto::topic::Grammar;
+
+use crate::ingest::{Ingest, LoadError, Settings};
 use crate::record::{Body, FoldConfig, GatewayTime, Name, Offset, Record, Retained};
 use crate::store::fs::Fs;
-use crate::store::state::{Change, Rows, StateEngine, Table};
-use crate::store::{Reader, StoreError};
+use crate::store::state::{Change, StateEngine, StateError, Table};
+use crate::store::{Finding, Reader, StoreError};
 
 /// Bytes of log read at a time while replaying.
 const REPLAY_BYTES: usize = 4 << 20;
@@ -54,16 +56,16 @@ pub enum HeadError {
     },
     /// The engine says so.
     #[error(transparent)]
-    Engine(#[from] crate::store::state::StateError),
+    Engine(#[from] StateError),
     /// Ingest says so.
-    #[error("{0}")]
-    Ingest(String),
+    #[error(transparent)]
+    Ingest(#[from] LoadError),
 }
 
 /// The head's state.
 pub struct Head {
     pub(crate) ingest: Ingest,
-    root: String,
+    grammar: Grammar,
     retained: BTreeMap<Name, Kept>,
     retained_dirty: BTreeSet<Name>,
     cursors: BTreeMap<Name, Offset>,
@@ -74,11 +76,11 @@ pub struct Head {
 }
 
 impl Head {
-    /// Knows nothing; telemetry and births are recognised under `root`.
-    pub fn new(root: &str) -> Self {
+    /// Knows nothing; births are recognised by `grammar`.
+    pub fn new(grammar: &Grammar) -> Self {
         Self {
-            ingest: Ingest::new(root),
-            root: root.to_owned(),
+            ingest: Ingest::new(settings(grammar)),
+            grammar: grammar.clone(),
             retained: BTreeMap::new(),
             retained_dirty: BTreeSet::new(),
             cursors: BTreeMap::new(),
@@ -93,8 +95,8 @@ impl Head {
     ///
     /// # Errors
     /// [`HeadError`]: start from [`Head::new`] and replay the whole log.
-    pub fn load(root: &str, engine: &dyn StateEngine) -> Result<Self, HeadError> {
-        let mut head = Self::new(root);
+    pub fn load(grammar: &Grammar, engine: &dyn StateEngine) -> Result<Self, HeadError> {
+        let mut head = Self::new(grammar);
         let Some(row) = engine.get(Table::Meta, HEAD_KEY)? else { return Ok(head) };
         let common: Common = decode(Table::Meta, HEAD_KEY, &row)?;
         if common.version != HEAD_VERSION {
@@ -103,25 +105,28 @@ impl Head {
         (head.applied, head.stamp, head.config) = (common.applied, common.stamp, common.config);
         head.retained = rows(engine, Table::Retained)?;
         head.cursors = rows(engine, Table::Cursor)?;
-        head.ingest = Ingest::load(root, engine.all(Table::Ingest)?).map_err(|error| HeadError::Ingest(error.to_string()))?;
+        head.ingest = Ingest::load(settings(grammar), engine.rows(Table::Ingest)?)?;
         Ok(head)
     }
 
     /// Forgets everything, because more was folded than became durable.
     pub(crate) fn reset(&mut self) {
-        *self = Self::new(&self.root);
+        let live = std::mem::replace(self, Self::new(&self.grammar)).ingest.into_live();
+        self.ingest.resume(live);
     }
 
-    /// Folds what `reader` still has.
+    /// Folds what `reader` still has; what it had to skip.
     ///
     /// # Errors
     /// [`StoreError::Io`] when the log cannot be read.
-    pub fn replay<F: Fs>(&mut self, reader: &mut Reader<F>) -> Result<(), StoreError> {
+    pub fn replay<F: Fs>(&mut self, reader: &mut Reader<F>) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = Vec::new();
         loop {
             let batch = reader.next(REPLAY_BYTES)?;
             if batch.is_empty() {
-                return Ok(());
+                return Ok(findings);
             }
+            findings.extend(batch.findings);
             batch.records.iter().for_each(|record| self.apply(record));
         }
     }
@@ -197,18 +202,26 @@ impl Head {
     }
 }
 
+fn settings(grammar: &Grammar) -> Settings {
+    Settings { grammar: grammar.clone(), ..Settings::default() }
+}
+
 fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).expect("writing owned state to memory cannot fail")
 }
 
 fn decode<'a, T: Deserialize<'a>>(table: Table, key: &[u8], value: &'a [u8]) -> Result<T, HeadError> {
-    postcard::from_bytes(value).map_err(|_| HeadError::Row { table, row: String::from_utf8_lossy(key).into_owned() })
+    postcard::from_bytes(value).map_err(|_| unreadable(table, key))
+}
+
+fn unreadable(table: Table, key: &[u8]) -> HeadError {
+    HeadError::Row { table, row: String::from_utf8_lossy(key).into_owned() }
 }
 
 fn rows<T: for<'a> Deserialize<'a>>(engine: &dyn StateEngine, table: Table) -> Result<BTreeMap<Name, T>, HeadError> {
-    let rows: Rows = engine.all(table)?;
+    let rows = engine.rows(table)?;
     let named = rows.iter().map(|(key, value)| {
-        let name = std::str::from_utf8(key).map_err(|_| decode::<()>(table, key, &[0xFF]).unwrap_err())?;
+        let name = std::str::from_utf8(key).map_err(|_| unreadable(table, key))?;
         Ok((Name::from(name), decode(table, key, value)?))
     });
     named.collect()

@@ -109,14 +109,15 @@ impl Sink for Inlet {
         }
         let bytes = inbound.payload.len() + inbound.topic.len();
         let Inbound { session, client_id, principal, topic, payload, qos, retain, will, arrival, receipt } = inbound;
-        let publish = Publish { device, topic, publisher: principal, channel, payload, qos, arrival, session };
+        let publish =
+            Publish { device, topic, publisher: principal, channel, payload, qos, arrival, session: session.0 };
         // Counted first: the owner may settle it before this thread goes on.
         self.gate.entered(bytes);
         match self.queue.try_send(Submission::Publish(publish, receipt)) {
             Ok(()) => Ok(Disposition::Logged),
             Err(TrySendError::Full(Submission::Publish(publish, receipt))) => {
                 self.gate.settled(bytes as u64);
-                let Publish { topic, publisher: principal, payload, qos, arrival, session, .. } = publish;
+                let Publish { topic, publisher: principal, payload, qos, arrival, .. } = publish;
                 Err(Inbound { session, client_id, principal, topic, payload, qos, retain, will, arrival, receipt })
             }
             // The dropped receipt says `Lost`: the connection closes without an acknowledgement.

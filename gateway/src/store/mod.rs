@@ -18,6 +18,12 @@
 pub mod format;
 pub mod fs;
 pub mod state;
+pub mod gate;
+pub mod checkpoint;
+pub mod head;
+pub mod inlet;
+pub mod owner;
+mod config;
 mod codec;
 mod durable;
 mod error;
@@ -33,6 +39,7 @@ mod segment;
 mod verify;
 mod walk;
 
+pub use config::{Config, LOG_FOLDER};
 pub use durable::Durable;
 pub use error::{Damage, Finding, StoreError};
 pub use footer::{Footer, FrameRange, Place, Summary, tag};

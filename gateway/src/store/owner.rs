@@ -33,7 +33,7 @@ const PACKET_TOO_LARGE: u8 = 0x95;
 
 /// What one turn of the owner ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// Go on.
     Next,
     /// Somebody asked it to stop; everything submitted before is durable and settled.
@@ -97,22 +97,32 @@ impl<F: Fs> Owner<F> {
         self.commit()
     }
 
-    /// Turns until told to stop or the log fails.
-    pub fn run(mut self, inbox: &Receiver<Submission>) -> Turn {
-        let turn = loop {
+    /// Turns until told to stop or the log fails, then writes everything down and seals the log.
+    pub(crate) fn run(mut self, inbox: &Receiver<Submission>) -> Turn {
+        loop {
             match self.turn(inbox, IDLE_WAIT) {
                 Turn::Next => {}
-                end => break end,
+                Turn::Failed => return Turn::Failed,
+                Turn::Stop => break,
             }
-        };
-        self.checkpoint(true);
-        self.log.close();
+        }
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.wait();
+        }
+        self.checkpoint();
+        let closed = self.log.close();
         (self.wake)();
-        turn
+        match closed {
+            Ok(_) => Turn::Stop,
+            Err(error) => {
+                warn!(%error, "the log's last segment is not sealed; the next start reads it to its end");
+                Turn::Stop
+            }
+        }
     }
 
     /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group.
-    pub fn turn(&mut self, inbox: &Receiver<Submission>, wait: Duration) -> Turn {
+    pub(crate) fn turn(&mut self, inbox: &Receiver<Submission>, wait: Duration) -> Turn {
         let mut stop = false;
         let mut bytes = 0;
         let mut next = match inbox.recv_timeout(wait) {
@@ -148,9 +158,8 @@ impl<F: Fs> Owner<F> {
         match submission {
             Submission::Publish(publish, receipt) => self.admit(&publish, receipt, stamp),
             Submission::SessionEnded(session) => {
-                for body in self.head.ingest.session_ended(session) {
-                    self.append(body.into(), stamp)?;
-                }
+                // Its devices' departures are owed from now on, see `append_owed`.
+                self.head.ingest.session_ended(session.0);
                 Ok(())
             }
             Submission::Append(draft, done) => {
@@ -163,8 +172,11 @@ impl<F: Fs> Owner<F> {
     }
 
     fn admit(&mut self, publish: &Publish, receipt: Receipt, stamp: GatewayTime) -> Result<(), StoreError> {
-        let bodies = match self.head.ingest.admit(publish) {
-            Admission::Store(bodies) => bodies,
+        if let Some(connected) = self.head.ingest.connect(publish) {
+            self.append(connected.into(), stamp)?;
+        }
+        let body = match self.head.ingest.admit(publish) {
+            Admission::Store(body) => body,
             Admission::Duplicate => {
                 // The original stands in this group or before it: the group's commit covers both.
                 self.metrics.ingest_duplicates_total.add(1);
@@ -176,17 +188,13 @@ impl<F: Fs> Owner<F> {
                 return Ok(());
             }
         };
-        for body in bodies {
-            match self.append(body.into(), stamp) {
-                Ok(_) => {}
-                Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
-                    receipt.settle(Outcome::Refused(PACKET_TOO_LARGE));
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+        match self.append(body.into(), stamp) {
+            Ok(_) => self.waiting.push(Waiting::Receipt(receipt)),
+            Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
+                receipt.settle(Outcome::Refused(PACKET_TOO_LARGE));
             }
+            Err(error) => return Err(error),
         }
-        self.waiting.push(Waiting::Receipt(receipt));
         Ok(())
     }
 
@@ -199,7 +207,7 @@ impl<F: Fs> Owner<F> {
         self.commit()?;
         if stamp.mono_ms >= self.checkpoint_due_ms {
             self.checkpoint_due_ms = stamp.mono_ms + CHECKPOINT_PERIOD_MS;
-            self.checkpoint(false);
+            self.checkpoint();
         }
         Ok(())
     }
@@ -234,7 +242,6 @@ impl<F: Fs> Owner<F> {
             Body::Quarantine(_) => self.metrics.ingest_quarantined_total.add(1),
             _ => {}
         }
-        self.metrics.store_records_total.add(1);
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -246,8 +253,6 @@ impl<F: Fs> Owner<F> {
                 self.gate.folded(bytes);
                 return Err(error);
             }
-            self.metrics.store_syncs_total.add(1);
-            self.metrics.store_bytes_total.add(bytes);
         }
         for waiting in self.waiting.drain(..) {
             match waiting {
@@ -262,12 +267,10 @@ impl<F: Fs> Owner<F> {
         Ok(())
     }
 
-    /// Hands the dirty rows of the head's state over; what does not fit now stays dirty. `wait`: until it fits.
-    fn checkpoint(&mut self, wait: bool) {
-        let Some(checkpoints) = &self.checkpoints else { return };
+    /// Hands the dirty rows of the head's state over; without a place for them they stay dirty until the next time.
+    fn checkpoint(&mut self) {
         let head = &mut self.head;
-        if !checkpoints.offer(|| head.changes()) && wait {
-            checkpoints.wait();
+        if let Some(checkpoints) = &self.checkpoints {
             checkpoints.offer(|| head.changes());
         }
     }
@@ -276,16 +279,15 @@ impl<F: Fs> Owner<F> {
     /// goes back to what is durable, and the log goes on in a new segment if the disk lets it.
     fn failed(&mut self, error: &StoreError) -> Turn {
         error!(%error, "commit failed; nothing of it is acknowledged");
-        self.metrics.store_failures_total.add(1);
         self.waiting.clear();
         self.group_bytes = 0;
-        let recovered = self.log.recover_from_failure().and_then(|()| self.reload());
+        let recovered = self.log.recover_from_failure().and_then(|_| self.reload());
         if let Err(error) = recovered {
             error!(%error, "the log cannot be written any more; restart the gateway when the disk is well again");
             self.gate.fail();
             return Turn::Failed;
         }
-        warn!(durable = self.log.durable_offset().0, "the log goes on in a new segment");
+        warn!(durable = self.log.durable().0, "the log goes on in a new segment");
         Turn::Next
     }
 
@@ -293,7 +295,8 @@ impl<F: Fs> Owner<F> {
     fn reload(&mut self) -> Result<(), StoreError> {
         self.head.reset();
         let mut reader = self.log.reader(self.head.applied().next());
-        self.head.replay(&mut reader)
+        // Damage was reported when it was first read.
+        self.head.replay(&mut reader).map(drop)
     }
 }
 

@@ -31,7 +31,11 @@ impl Gateway {
     /// Starts it with a configuration file, on any port.
     pub(crate) fn start_with(config: &Path, data: &Path) -> Self {
         let mut command = binary();
-        command.args(["--log", "warn", "run", "--mqtt", "127.0.0.1:0", "--config"]).arg(config).arg("--data-dir").arg(data);
+        command
+            .args(["--log", "warn", "run", "--mqtt", "127.0.0.1:0", "--config"])
+            .arg(config)
+            .arg("--data-dir")
+            .arg(data);
         Self::spawn(command)
     }
 

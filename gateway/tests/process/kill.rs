@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use firmware_sim::{Broker, Cast, Entry, Fleet, FleetConfig, FleetHandle, FrameKey, Kind, LedgerConfig, Speed};
 use halo_gateway::forward::river::render_halo;
-use halo_gateway::halo::Fold;
+use halo_gateway::halo::{FOLD_VERSION, Fold};
 use halo_gateway::record::{Body, Offset};
 use halo_gateway::store::fs::Disk;
-use halo_gateway::store::state::{RedbState, StateEngine, Table};
+use halo_gateway::store::state::{Redb, StateEngine, Table};
 use halo_gateway::store::{LOG_FOLDER, Reader};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -152,8 +152,8 @@ fn acknowledged_frames_are_in_the_dump(data: &Path, ledger: &BTreeMap<FrameKey, 
 
 /// The state as restored from checkpoint and tail equals the state folded from the first record.
 fn checkpoint_and_replay_agree(data: &Path) {
-    let engine = RedbState::open(&data.join("state.redb")).expect("the checkpoints open");
-    let rows = engine.all(Table::Halo).expect("readable");
+    let engine = Redb::open(&data.join("state.redb"), FOLD_VERSION.into()).expect("the checkpoints open");
+    let rows = engine.rows(Table::Halo).expect("readable");
     let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
     let mut restored = Fold::load(ROOT, rows).expect("loadable");
     assert!(restored.applied() > Offset(0), "a checkpoint was written");

@@ -74,7 +74,8 @@ fn a_retained_message_survives_a_kill() {
 fn an_assignment_gives_the_halo_to_its_subject() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("gateway.toml");
-    std::fs::write(&config, "[[assignment]]\ndevice = \"my-watch\"\nsubject = \"anna\"\nkind = \"person\"\n").expect("written");
+    std::fs::write(&config, "[[assignment]]\ndevice = \"my-watch\"\nsubject = \"anna\"\nkind = \"person\"\n")
+        .expect("written");
     let data = folder.path().join("data");
     let gateway = Gateway::start_with(&config, &data);
     runtime().block_on(async {
