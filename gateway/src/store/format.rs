@@ -43,7 +43,8 @@
 //! is known; the header says only that it is not below the floor. A record of kind [`kind::NAMES`] carries the offset of the record after it and takes none.
 //!
 //! **Durable mark** of a group: everything in that segment below that position was synced when the group was written.
-//! In a segment's first group it names the end of the segment before; what stands there beyond it is not part of the log.
+//! In a segment's first group it names the end of the log before; what stands beyond it in earlier segments is not part of
+//! the log.
 //!
 //! **Head and rest.** The head of a body is always clear: numbers and names. The rest may one day be sealed under `key`,
 //! with the nonce (start epoch, offset); both crcs are over what stands on disk.
