@@ -85,9 +85,9 @@ const TRAILER_MAGIC: [u8; 8] = *b"HALOEND\0";
 const GROUP_MAGIC: [u8; 4] = *b"HGRP";
 const FOOTER_MAGIC: [u8; 4] = *b"HFTR";
 
-const _: () = assert!(HEADER_COPY as usize >= HEADER_LEN && FIRST_ITEM % 8 == 0);
-const _: () = assert!(GROUP_LEN % 8 == 0 && RECORD_LEN % 8 == 0 && FOOTER_LEN % 8 == 0);
-const _: () = assert!(SECTION_LEN % 8 == 0 && TRAILER_LEN % 8 == 0);
+const _: () = assert!(HEADER_COPY as usize >= HEADER_LEN && FIRST_ITEM.is_multiple_of(8));
+const _: () = assert!(GROUP_LEN.is_multiple_of(8) && RECORD_LEN.is_multiple_of(8) && FOOTER_LEN.is_multiple_of(8));
+const _: () = assert!(SECTION_LEN.is_multiple_of(8) && TRAILER_LEN.is_multiple_of(8));
 // A magic can never be read as the length of a plausible record, so the first word tells items apart.
 const _: () = assert!(u32::from_le_bytes(GROUP_MAGIC) as usize > BODY_MAX);
 const _: () = assert!(u32::from_le_bytes(FOOTER_MAGIC) as usize > BODY_MAX);
