@@ -66,7 +66,7 @@ impl World {
     /// From one start to the next: open, check, write, and an end of some kind.
     fn life(&mut self) -> Checked {
         self.plan_fault();
-        let opened = Log::open(self.fs.clone(), dir(), options(self.rng.next()));
+        let opened = Log::open(self.fs.clone(), dir(), options(self.rng.draw()));
         match opened {
             Ok((mut log, recovered)) => {
                 self.say(|| format!("open: {recovered:?}"));
@@ -115,6 +115,10 @@ impl World {
                 Err(error) => {
                     self.say(|| format!("commit of {} records: {error}", pushed.len()));
                     self.maybe.extend(pushed);
+                    if self.rng.one_in(3) {
+                        self.say(|| "the process gives up".into());
+                        return Ok(());
+                    }
                     match log.recover_from_failure() {
                         Ok(findings) => unexpected(&findings)?,
                         Err(error) => {
@@ -137,7 +141,7 @@ impl World {
         let mut pushed = Vec::new();
         for _ in 0..1 + self.rng.below(4) {
             let body = body(&mut self.rng);
-            let stamp = GatewayTime { wall_ms: self.rng.next().cast_signed() >> 20, mono_ms: self.rng.below(1 << 40) };
+            let stamp = GatewayTime { wall_ms: self.rng.draw().cast_signed() >> 20, mono_ms: self.rng.below(1 << 40) };
             let cause = self.rng.one_in(4).then_some(Offset(1 + self.rng.below(100)));
             let draft = Draft { cause, body };
             match log.push(&draft, stamp) {
@@ -218,7 +222,7 @@ fn body(rng: &mut Rng) -> Body {
     match rng.below(8) {
         0 => Body::Tick,
         1 => Body::Cursor(Cursor { consumer: name(rng), confirmed: Offset(rng.below(1000)) }),
-        2 => Body::Gap(Gap { device: name(rng), subject: name(rng), boot: 1, first: rng.next() as u32, last: 9 }),
+        2 => Body::Gap(Gap { device: name(rng), subject: name(rng), boot: 1, first: rng.draw() as u32, last: 9 }),
         3 => {
             Body::Retained(Retained { topic: name(rng), publisher: name(rng), qos: 1, arrival, payload: payload(rng) })
         }
@@ -226,7 +230,7 @@ fn body(rng: &mut Rng) -> Body {
             device: name(rng),
             publisher: name(rng),
             subject: name(rng),
-            identity: (!rng.one_in(4)).then(|| Identity { boot: 1, seq: rng.next() as u32 }),
+            identity: (!rng.one_in(4)).then(|| Identity { boot: 1, seq: rng.draw() as u32 }),
             format: Format::Tf1,
             arrival,
             qos: 1,
@@ -239,7 +243,7 @@ fn body(rng: &mut Rng) -> Body {
 fn payload(rng: &mut Rng) -> Bytes {
     let max = if rng.one_in(8) { 400 } else { 60 };
     let len = rng.below(max);
-    (0..len.div_ceil(8)).flat_map(|_| rng.next().to_le_bytes()).take(len as usize).collect()
+    (0..len.div_ceil(8)).flat_map(|_| rng.draw().to_le_bytes()).take(len as usize).collect()
 }
 
 fn worlds(base: u64, cuts: u64) -> Checked {

@@ -1,5 +1,6 @@
 //! The log's folder as readers see it: which segments there are, where each begins and ends, how far it is durable.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -116,10 +117,15 @@ pub(crate) fn probe_all<F: Fs>(fs: &F, dir: &Path, write: bool) -> Result<Vec<Pr
     numbers.into_iter().map(|number| Probe::new(fs, dir, number, write)).collect()
 }
 
-/// Where the first group of a later segment says that this one ends.
+/// Where the first group of a later segment says that this one ends. Its mark is the end of the log at that time, so a
+/// segment between the marked one and it holds nothing, whatever a failed commit left there.
 pub(crate) fn named_end<F: Fs>(probe: &Probe<F>, later: &[Probe<F>]) -> Option<u64> {
     let group = later.iter().find_map(|later| later.first_group)?;
-    (group.mark.segment == probe.number).then_some(group.mark.position)
+    match group.mark.segment.cmp(&probe.number) {
+        Ordering::Less => Some(FIRST_ITEM),
+        Ordering::Equal => Some(group.mark.position),
+        Ordering::Greater => None,
+    }
 }
 
 /// Where a segment's items end: by a later segment's word, by its footer, or by scanning it.

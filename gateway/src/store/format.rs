@@ -43,7 +43,8 @@
 //! is known; the header says only that it is not below the floor. A record of kind [`kind::NAMES`] carries the offset of the record after it and takes none.
 //!
 //! **Durable mark** of a group: everything in that segment below that position was synced when the group was written.
-//! In a segment's first group it names the end of the segment before; what stands there beyond it is not part of the log.
+//! In a segment's first group it names the end of the log before; what stands beyond it in earlier segments is not part of
+//! the log.
 //!
 //! **Head and rest.** The head of a body is always clear: numbers and names. The rest may one day be sealed under `key`,
 //! with the nonce (start epoch, offset); both crcs are over what stands on disk.
@@ -84,9 +85,9 @@ const TRAILER_MAGIC: [u8; 8] = *b"HALOEND\0";
 const GROUP_MAGIC: [u8; 4] = *b"HGRP";
 const FOOTER_MAGIC: [u8; 4] = *b"HFTR";
 
-const _: () = assert!(HEADER_COPY as usize >= HEADER_LEN && FIRST_ITEM % 8 == 0);
-const _: () = assert!(GROUP_LEN % 8 == 0 && RECORD_LEN % 8 == 0 && FOOTER_LEN % 8 == 0);
-const _: () = assert!(SECTION_LEN % 8 == 0 && TRAILER_LEN % 8 == 0);
+const _: () = assert!(HEADER_COPY as usize >= HEADER_LEN && FIRST_ITEM.is_multiple_of(8));
+const _: () = assert!(GROUP_LEN.is_multiple_of(8) && RECORD_LEN.is_multiple_of(8) && FOOTER_LEN.is_multiple_of(8));
+const _: () = assert!(SECTION_LEN.is_multiple_of(8) && TRAILER_LEN.is_multiple_of(8));
 // A magic can never be read as the length of a plausible record, so the first word tells items apart.
 const _: () = assert!(u32::from_le_bytes(GROUP_MAGIC) as usize > BODY_MAX);
 const _: () = assert!(u32::from_le_bytes(FOOTER_MAGIC) as usize > BODY_MAX);

@@ -133,8 +133,8 @@ impl<F: Fs> Thread<F> {
 impl<F: Fs> Drop for Thread<F> {
     fn drop(&mut self) {
         self.jobs = None;
-        // A prepared segment that nobody took stays as an empty file; the next start removes it.
-        let _ = self.prepared.get_mut().map(|prepared| prepared.try_recv());
+        // The thread ends its jobs and never waits for us: there is room for the one segment that nobody will take. That
+        // stays as an empty file, which the next start removes.
         if let Some(handle) = self.handle.take() {
             // A panic of the thread has been printed; closing goes on.
             handle.join().ok();

@@ -202,12 +202,14 @@ impl<F: Fs> Log<F> {
         let (footer, numbers, findings) = self.verify_active().map_err(StoreError::io("verify segment", &path))?;
         let prepared = self.prepared()?;
         let header = self.active.header;
-        if self.active.tail > FIRST_ITEM {
-            // A fresh handle: the old one carries the failure.
-            let file = self.folder.fs.open(&path).map_err(StoreError::io("open segment", &path))?;
+        // A fresh handle: the old one carries the failure.
+        let file = self.folder.fs.open(&path).map_err(StoreError::io("open segment", &path))?;
+        let cut = if self.active.tail > FIRST_ITEM {
             segment::seal(&file, header.seed(), self.active.tail, &footer, &numbers)
-                .map_err(StoreError::io("seal segment", &path))?;
-        }
+        } else {
+            file.set_len(FIRST_ITEM).and_then(|()| file.sync_data())
+        };
+        cut.map_err(StoreError::io("cut segment", &path))?;
         self.begin_segment(prepared);
         self.poisoned = false;
         Ok(findings)

@@ -111,6 +111,10 @@ impl Recovery {
                 Some(end) => end,
                 None => end(probe, &header, None)?.end,
             };
+            if end <= FIRST_ITEM {
+                self.note_empty(probe);
+                continue;
+            }
             self.entries.push(Entry { header, first, end: Some(end) });
         }
         let Some((probe, header)) = trusted.last().and_then(|probe| Some((probe, probe.header?))) else {

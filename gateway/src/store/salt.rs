@@ -2,22 +2,24 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use super::fs::mem::Rng;
+
 /// A source of salts.
 pub(crate) enum Salts {
     System,
-    Seeded(u64),
+    Seeded(Rng),
 }
 
 impl Salts {
     pub(crate) fn new(seed: Option<u64>) -> Self {
-        seed.map_or(Self::System, Self::Seeded)
+        seed.map_or(Self::System, |seed| Self::Seeded(Rng(seed)))
     }
 
     /// The next salt. The system's come from the keys that std draws from the operating system for its hash maps.
     pub(crate) fn next(&mut self) -> u64 {
         match self {
             Self::System => RandomState::new().build_hasher().finish(),
-            Self::Seeded(state) => super::fs::mem::Rng::next_of(state),
+            Self::Seeded(rng) => rng.draw(),
         }
     }
 }

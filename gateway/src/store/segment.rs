@@ -174,8 +174,9 @@ pub(crate) fn find_end<F: FsFile>(file: &F, header: &Header, known: Option<u64>)
             }
             Scanned::Record { at, body, .. } => {
                 valid = at.end;
+                // A record behind the last whole group belongs to one whose header was torn away.
                 if let Some(group) = groups.last_mut() {
-                    group.whole &= body.is_some();
+                    group.whole &= body.is_some() || at.start >= group.end;
                 }
             }
             Scanned::Damage(range) => {

@@ -18,13 +18,9 @@ pub struct Rng(pub u64);
 
 impl Rng {
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
-        Self::next_of(&mut self.0)
-    }
-
-    pub(crate) fn next_of(state: &mut u64) -> u64 {
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = *state;
+    pub fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
@@ -32,7 +28,7 @@ impl Rng {
 
     /// A number below `n`; 0 when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.next().checked_rem(n).unwrap_or(0)
+        self.draw().checked_rem(n).unwrap_or(0)
     }
 
     /// True once in `n` times.
@@ -170,7 +166,7 @@ impl MemFs {
 
     /// Overwrites bytes of a file, in memory and on the medium; false when the file has no such bytes.
     pub fn zero(&self, path: &Path, from: u64, len: u64) -> bool {
-        (from..from + len).fold(false, |any, at| self.change(path, at, |byte| *byte = 0) || any)
+        (from..from + len).filter(|at| self.change(path, *at, |byte| *byte = 0)).count() > 0
     }
 
     /// The file's bytes as reads show them.
