@@ -259,9 +259,7 @@ fn read_column(
         return Ok(());
     }
     if !bits.bit()? {
-        column.fill(Some(0));
-        let count = column.len();
-        return series::read(bits, coding, count, column.iter_mut().flatten(), trace);
+        return series::read(bits, coding, column.len(), column.iter_mut(), trace);
     }
     let mut present = 0;
     for slot in column.iter_mut() {

@@ -34,6 +34,7 @@ pub(crate) mod tag {
     pub(crate) const TIME_SYNC: u8 = 0x40;
     pub(crate) const EVENT: u8 = 0x41;
     pub(crate) const TEXT: u8 = 0x42;
+    pub(crate) const FREE: u8 = 0x43;
     pub(crate) const CRITICAL: u8 = 0x80;
     pub(crate) const MAC8: u8 = 0xC0;
     pub(crate) const ED25519: u8 = 0xC1;
@@ -117,7 +118,7 @@ impl MacKind {
     }
 
     /// Bytes it takes.
-    pub const fn len(self) -> usize {
+    pub const fn code_len(self) -> usize {
         match self {
             Self::Mac8 => 8,
             Self::Mac16 => 16,
@@ -320,10 +321,10 @@ fn take_item(bytes: &[u8], at: usize) -> Result<(Item<'_>, usize), FrameError> {
             let text = struct_at_front::<Text<'_>>(body).filter(|text| text.val.len() <= TEXT_LEN_MAX);
             Item::Text(text.ok_or(malformed)?)
         }
-        ..tag::CRITICAL => Item::Unknown { tag, body },
-        _ => {
+        tag::FREE..tag::CRITICAL => Item::Unknown { tag, body },
+        tag::CRITICAL.. => {
             let kind = MacKind::of_tag(tag).ok_or(FrameError::Critical { tag })?;
-            if body.len() != kind.len() {
+            if body.len() != kind.code_len() {
                 return Err(malformed);
             }
             Item::Mac(Mac { kind, code: body, covered: bytes.get(..at).unwrap_or_default() })

@@ -247,7 +247,7 @@ pub struct Rows<'d> {
 
 impl<'d> Rows<'d> {
     /// The columns in schema order; each has a slot per row, `None` = null.
-    pub fn columns(&self) -> impl ExactSizeIterator<Item = &'d [Option<i64>]> {
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = &'d [Option<i64>]> + use<'d> {
         self.values.chunks_exact(self.times.len().max(1))
     }
 }

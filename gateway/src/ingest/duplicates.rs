@@ -24,7 +24,9 @@ pub(super) enum Before {
     Same,
     /// Stored with other bytes.
     Other,
-    /// Not on any page: never stored, or too long ago to compare.
+    /// Its page is kept and does not have it: never stored.
+    Never,
+    /// Its page is not kept: never stored, or too long ago to compare.
     Unknown,
 }
 
@@ -53,9 +55,10 @@ pub(super) struct Page {
 impl Payloads {
     /// What is known of a sequence.
     pub(super) fn before(&self, seq: u32, crc: u32) -> Before {
-        match self.page(seq / PAGE_SEQUENCES).and_then(|page| page.crc(seq)) {
-            Some(stored) if stored == crc => Before::Same,
-            Some(_) => Before::Other,
+        match self.page(seq / PAGE_SEQUENCES).map(|page| page.crc(seq)) {
+            Some(Some(stored)) if stored == crc => Before::Same,
+            Some(Some(_)) => Before::Other,
+            Some(None) => Before::Never,
             None => Before::Unknown,
         }
     }
@@ -205,7 +208,7 @@ mod tests {
         payloads.store(5, 1);
         assert_eq!(payloads.before(5, 1), Before::Same);
         assert_eq!(payloads.before(5, 2), Before::Other);
-        assert_eq!(payloads.before(6, 1), Before::Unknown);
+        assert_eq!(payloads.before(6, 1), Before::Never);
         payloads.store(5, 2);
         assert_eq!(payloads.before(5, 2), Before::Same);
     }

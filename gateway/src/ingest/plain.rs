@@ -217,6 +217,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_the_registry_has_its_unit_and_range_in_the_steps_as_written() {
+        let signal = |json: &str| SignalRef::clone(&readings(json).unwrap().series[0].signal);
+        let heart_rate = signal(r#"{"heart_rate":72.5}"#);
+        assert_eq!((&*heart_rate.unit, heart_rate.metric), ("/min", Some(1)));
+        assert_eq!((heart_rate.den, heart_rate.min, heart_rate.max), (10, Some(200), Some(3000)));
+        // The registry counts 0..=255 steps of 100/255 %.
+        let throttle = signal(r#"{"throttle":50.25}"#);
+        assert_eq!((throttle.den, throttle.min, throttle.max), (100, Some(0), Some(10_000)));
+    }
+
+    #[test]
     fn time_may_be_seconds_milliseconds_or_text() {
         let at = |time: &str| values(&format!(r#"{{"x":1,"time":{time}}}"#))[0].3;
         assert_eq!(at("1276020076.001"), 1_276_020_076_001);

@@ -3,7 +3,7 @@
 //! A schema id never changes its meaning. A birth that gives a known id other groups is refused, and frames of that id
 //! are set aside until a birth repeats the first meaning: wrong values are worse than late ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use halo_proto::birth::{Birth, BirthError};
@@ -25,7 +25,7 @@ const SCHEMAS_MAX: usize = 8;
 #[serde(into = "Saved", try_from = "Saved")]
 pub struct Schemas {
     grammar: Grammar,
-    devices: BTreeMap<Name, Births>,
+    devices: HashMap<Name, Births>,
     /// Equal groups share one layout: a fleet has few kinds of device.
     layouts: BTreeMap<(u32, Vec<u8>), Arc<Layout>>,
 }
@@ -101,7 +101,7 @@ static REGISTRY: LazyLock<Vec<Arc<Layout>>> = LazyLock::new(|| {
 impl Schemas {
     /// The registry alone; births are recognised by this topic grammar.
     pub fn new(grammar: Grammar) -> Self {
-        Self { grammar, devices: BTreeMap::new(), layouts: BTreeMap::new() }
+        Self { grammar, devices: HashMap::new(), layouts: BTreeMap::new() }
     }
 
     /// Learns from a birth; every other record changes nothing. Apply each record once, in offset order.
@@ -146,11 +146,6 @@ impl Schemas {
     /// A device's checkpoint.
     pub(super) fn saved(&self, device: &str) -> Option<&SavedBirths> {
         self.devices.get(device).map(|births| &births.saved)
-    }
-
-    /// Devices with births.
-    pub(super) fn devices(&self) -> impl Iterator<Item = &Name> {
-        self.devices.keys()
     }
 
     /// Puts back a device's checkpoint.
@@ -253,7 +248,9 @@ fn signal(column: &halo_proto::schema::Column) -> SignalRef {
 impl From<Schemas> for Saved {
     fn from(schemas: Schemas) -> Self {
         let devices = schemas.devices.iter().map(|(device, births)| (device.to_string(), births.saved.clone()));
-        Self { root: schemas.grammar.root().to_owned(), devices: devices.collect() }
+        // Equal books, equal bytes.
+        let devices = devices.collect::<BTreeMap<_, _>>().into_iter().collect();
+        Self { root: schemas.grammar.root().to_owned(), devices }
     }
 }
 

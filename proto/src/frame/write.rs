@@ -98,7 +98,7 @@ impl<'b> FrameWriter<'b> {
     /// # Errors
     /// `Full`; `Shape` when `code` has not the scheme's length.
     pub fn finish_with_mac(mut self, kind: MacKind, code: &[u8]) -> Result<&'b [u8], EncodeError> {
-        if code.len() != kind.len() {
+        if code.len() != kind.code_len() {
             return Err(EncodeError::Shape);
         }
         self.len = put_raw(self.out, self.len, kind.tag(), code)?;

@@ -8,22 +8,22 @@ use halo_proto::frame::{Event, Frame, FrameWriter, Item, Text};
 use halo_proto::schema::{Column, Decoded, Group, Schema, decode_into};
 
 /// Bytes from hexadecimal digits; white space is skipped.
-pub fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
 /// A column without a name, of no particular signal.
-pub fn column(bias: i64, k0: u8) -> Column {
+pub(crate) fn column(bias: i64, k0: u8) -> Column {
     Column { metric: 1, num: 1, den: 1, bias, k0, name: None }
 }
 
-pub fn group(clock: Clock, columns: &[(i64, u8)]) -> Group {
+pub(crate) fn group(clock: Clock, columns: &[(i64, u8)]) -> Group {
     Group { clock, columns: columns.iter().map(|&(bias, k0)| column(bias, k0)).collect() }
 }
 
 /// The schema of the four short goldens.
-pub fn golden_schema() -> Schema {
+pub(crate) fn golden_schema() -> Schema {
     let groups = vec![
         group(Clock::Regular { dt_ms: 1000 }, &[(70, 4)]),
         group(Clock::Interval, &[(800, 7)]),
@@ -34,7 +34,7 @@ pub fn golden_schema() -> Schema {
 }
 
 /// Encodes what `frame` says again, item by item: with its own plans, or with the encoder's.
-pub fn rebuild(frame: &Frame<'_>, schema: &Schema, own_plans: bool) -> Vec<u8> {
+pub(crate) fn rebuild(frame: &Frame<'_>, schema: &Schema, own_plans: bool) -> Vec<u8> {
     let mut out = vec![0; 61_440];
     let header = frame.header();
     let mut writer = FrameWriter::new(&mut out, &header).unwrap();
@@ -74,7 +74,7 @@ pub fn rebuild(frame: &Frame<'_>, schema: &Schema, own_plans: bool) -> Vec<u8> {
 }
 
 /// A golden's values, encoded with its plans, are its bytes; encoded freely, they are no longer and decode equal.
-pub fn same_as_golden(bytes: &[u8], schema: &Schema) {
+pub(crate) fn same_as_golden(bytes: &[u8], schema: &Schema) {
     let frame = Frame::new_checked(bytes).unwrap();
     assert_eq!(rebuild(&frame, schema, true), bytes, "with the golden's plans");
     let free = rebuild(&frame, schema, false);
@@ -86,7 +86,7 @@ pub fn same_as_golden(bytes: &[u8], schema: &Schema) {
 }
 
 /// A file of the sample data; `None` (loudly) where it is absent, except in CI.
-pub fn sample_data(path: &str) -> Option<PathBuf> {
+pub(crate) fn sample_data(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("HALO_DATA")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")), PathBuf::from);
     let file = root.join(path);
@@ -96,4 +96,10 @@ pub fn sample_data(path: &str) -> Option<PathBuf> {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is absent", file.display());
     println!("SKIP: {} is absent; set HALO_DATA to check against it", file.display());
     None
+}
+
+/// The fuzz target's body: any bytes give `Ok` or an error, within the value budget, and what decodes encodes to the same
+/// content again.
+pub(crate) fn arbitrary_bytes(bytes: &[u8]) {
+    include!("../../fuzz/body.rs")
 }

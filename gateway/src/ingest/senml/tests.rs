@@ -142,6 +142,13 @@ fn what_would_merge_silently_is_refused() {
 }
 
 #[test]
+fn a_signal_of_the_registry_keeps_its_unit() {
+    assert_eq!(names(r#"[{"n":"heart_rate","v":72,"u":"beat/min"}]"#), [("heart_rate".into(), "/min".into())]);
+    assert_eq!(names(r#"[{"n":"heart_rate","v":72}]"#), [("heart_rate".into(), "/min".into())]);
+    assert_eq!(error(r#"[{"n":"speed","v":10,"u":"m/s"}]"#), r#"signal speed came in unit "m/s", wanted "km/h""#);
+}
+
+#[test]
 fn texts_truths_and_blobs_have_their_places() {
     let json = r#"[{"bn":"d:","n":"label","vs":"Hall"},{"n":"open","vb":true},{"n":"blob","vd":"aGk"}]"#;
     let out = readings(json).unwrap();

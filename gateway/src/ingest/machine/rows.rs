@@ -1,0 +1,87 @@
+//! The machine's state to checkpoint rows and back.
+
+use std::collections::BTreeSet;
+
+use super::Ingest;
+use crate::ingest::assign::Assignments;
+use crate::ingest::checkpoint::{self, Key, LoadError, Row, Rows};
+use crate::ingest::device::Device;
+use crate::ingest::publish::Settings;
+use crate::record::Name;
+
+/// What changed since the last checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    pub(super) devices: Vec<Name>,
+    pub(super) births: BTreeSet<Name>,
+    pub(super) config: bool,
+    pub(super) owed: bool,
+    pub(super) anchor: bool,
+}
+
+impl Ingest {
+    /// Rows that changed since the last call, for a checkpoint at the last applied record.
+    pub fn dirty_rows(&mut self) -> Vec<Row> {
+        let mut rows = Rows::default();
+        let dirty = std::mem::take(&mut self.dirty);
+        for name in dirty.devices {
+            if let Some(device) = self.devices.get_mut(&name) {
+                device.save(&name, &mut rows);
+            }
+        }
+        for name in dirty.births {
+            if let Some(births) = self.schemas.saved(&name) {
+                rows.put(Key::Births { device: &name }, births);
+            }
+        }
+        if dirty.config {
+            rows.put(Key::Config, &self.config);
+        }
+        if dirty.owed {
+            rows.put(Key::Owed, &self.owed);
+        }
+        if dirty.anchor {
+            rows.put(Key::Anchor, &self.anchor_ms);
+        }
+        rows.into_vec()
+    }
+
+    /// The state as checkpointed; then apply every record after it.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the first row that cannot be used; start from [`Ingest::new`] and the whole log instead.
+    pub fn load<K, V>(settings: Settings, rows: impl IntoIterator<Item = (K, V)>) -> Result<Self, LoadError>
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let mut ingest = Self::new(settings);
+        for (key, value) in rows {
+            ingest.load_row(key.as_ref(), value.as_ref())?;
+        }
+        Ok(ingest)
+    }
+
+    fn load_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
+        match Key::parse(key)? {
+            Key::Device { device } => self.device(device).restore_core(checkpoint::value(key, value)?),
+            Key::Page { device, boot, .. } => self.device(device).restore_page(boot, checkpoint::value(key, value)?),
+            Key::Points { device, .. } => self.device(device).restore_points(checkpoint::value(key, value)?),
+            Key::Births { device } => {
+                let births = checkpoint::value(key, value)?;
+                self.schemas.restore(device, births).map_err(|why| checkpoint::error(key, why.to_string()))?;
+            }
+            Key::Config => {
+                self.config = checkpoint::value(key, value)?;
+                self.assignments = Assignments::new(&self.config);
+            }
+            Key::Owed => self.owed = checkpoint::value(key, value)?,
+            Key::Anchor => self.anchor_ms = checkpoint::value(key, value)?,
+        }
+        Ok(())
+    }
+
+    fn device(&mut self, name: &str) -> &mut Device {
+        self.devices.entry(name.into()).or_default()
+    }
+}

@@ -1,0 +1,550 @@
+use std::collections::BTreeMap;
+
+use halo_proto::birth::Head;
+use halo_proto::chunk::{Clock, Times};
+use halo_proto::frame::Header;
+use halo_proto::schema::{Column, FrameBuilder, Group, Schema};
+use proptest::prelude::*;
+
+use super::*;
+use crate::ingest::checkpoint::Row;
+use crate::record::{Assignment, Offset, Start, StartEpoch, SubjectKind};
+
+const WALL_MS: i64 = 1_800_000_000_000;
+
+fn at(mono_ms: u64) -> GatewayTime {
+    GatewayTime { wall_ms: WALL_MS + mono_ms as i64, mono_ms }
+}
+
+/// The rows of a checkpoint.
+type Store = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A log and its owner, as small as they can be.
+struct Owner {
+    ingest: Ingest,
+    records: Vec<Record>,
+    rows: Store,
+    now: GatewayTime,
+}
+
+impl Owner {
+    fn new() -> Self {
+        let mut owner =
+            Self { ingest: Ingest::new(Settings::default()), records: Vec::new(), rows: BTreeMap::new(), now: at(0) };
+        owner.append(Body::Start(Start { version: "0.1.0".into() }).into());
+        owner
+    }
+
+    fn append(&mut self, draft: Draft) -> Offset {
+        let offset = Offset(self.records.len() as u64 + 1);
+        let record = Record {
+            offset,
+            epoch: StartEpoch(1),
+            stamp: self.now,
+            cause: draft.cause,
+            key: Default::default(),
+            body: draft.body,
+        };
+        self.ingest.apply(&record);
+        self.records.push(record);
+        offset
+    }
+
+    /// One publish on its own group; what became of it.
+    fn publish(&mut self, publish: &Publish) -> Admission {
+        self.now = publish.arrival;
+        if let Some(body) = self.ingest.connect(publish) {
+            self.append(body.into());
+        }
+        let admission = self.ingest.admit(publish);
+        if let Admission::Store(body) = admission.clone() {
+            self.append(body.into());
+        }
+        admission
+    }
+
+    fn decide(&mut self) -> Vec<Body> {
+        let drafts = self.ingest.owed(self.now);
+        let bodies = drafts.iter().map(|draft| draft.body.clone()).collect();
+        for draft in drafts {
+            self.append(draft);
+        }
+        assert_eq!(self.ingest.owed(self.now), [], "decided once is decided");
+        bodies
+    }
+
+    fn checkpoint(&mut self) {
+        merge(&mut self.rows, self.ingest.dirty_rows());
+    }
+}
+
+fn merge(store: &mut Store, rows: Vec<Row>) {
+    for (key, value) in rows {
+        match value {
+            Some(value) => drop(store.insert(key, value)),
+            None => drop(store.remove(&key)),
+        }
+    }
+}
+
+/// The state that a log, from a checkpoint or from nothing, leads to.
+fn replay(from: &Store, records: &[Record]) -> (Ingest, Store) {
+    let mut ingest = Ingest::load(Settings::default(), from).unwrap();
+    records.iter().for_each(|record| ingest.apply(record));
+    let mut rows = from.clone();
+    merge(&mut rows, ingest.dirty_rows());
+    (ingest, rows)
+}
+
+fn publish(device: &str, payload: impl Into<Bytes>, mono_ms: u64) -> Publish {
+    Publish {
+        device: device.into(),
+        topic: format!("halo/v1/d/{device}/t").into(),
+        publisher: device.into(),
+        channel: Channel::Telemetry,
+        payload: payload.into(),
+        qos: 1,
+        arrival: at(mono_ms),
+        session: 1,
+    }
+}
+
+fn birth(device: &str, payload: impl Into<Bytes>, mono_ms: u64) -> Publish {
+    let topic = format!("halo/v1/d/{device}/birth").into();
+    Publish { topic, channel: Channel::Birth, ..publish(device, payload, mono_ms) }
+}
+
+fn schema() -> Schema {
+    let column = Column { metric: 0x8000, num: 1, den: 10, bias: 70, k0: 4, name: Some("depth".into()) };
+    let group = Group { clock: Clock::Regular { dt_ms: 1000 }, columns: vec![column] };
+    Schema::hashed(vec![group]).unwrap()
+}
+
+fn birth_bytes(boot: u32, t0_ms: u64) -> Vec<u8> {
+    schema().birth_bytes(&Head { kind: 0, schema: 0, boot, t0_ms, sync: None, firmware: "1" }).unwrap()
+}
+
+/// Ten readings from `t0_ms` on.
+fn frame(boot: u32, seq: u32, t0_ms: u64, value: i64) -> Vec<u8> {
+    let schema = schema();
+    let mut builder = FrameBuilder::new();
+    builder.begin(&Header { schema: schema.id, boot, seq, t0_ms }).unwrap();
+    builder.chunk(&schema, 0, Times::From(t0_ms as i64), &[&[Some(value); 10]]).unwrap();
+    builder.finish()
+}
+
+fn stored(admission: &Admission) -> &Frame {
+    match admission {
+        Admission::Store(Body::Frame(frame)) => frame,
+        other => panic!("{other:?} where a frame record is wanted"),
+    }
+}
+
+fn reason(bodies: &[Body]) -> String {
+    match bodies {
+        [Body::Quarantine(quarantine)] => quarantine.reason.clone(),
+        other => panic!("{other:?} where a quarantine is wanted"),
+    }
+}
+
+#[test]
+fn a_frame_is_stored_with_all_a_late_reader_needs() {
+    let mut owner = Owner::new();
+    let assignment = Assignment {
+        device: "buoy-1".into(),
+        subject: "sea".into(),
+        kind: SubjectKind::Thing,
+        from_ms: Some(WALL_MS + 100_000),
+        until_ms: None,
+    };
+    owner.append(Body::Config(FoldConfig { assignments: vec![assignment], ..FoldConfig::default() }).into());
+    owner.publish(&birth("buoy-1", birth_bytes(7, 5_000), 80_040));
+    // Taken from 95 s to 104 s of gateway time, so begun before the assignment.
+    let before = owner.publish(&publish("buoy-1", frame(7, 41, 20_000, 72), 104_090));
+    let after = owner.publish(&publish("buoy-1", frame(7, 42, 26_000, 72), 110_060));
+    let (before, after) = (stored(&before), stored(&after));
+    assert_eq!(before.identity, Some(crate::record::Identity { boot: 7, seq: 41 }));
+    assert_eq!((before.format, before.qos), (Format::Tf1, 1));
+    assert_eq!(before.clock, ClockUse { offset_ms: WALL_MS + 75_040, source: ClockSource::Estimated });
+    assert_eq!((&*before.subject, &*after.subject), ("buoy-1", "sea"));
+    assert_eq!(owner.decide(), []);
+}
+
+#[test]
+fn a_repeat_is_a_duplicate_whichever_way_it_comes() {
+    let mut owner = Owner::new();
+    owner.publish(&birth("buoy-1", birth_bytes(7, 0), 0));
+    let first = publish("buoy-1", frame(7, 1, 1000, 72), 20_000);
+    stored(&owner.publish(&first));
+    assert_eq!(owner.publish(&first), Admission::Duplicate);
+    let again = Publish { session: 9, qos: 0, arrival: at(30_000), ..publish("buoy-1", frame(7, 1, 1000, 72), 0) };
+    assert_eq!(owner.publish(&again), Admission::Duplicate);
+    let other = Publish { device: "buoy-2".into(), ..first };
+    stored(&owner.publish(&other));
+}
+
+#[test]
+fn a_sequence_used_twice_is_stored_and_named_a_conflict() {
+    let mut owner = Owner::new();
+    owner.publish(&birth("buoy-1", birth_bytes(7, 0), 0));
+    owner.publish(&publish("buoy-1", frame(7, 1, 1000, 72), 20_000));
+    owner.decide();
+    let second = publish("buoy-1", frame(7, 1, 1000, 73), 21_000);
+    stored(&owner.publish(&second));
+    let cause = Offset(owner.records.len() as u64);
+    let drafts = owner.ingest.owed(owner.now);
+    assert_eq!(drafts[0].cause, Some(cause));
+    assert!(matches!(&drafts[0].body, Body::Conflict(conflict) if conflict.identity.seq == 1), "{drafts:?}");
+    assert_eq!(owner.decide().len(), 1);
+    assert_eq!(owner.publish(&second), Admission::Duplicate, "the newest bytes are the ones compared");
+}
+
+#[test]
+fn a_sequence_too_old_to_compare_is_stored_as_a_conflict_and_a_late_one_is_not() {
+    let mut owner = Owner::new();
+    owner.publish(&birth("buoy-1", birth_bytes(7, 0), 0));
+    let first = publish("buoy-1", frame(7, 0, 0, 72), 10_000);
+    owner.publish(&first);
+    for seq in 2..6000 {
+        owner.publish(&publish("buoy-1", frame(7, seq, u64::from(seq) * 1000, 72), 10_000 + u64::from(seq) * 1000));
+    }
+    owner.decide();
+    stored(&owner.publish(&Publish { arrival: owner.now, ..first }));
+    assert!(matches!(owner.decide()[..], [Body::Conflict(_)]));
+    stored(&owner.publish(&Publish { arrival: owner.now, ..publish("buoy-1", frame(7, 1, 1000, 72), 0) }));
+    assert_eq!(owner.decide(), [], "a hole filled late is what it was kept for");
+    assert_eq!(owner.ingest.sequences("buoy-1").unwrap().missing(), 0);
+}
+
+#[test]
+fn repeats_become_one_record_per_device_and_ten_seconds() {
+    let mut owner = Owner::new();
+    let json = |mono_ms| publish("pi", r#"{"x":1,"time":1800000000}"#, mono_ms);
+    owner.publish(&json(0));
+    for n in 0..7 {
+        assert_eq!(owner.publish(&json(1000 + n)), Admission::Duplicate);
+    }
+    assert_eq!(owner.ingest.due_ms(), Some(11_000));
+    owner.now = at(10_999);
+    assert_eq!(owner.decide(), []);
+    owner.now = at(11_000);
+    assert!(matches!(&owner.decide()[..], [Body::Duplicates(duplicates)] if duplicates.count == 7));
+    assert_eq!(owner.ingest.due_ms(), None);
+}
+
+#[test]
+fn whatever_cannot_be_understood_is_stored_and_set_aside_with_its_reason() {
+    let mut owner = Owner::new();
+    let mut quarantined = |payload: Vec<u8>| {
+        let admission = owner.publish(&publish("buoy-1", payload, 1000));
+        let format = stored(&admission).format;
+        (format, reason(&owner.decide()))
+    };
+    let (format, why) = quarantined(frame(7, 1, 0, 72));
+    assert!(format == Format::Tf1 && why.contains("neither in the registry nor in a birth"), "{why}");
+    assert!(quarantined(vec![0xf9, 0x80]).1.contains("header"));
+    assert!(quarantined(vec![0xfa, 1]).1.contains("birth topic"));
+    assert!(quarantined(vec![0xfb, 1]).1.contains("version byte 0xfb"));
+    assert!(quarantined(b"72".to_vec()).1.contains("0x37"));
+    assert!(quarantined(Vec::new()).1.contains("empty"));
+    assert!(quarantined(br#"{"x":1,}"#.to_vec()).1.contains("line 1 column 8"));
+    assert!(quarantined(b"{}".to_vec()).1.contains("no number"));
+    assert!(quarantined(vec![b'{'; 70_000]).1.contains("70000 bytes"));
+}
+
+#[test]
+fn after_a_crash_only_causes_without_a_decision_are_owed() {
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", "one", 0));
+    owner.decide();
+    owner.publish(&publish("pi", "two", 1));
+    let cause = Offset(owner.records.len() as u64);
+    let (mut recovered, _) = replay(&BTreeMap::new(), &owner.records);
+    let drafts = recovered.owed(at(2));
+    assert_eq!(drafts.iter().map(|draft| draft.cause).collect::<Vec<_>>(), [Some(cause)]);
+}
+
+#[test]
+fn a_decision_strikes_off_its_own_cause_only() {
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", "one", 0));
+    owner.publish(&publish("pi", "two", 1));
+    let drafts = owner.ingest.owed(owner.now);
+    owner.append(drafts[1].clone());
+    assert_eq!(owner.ingest.owed(owner.now), drafts[..1]);
+}
+
+#[test]
+fn a_lost_frame_becomes_a_gap_only_when_it_is_no_longer_waited_for() {
+    let mut owner = Owner::new();
+    owner.publish(&birth("buoy-1", birth_bytes(1, 0), 0));
+    for boot in 1..=8 {
+        owner.publish(&publish("buoy-1", frame(boot, 0, 0, 72), 10_000));
+        owner.publish(&publish("buoy-1", frame(boot, 3, 0, 72), 10_000));
+    }
+    assert_eq!(owner.decide(), []);
+    owner.publish(&publish("buoy-1", frame(9, 0, 0, 72), 20_000));
+    let cause = Offset(owner.records.len() as u64);
+    assert_eq!(owner.ingest.owed(owner.now)[0].cause, Some(cause));
+    assert!(matches!(&owner.decide()[..], [Body::Gap(gap)] if (gap.boot, gap.first, gap.last) == (1, 1, 2)));
+}
+
+#[test]
+fn a_device_is_connected_once_per_session_and_gone_with_its_last() {
+    let mut owner = Owner::new();
+    let on = |session, mono_ms| Publish { session, ..publish("pi", format!(r#"{{"x":{mono_ms}}}"#), mono_ms) };
+    assert!(matches!(owner.ingest.connect(&on(1, 0)), Some(Body::Connected(_))));
+    assert_eq!(owner.ingest.connect(&on(1, 1)), None);
+    assert!(owner.ingest.connect(&on(2, 2)).is_some());
+    owner.ingest.session_ended(1);
+    assert_eq!(owner.decide(), [], "taken over, not gone");
+    owner.ingest.session_ended(2);
+    assert!(matches!(&owner.decide()[..], [Body::Gone(presence)] if &*presence.device == "pi"));
+    let state = Publish { channel: Channel::State, ..on(3, 3) };
+    assert_eq!(owner.ingest.connect(&state), None, "a will is no sign of life");
+}
+
+#[test]
+fn a_device_that_is_back_before_its_departure_is_logged_is_not_gone() {
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", r#"{"x":1}"#, 0));
+    owner.ingest.session_ended(1);
+    owner.publish(&Publish { session: 2, ..publish("pi", r#"{"x":2}"#, 1) });
+    assert_eq!(owner.decide(), []);
+}
+
+#[test]
+fn a_departure_survives_a_failed_commit() {
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", r#"{"x":1}"#, 0));
+    let durable = owner.records.clone();
+    owner.ingest.session_ended(1);
+    owner.decide();
+    let (mut rebuilt, _) = replay(&BTreeMap::new(), &durable);
+    rebuilt.resume(std::mem::replace(&mut owner.ingest, Ingest::new(Settings::default())).into_live());
+    assert_eq!(rebuilt.owed(at(1)), [], "departed and logged before the failure");
+
+    let mut owner = Owner::new();
+    owner.publish(&publish("pi", r#"{"x":1}"#, 0));
+    owner.ingest.session_ended(1);
+    let (mut rebuilt, _) = replay(&BTreeMap::new(), &owner.records);
+    rebuilt.resume(owner.ingest.into_live());
+    assert!(matches!(rebuilt.owed(at(1))[..], [Draft { body: Body::Gone(_), .. }]));
+}
+
+#[test]
+fn a_wall_jump_is_owed_once() {
+    let mut owner = Owner::new();
+    owner.now = GatewayTime { wall_ms: WALL_MS + 1000 + 1000, mono_ms: 1000 };
+    assert_eq!(owner.decide(), [], "a second is no jump");
+    owner.now = GatewayTime { wall_ms: WALL_MS - 3_600_000 + 2000, mono_ms: 2000 };
+    assert_eq!(owner.decide(), [Body::WallJump(WallJump { by_ms: -3_600_000 })]);
+    owner.now = GatewayTime { wall_ms: WALL_MS - 3_600_000 + 3000, mono_ms: 3000 };
+    assert_eq!(owner.decide(), []);
+}
+
+#[test]
+fn a_refused_birth_is_kept_and_named() {
+    let mut owner = Owner::new();
+    let admission = owner.publish(&birth("buoy-1", vec![0xfa, 1], 0));
+    assert!(matches!(admission, Admission::Store(Body::Retained(_))));
+    assert!(reason(&owner.decide()).starts_with("birth cannot be read"));
+}
+
+#[test]
+fn plain_readings_with_a_time_are_known_by_it() {
+    let mut owner = Owner::new();
+    let mut admit = |json: &str| owner.publish(&publish("pi", json.to_owned(), 0)) == Admission::Duplicate;
+    assert!(!admit(r#"{"x":1.5,"time":1800000000}"#));
+    assert!(admit(r#"{"time":1800000000000,"x":1.50}"#));
+    assert!(admit(r#"[{"n":"x","v":15e-1,"t":1800000000}]"#), "however it is written");
+    assert!(!admit(r#"[{"n":"x","v":2.5,"t":1800000001},{"n":"x","v":2.25,"t":1800000002}]"#));
+    assert!(admit(r#"{"x":2.5,"time":1800000001}"#), "in hundredths or in tenths");
+    assert!(!admit(r#"{"x":1.6,"time":1800000000}"#), "another value");
+    assert!(!admit(r#"{"x":1.5,"y":1,"time":1800000000}"#), "one point is new");
+    assert!(!admit(r#"{"x":1.5}"#));
+    assert!(!admit(r#"{"x":1.5}"#), "without a time there is no identity");
+}
+
+#[test]
+fn one_device_too_many_is_refused_and_the_known_ones_go_on() {
+    let mut ingest = Ingest::new(Settings { devices_max: 1, ..Settings::default() });
+    let first = publish("a", "{\"x\":1}", 0);
+    let Admission::Store(body) = ingest.admit(&first) else { panic!("not stored") };
+    ingest.apply(&Record {
+        offset: Offset(1),
+        epoch: StartEpoch(1),
+        stamp: at(0),
+        cause: None,
+        key: Default::default(),
+        body,
+    });
+    let second = publish("b", "{\"x\":1}", 0);
+    assert_eq!(ingest.connect(&second), None);
+    assert_eq!(ingest.admit(&second), Admission::Refuse(QUOTA_EXCEEDED));
+    assert!(matches!(ingest.admit(&first), Admission::Store(_)));
+}
+
+#[test]
+fn a_device_takes_about_a_hundred_bytes_and_a_page() {
+    let mut owner = Owner::new();
+    owner.publish(&birth("buoy-1", birth_bytes(7, 0), 0));
+    for seq in 0..2000 {
+        owner.publish(&publish("buoy-1", frame(7, seq, u64::from(seq) * 10_000, 72), 10_000 * u64::from(seq) + 9050));
+    }
+    owner.checkpoint();
+    owner.publish(&publish("buoy-1", frame(7, 2000, 20_000_000, 72), 20_009_050));
+    let rows = owner.ingest.dirty_rows();
+    let sizes: Vec<(char, usize)> =
+        rows.iter().map(|(key, value)| (key[0] as char, value.as_ref().map_or(0, Vec::len))).collect();
+    assert!(matches!(sizes[..], [('d', ..=110), ('p', ..=280)]), "{sizes:?}");
+}
+
+#[test]
+fn a_broken_checkpoint_names_its_row() {
+    let error = Ingest::load(Settings::default(), [(b"dwrist-1".to_vec(), vec![0xff; 3])]).unwrap_err();
+    assert!(error.to_string().starts_with(r#"ingest checkpoint row "dwrist-1" cannot be read"#), "{error}");
+    assert!(Ingest::load(Settings::default(), [(b"?".to_vec(), Vec::new())]).is_err());
+}
+
+/// One thing that happens to the owner.
+#[derive(Clone, Debug)]
+enum Happening {
+    Frame {
+        device: u8,
+        boot: u8,
+        seq: u16,
+        value: u8,
+    },
+    /// One frame per page of checksums, or one per hole.
+    Burst {
+        device: u8,
+        boot: u8,
+        from: u16,
+        step: u16,
+    },
+    Birth {
+        device: u8,
+        boot: u8,
+        broken: bool,
+    },
+    Json {
+        device: u8,
+        value: u8,
+        time: Option<u8>,
+    },
+    Bytes {
+        device: u8,
+        bytes: Vec<u8>,
+    },
+    Ended {
+        session: u8,
+    },
+    Wall {
+        by_ms: i32,
+    },
+    Checkpoint,
+    Decide,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    prop_oneof![
+        10 => (0..3u8, 0..12u8, prop_oneof![0..40u16, 0..9000u16], 0..3u8)
+            .prop_map(|(device, boot, seq, value)| Frame { device, boot, seq, value }),
+        1 => (0..3u8, 0..3u8, 0..500u16, prop_oneof![Just(1u16), Just(2), Just(64)])
+            .prop_map(|(device, boot, from, step)| Burst { device, boot, from, step }),
+        2 => (0..3u8, 0..12u8, any::<bool>()).prop_map(|(device, boot, broken)| Birth { device, boot, broken }),
+        3 => (0..3u8, 0..4u8, any::<Option<u8>>()).prop_map(|(device, value, time)| Json { device, value, time }),
+        1 => (0..3u8, proptest::collection::vec(any::<u8>(), 0..20)).prop_map(|(device, bytes)| Bytes { device, bytes }),
+        1 => (0..4u8).prop_map(|session| Ended { session }),
+        1 => any::<i32>().prop_map(|by_ms| Wall { by_ms }),
+        1 => Just(Checkpoint),
+        2 => Just(Decide),
+    ]
+}
+
+/// Lets it happen; returns the checkpoints taken, each with the number of records before it.
+fn run(owner: &mut Owner, happenings: &[Happening]) -> Vec<(Store, usize)> {
+    let mut checkpoints = vec![(BTreeMap::new(), 0)];
+    let mut wall_step_ms = 0;
+    for (n, happening) in happenings.iter().enumerate() {
+        let arrival = GatewayTime { wall_ms: at(n as u64 * 700).wall_ms + wall_step_ms, mono_ms: n as u64 * 700 };
+        let from = |device: u8, payload: Vec<u8>| {
+            let session = u64::from(device) + n as u64 % 2;
+            Publish { arrival, session, ..publish(&format!("d{device}"), payload, 0) }
+        };
+        let name = |device: &u8| format!("d{device}");
+        match happening {
+            Happening::Frame { device, boot, seq, value } => {
+                let t0_ms = u64::from(*seq) * 1000;
+                let payload = frame(u32::from(*boot), u32::from(*seq), t0_ms, i64::from(*value));
+                owner.publish(&from(*device, payload));
+            }
+            Happening::Burst { device, boot, from: first, step } => {
+                for n in 0..140 {
+                    let seq = u32::from(*first) + n * u32::from(*step);
+                    owner.publish(&from(*device, frame(u32::from(*boot), seq, u64::from(seq) * 1000, 1)));
+                }
+            }
+            Happening::Birth { device, boot, broken } => {
+                let payload = if *broken { vec![0xfa, 0] } else { birth_bytes(u32::from(*boot), n as u64) };
+                owner.publish(&Publish { arrival, ..birth(&name(device), payload, 0) });
+            }
+            Happening::Json { device, value, time } => {
+                let time = time.map_or_else(String::new, |time| format!(r#","time":{time}"#));
+                owner.publish(&from(*device, format!(r#"{{"x":{value}{time}}}"#).into_bytes()));
+            }
+            Happening::Bytes { device, bytes } => drop(owner.publish(&from(*device, bytes.clone()))),
+            Happening::Ended { session } => owner.ingest.session_ended(u64::from(*session)),
+            Happening::Wall { by_ms } => wall_step_ms += i64::from(*by_ms),
+            Happening::Checkpoint => {
+                owner.checkpoint();
+                checkpoints.push((owner.rows.clone(), owner.records.len()));
+            }
+            Happening::Decide => {
+                owner.now = arrival;
+                owner.decide();
+            }
+        }
+    }
+    checkpoints
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_same_log_gives_the_same_state_from_any_checkpoint(happenings in proptest::collection::vec(happening(), 1..250)) {
+        let mut owner = Owner::new();
+        let checkpoints = run(&mut owner, &happenings);
+        owner.decide();
+        owner.checkpoint();
+        for (rows, applied) in checkpoints {
+            let (mut replayed, rows) = replay(&rows, &owner.records[applied..]);
+            prop_assert_eq!(&rows, &owner.rows, "from the checkpoint before record {}", applied + 1);
+            prop_assert_eq!(replayed.owed(owner.now), []);
+        }
+    }
+
+    #[test]
+    fn cut_anywhere_each_cause_is_decided_exactly_once(
+        happenings in proptest::collection::vec(happening(), 1..120),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut owner = Owner::new();
+        run(&mut owner, &happenings);
+        owner.decide();
+        let cut = cut.index(owner.records.len()) + 1;
+        let (recovered, _) = replay(&BTreeMap::new(), &owner.records[..cut]);
+        let mut again = Owner { ingest: recovered, records: owner.records[..cut].to_vec(), rows: BTreeMap::new(), now: owner.now };
+        again.decide();
+        let decided = |records: &[Record]| {
+            let decisions = records.iter().filter(|record| record.cause.is_some_and(|cause| cause.0 <= cut as u64));
+            let mut texts: Vec<String> = decisions.map(|record| format!("{:?} {:?}", record.cause, record.body)).collect();
+            texts.sort();
+            texts
+        };
+        prop_assert_eq!(decided(&again.records), decided(&owner.records));
+    }
+}
