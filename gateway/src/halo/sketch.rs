@@ -73,24 +73,35 @@ impl Key {
     }
 }
 
-/// Counts a value of bucket `key` among the buckets from `first` to the end of the slice `first..end`, which are
-/// sorted by key. Returns how many buckets were added: 0 or 1.
-pub(crate) fn add(buckets: &mut Vec<Bucket>, first: usize, end: usize, key: Key) -> usize {
+impl Bucket {
+    /// One value.
+    pub(crate) fn one(key: Key) -> Self {
+        Self { key, count: 1 }
+    }
+}
+
+/// Merges a bucket into the sketch from `first` to `end`, which is sorted by key. Returns how many buckets it has more:
+/// 0 or 1.
+pub(crate) fn add(buckets: &mut Vec<Bucket>, first: usize, end: usize, more: Bucket) -> usize {
     let own = buckets.get(first..end).unwrap_or_default();
-    let after = first + own.partition_point(|bucket| bucket.key <= key);
+    let after = first + own.partition_point(|bucket| bucket.key <= more.key);
+    let mut count = more.count;
     if after > first
         && let Some(bucket) = buckets.get_mut(after - 1)
-        && bucket.key == key
-        && bucket.count < u16::MAX
+        && bucket.key == more.key
     {
-        bucket.count += 1;
+        let taken = count.min(u16::MAX - bucket.count);
+        bucket.count += taken;
+        count -= taken;
+    }
+    if count == 0 {
         return 0;
     }
     if buckets.len() == buckets.capacity() {
         // Doubling would waste half of a wristband's state; a list grows rarely once its signal has shown its range.
         buckets.reserve_exact(4);
     }
-    buckets.insert(after, Bucket { key, count: 1 });
+    buckets.insert(after, Bucket { key: more.key, count });
     1
 }
 
@@ -104,8 +115,8 @@ pub struct Tally {
 
 impl Tally {
     /// Starts over with these buckets, of any number of sketches, in any order.
-    pub(crate) fn fill(&mut self, buckets: &[Bucket]) {
-        let keys = || buckets.iter().map(|bucket| bucket.key.0);
+    pub(crate) fn fill<'a>(&mut self, buckets: impl Iterator<Item = &'a Bucket> + Clone) {
+        let keys = || buckets.clone().map(|bucket| bucket.key.0);
         self.low = keys().min().unwrap_or(0);
         let high = keys().max().unwrap_or(0);
         self.total = 0;
@@ -196,7 +207,7 @@ mod tests {
         let mut buckets = Vec::new();
         for value in values {
             let end = buckets.len();
-            add(&mut buckets, 0, end, Key::of(*value));
+            add(&mut buckets, 0, end, Bucket::one(Key::of(*value)));
         }
         buckets
     }
@@ -218,7 +229,7 @@ mod tests {
         #[test]
         fn a_percentile_is_within_one_percent_of_the_nearest_rank(values in values(), percent in 1u64..=100) {
             let mut tally = Tally::default();
-            tally.fill(&sketch(&values));
+            tally.fill(sketch(&values).iter());
             let mut sorted = values.clone();
             sorted.sort_by(f64::total_cmp);
             let exact = sorted[(values.len() * percent as usize).div_ceil(100) - 1];
@@ -233,8 +244,8 @@ mod tests {
             let mut both = left;
             both.extend(right);
             let (mut one, mut two) = (Tally::default(), Tally::default());
-            one.fill(&sketch(&both));
-            two.fill(&merged);
+            one.fill(sketch(&both).iter());
+            two.fill(merged.iter());
             prop_assert_eq!(one.percentile(percent), two.percentile(percent));
         }
 
@@ -258,14 +269,14 @@ mod tests {
         let mut buckets = Vec::new();
         for _ in 0..200_000 {
             let end = buckets.len();
-            add(&mut buckets, 0, end, Key::of(7.0));
+            add(&mut buckets, 0, end, Bucket::one(Key::of(7.0)));
         }
         for _ in 0..100_000 {
             let end = buckets.len();
-            add(&mut buckets, 0, end, Key::of(9.0));
+            add(&mut buckets, 0, end, Bucket::one(Key::of(9.0)));
         }
         let mut tally = Tally::default();
-        tally.fill(&buckets);
+        tally.fill(buckets.iter());
         assert_eq!(tally.total, 300_000);
         assert!(within(tally.percentile(66), 7.0) && within(tally.percentile(67), 9.0));
     }

@@ -4,6 +4,9 @@
 //! made of panes aligned to Unix time, each (k·p, (k+1)·p], and holds the pane of T and the ones before it: what it
 //! covers is between w − p and w long, and exactly (T − w, T] when T is a pane's end. A reading that comes late falls
 //! into the pane of its time and corrects it.
+//!
+//! Each reading is in one pane only, the finest that reaches back to it. A pane that its window leaves behind is merged
+//! into the next window's, and a window answers from its own panes and those of the finer windows, which lie within it.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,29 +49,76 @@ pub struct Stats {
 
 /// The three windows of one signal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Windows([Window; SHAPES.len()]);
+pub(crate) struct Windows {
+    /// T − 1 ms: with it, left-open panes are plain quotients.
+    newest_ms: Option<i64>,
+    windows: [Window; SHAPES.len()],
+}
 
 impl Windows {
-    /// Counts one reading, given in the signal's unit. Readings may come in any order: a window lets pass what is
-    /// older than itself.
+    /// Counts one reading, given in the signal's unit. Readings may come in any order: what is older than the longest
+    /// window is let pass.
     pub(crate) fn add(&mut self, event_ms: i64, value: f64) {
-        let key = Key::of(value);
-        for (window, shape) in self.0.iter_mut().zip(&SHAPES) {
-            // Left-open panes: a reading exactly at a pane's end is its last.
-            window.add(event_ms.saturating_sub(1).div_euclid(shape.pane_ms), value, key, shape.panes);
+        let at_ms = event_ms.saturating_sub(1);
+        match self.newest_ms {
+            Some(newest_ms) if at_ms <= newest_ms => {}
+            Some(newest_ms) => self.advance(newest_ms, at_ms),
+            None => self.newest_ms = Some(at_ms),
         }
+        self.place(0, at_ms, &Pane::one(value), &[Bucket::one(Key::of(value))]);
     }
 
     /// Name and statistics of every window; windows without readings are left out.
     pub(crate) fn stats(&self, tally: &mut Tally) -> impl Iterator<Item = (&'static str, Stats)> {
-        self.0.iter().zip(&SHAPES).filter_map(|(window, shape)| Some((shape.name, window.stats(tally)?)))
+        (0..SHAPES.len()).filter_map(|at| Some((SHAPES.get(at)?.name, self.stats_of(self.windows.get(..=at)?, tally)?)))
+    }
+
+    fn stats_of(&self, windows: &[Window], tally: &mut Tally) -> Option<Stats> {
+        let panes = windows.iter().rev().flat_map(|window| &window.panes);
+        let all = panes.copied().reduce(|all, pane| all.merge(&pane))?;
+        tally.fill(windows.iter().flat_map(|window| &window.buckets));
+        Some(Stats {
+            n: all.n,
+            min: all.min,
+            max: all.max,
+            mean: all.mean,
+            sd: (all.n > 1).then(|| (all.m2 / f64::from(all.n - 1)).sqrt()),
+            p50: tally.percentile(50).clamp(all.min, all.max),
+            p95: tally.percentile(95).clamp(all.min, all.max),
+        })
+    }
+
+    /// Moves T on; the coarse windows first, so that they are where the finer ones' panes will go.
+    fn advance(&mut self, from_ms: i64, to_ms: i64) {
+        self.newest_ms = Some(to_ms);
+        for (at, shape) in SHAPES.iter().enumerate().rev() {
+            let (from, to) = (from_ms.div_euclid(shape.pane_ms), to_ms.div_euclid(shape.pane_ms));
+            while from < to
+                && let Some((pane, buckets)) =
+                    self.windows.get_mut(at).and_then(|window| window.leave(to, shape.panes, from))
+            {
+                let index = from - i64::from(pane.age(from));
+                self.place(at + 1, index.saturating_mul(shape.pane_ms), &pane, &buckets);
+            }
+        }
+    }
+
+    /// Merges readings into the first window from `first` on that reaches back to them.
+    fn place(&mut self, first: usize, at_ms: i64, pane: &Pane, buckets: &[Bucket]) {
+        let newest_ms = self.newest_ms.unwrap_or(at_ms);
+        for (window, shape) in self.windows.iter_mut().zip(&SHAPES).skip(first) {
+            let (index, newest) = (at_ms.div_euclid(shape.pane_ms), newest_ms.div_euclid(shape.pane_ms));
+            if newest.saturating_sub(index) < i64::from(shape.panes) {
+                return window.merge(index, newest, pane, buckets);
+            }
+        }
     }
 
     /// Whether the parts fit together; the doors of deserialised state ask.
     pub(crate) fn is_sound(&self) -> bool {
-        self.0.iter().all(|window| {
-            window.panes.iter().map(|pane| usize::from(pane.buckets)).sum::<usize>() == window.buckets.len()
-        })
+        let in_panes = |window: &Window| window.panes.iter().map(|pane| usize::from(pane.buckets)).sum::<usize>();
+        self.windows.iter().all(|window| in_panes(window) == window.buckets.len())
+            && (self.newest_ms.is_some() || self.windows.iter().all(|window| window.panes.is_empty()))
     }
 
     /// Bytes on the heap.
@@ -76,22 +126,20 @@ impl Windows {
         let bytes = |window: &Window| {
             window.panes.capacity() * size_of::<Pane>() + window.buckets.capacity() * size_of::<Bucket>()
         };
-        self.0.iter().map(bytes).sum()
+        self.windows.iter().map(bytes).sum()
     }
 }
 
 /// Panes of one length, oldest first; empty ones are absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Window {
-    /// Index of the newest pane: event time / pane length.
-    newest: i64,
     panes: Vec<Pane>,
     /// The panes' sketches one after the other, in the order of the panes.
     #[serde(with = "sketch")]
     buckets: Vec<Bucket>,
 }
 
-/// One pane: moments about its own mean (Welford), so that no magnitude of the mean spoils the deviation.
+/// One pane: moments about its own mean, so that no magnitude of the mean spoils the deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Pane {
     /// The low bits of its index: enough to tell it from its neighbours in one window.
@@ -107,42 +155,36 @@ struct Pane {
 }
 
 impl Window {
-    fn add(&mut self, index: i64, value: f64, key: Key, panes_max: u16) {
-        if self.panes.is_empty() || index > self.newest {
-            self.advance(index, panes_max);
+    /// Takes out the oldest pane if a window whose newest pane is `to` leaves it behind; its newest was `from`.
+    fn leave(&mut self, to: i64, panes_max: u16, from: i64) -> Option<(Pane, Vec<Bucket>)> {
+        let oldest = *self.panes.first()?;
+        if i64::from(oldest.age(from)).saturating_add(to.saturating_sub(from)) < i64::from(panes_max) {
+            return None;
         }
-        let Ok(age) = u16::try_from(self.newest.saturating_sub(index)) else { return };
-        if age >= panes_max {
-            return;
-        }
-        let at = self.pane_of(age, index as u16);
+        self.panes.remove(0);
+        Some((oldest, self.buckets.drain(..usize::from(oldest.buckets)).collect()))
+    }
+
+    fn merge(&mut self, index: i64, newest: i64, more: &Pane, buckets: &[Bucket]) {
+        let at = self.pane_of(index, newest);
         let behind: usize = self.panes.iter().skip(at + 1).map(|pane| usize::from(pane.buckets)).sum();
         let Some(pane) = self.panes.get_mut(at) else { return };
-        pane.add(value);
-        if pane.buckets < u16::MAX {
-            let end = self.buckets.len() - behind;
-            let first = end - usize::from(pane.buckets);
-            let added = sketch::add(&mut self.buckets, first, end, key);
-            pane.buckets += added as u16;
+        *pane = Pane { tag: pane.tag, buckets: pane.buckets, ..if pane.n == 0 { *more } else { pane.merge(more) } };
+        for bucket in buckets {
+            // A pane never has more buckets than there are keys, but for those filled to the brim; it stops there.
+            if pane.buckets < u16::MAX {
+                let end = self.buckets.len() - behind;
+                let first = end - usize::from(pane.buckets);
+                pane.buckets += sketch::add(&mut self.buckets, first, end, *bucket) as u16;
+            }
         }
     }
 
-    /// Makes `index` the newest pane and drops those that the window has left behind.
-    fn advance(&mut self, index: i64, panes_max: u16) {
-        let by = if self.panes.is_empty() { i64::MAX } else { index.saturating_sub(self.newest) };
-        let kept = match u16::try_from(by) {
-            Ok(by) => self.panes.iter().rev().take_while(|pane| self.age(pane) + by < panes_max).count(),
-            Err(_) => 0,
-        };
-        let gone = self.panes.len() - kept;
-        let buckets_gone: usize = self.panes.drain(..gone).map(|pane| usize::from(pane.buckets)).sum();
-        self.buckets.drain(..buckets_gone);
-        self.newest = index;
-    }
-
-    /// Position of the pane `age` panes before the newest, made when it is not there.
-    fn pane_of(&mut self, age: u16, tag: u16) -> usize {
-        let after = self.panes.iter().rev().take_while(|pane| self.age(pane) < age).count();
+    /// Position of a pane, made when it is not there.
+    fn pane_of(&mut self, index: i64, newest: i64) -> usize {
+        let tag = index as u16;
+        let age = (newest as u16).wrapping_sub(tag);
+        let after = self.panes.iter().rev().take_while(|pane| pane.age(newest) < age).count();
         let at = self.panes.len() - after;
         if at > 0 && self.panes.get(at - 1).is_some_and(|pane| pane.tag == tag) {
             return at - 1;
@@ -153,41 +195,19 @@ impl Window {
         self.panes.insert(at, Pane { tag, buckets: 0, n: 0, min: 0.0, max: 0.0, mean: 0.0, m2: 0.0 });
         at
     }
-
-    fn age(&self, pane: &Pane) -> u16 {
-        (self.newest as u16).wrapping_sub(pane.tag)
-    }
-
-    fn stats(&self, tally: &mut Tally) -> Option<Stats> {
-        let (first, rest) = self.panes.split_first()?;
-        let all = rest.iter().fold(*first, Pane::merge);
-        tally.fill(&self.buckets);
-        Some(Stats {
-            n: all.n,
-            min: all.min,
-            max: all.max,
-            mean: all.mean,
-            sd: (all.n > 1).then(|| (all.m2 / f64::from(all.n - 1)).sqrt()),
-            p50: tally.percentile(50).clamp(all.min, all.max),
-            p95: tally.percentile(95).clamp(all.min, all.max),
-        })
-    }
 }
 
 impl Pane {
-    fn add(&mut self, value: f64) {
-        if self.n == 0 {
-            (self.min, self.max, self.mean) = (value, value, value);
-        }
-        self.n = self.n.saturating_add(1);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        let from_old_mean = value - self.mean;
-        self.mean += from_old_mean / f64::from(self.n);
-        self.m2 += from_old_mean * (value - self.mean);
+    fn one(value: f64) -> Self {
+        Self { tag: 0, buckets: 0, n: 1, min: value, max: value, mean: value, m2: 0.0 }
     }
 
-    /// Both together (Chan, Golub, LeVeque 1979).
+    /// How many panes before the newest one.
+    fn age(&self, newest: i64) -> u16 {
+        (newest as u16).wrapping_sub(self.tag)
+    }
+
+    /// Both together (Chan, Golub, LeVeque 1979); the tag and the sketch are the first one's.
     fn merge(self, other: &Self) -> Self {
         let n = self.n.saturating_add(other.n);
         let apart = other.mean - self.mean;

@@ -1,10 +1,12 @@
 use halo_proto::schema::Schema;
 use halo_proto::topic::Grammar;
 
-use crate::clock::Clock;
 use crate::forward::halo_json::halo_json;
 use crate::halo::tests::support::{Log, native};
 use crate::halo::{Fold, Tally};
+use crate::ingest::readings::{Readings, read};
+use crate::ingest::schemas::Schemas;
+use crate::record::Body;
 
 #[test]
 #[ignore = "a measurement: cargo test --release -- --ignored --nocapture fold_speed"]
@@ -18,18 +20,38 @@ fn fold_speed() {
         let payload = native(&schema, seq, u64::from(seq) * 10, &[(0, &columns)], None);
         log.after(10).native(&device, seq, payload);
     }
-    let clock = Clock::system();
-    let mut fold = Fold::new(Grammar::default());
-    let before = clock.now().mono_ms;
-    log.records.iter().for_each(|record| drop(fold.apply(record).readings()));
-    let per_frame = (clock.now().mono_ms - before) as f64 * 1000.0 / log.records.len() as f64;
-    let mut tally = Tally::default();
-    let before = clock.now().mono_ms;
+    let frames = log.records.len() as u64;
+    let mut readings = Readings::default();
+    let (mut fold, schemas) = (Fold::new(Grammar::default()), Schemas::new(Grammar::default()));
+    let read = cpu_ns(|| {
+        for record in &log.records {
+            if let Body::Frame(frame) = &record.body {
+                assert!(read(frame, &schemas, &mut readings).is_ok());
+            }
+        }
+    });
+    let folded = cpu_ns(|| log.records.iter().for_each(|record| drop(fold.apply(record).readings())));
     let subjects = fold.subjects();
-    let bytes: usize = (0..20).flat_map(|_| &subjects).map(|subject| halo_json(subject, &mut tally).len()).sum();
-    let per_halo = (clock.now().mono_ms - before) as f64 * 1000.0 / (20 * subjects.len()) as f64;
+    let mut tally = Tally::default();
+    let mut bytes = 0;
+    let rendered = cpu_ns(|| bytes = subjects.iter().map(|subject| halo_json(subject, &mut tally).len()).sum());
+    let of = subjects.len();
     println!(
-        "24-sample frame folded in {per_frame:.2} us; its halo of {} bytes rendered in {per_halo:.1} us",
-        bytes / 2000
+        "24-sample frame: read in {} ns, read and folded in {} ns; its halo of {} bytes rendered in {} ns",
+        read / frames,
+        folded / frames,
+        bytes / of,
+        rendered / of as u64
     );
+}
+
+/// Processor time of this thread: other processes do not count.
+fn cpu_ns(work: impl FnOnce()) -> u64 {
+    let now = || {
+        let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let before = now();
+    work();
+    now() - before
 }

@@ -271,3 +271,12 @@ fn a_record_that_is_already_in_changes_nothing() {
     assert_eq!(fold.apply(&log.records[0]).subjects().count(), 0);
     assert_eq!(fold.subject("band").unwrap().revision(), 1);
 }
+
+#[test]
+fn time_never_goes_back() {
+    let mut log = Log::default();
+    log.after(50_000).push(Body::Tick);
+    log.mono_ms = 10_000;
+    log.push(Body::Tick);
+    assert_eq!(fold(&log).clock().mono_ms, 50_000);
+}
