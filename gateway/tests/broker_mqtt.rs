@@ -5,9 +5,11 @@ mod broker_support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_support::{Client, connect, connect_with, framed, publish, start, start_with};
+use broker_support::{Client, connect, connect_with, framed, publish, start, start_at, start_with};
 use bytes::Bytes;
 use halo_gateway::broker::{Config, Inbound, Outcome, TooSlow};
+use halo_gateway::clock::Clock;
+use halo_gateway::record::GatewayTime;
 use rand_bytes::random_bytes;
 
 /// Bytes that look random, the same each run.
@@ -449,6 +451,21 @@ async fn everything_cut_into_single_bytes_works_the_same() {
     assert_eq!(inbound.payload, "payload");
     settle(inbound, Outcome::Stored);
     assert_eq!(client.packet().await, [0x40, 2, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_publish_arrives_when_its_first_byte_is_read() {
+    let clock = Clock::manual(GatewayTime { wall_ms: 5_000, mono_ms: 1_000 });
+    let mut broker = start_at(Config::default(), 10, clock.clone()).await;
+    let mut client = broker.v5("c").await;
+    let packet = publish(5, "t", b"payload", None, false);
+    let (head, tail) = packet.split_at(4);
+    client.send(&[&[0xC0, 0], head].concat()).await;
+    assert_eq!(client.packet().await, [0xD0, 0], "the head was read with the ping");
+    clock.advance(Duration::from_secs(3));
+    client.send(&[tail, &packet[..]].concat()).await;
+    assert_eq!(broker.inbound().await.arrival, GatewayTime { wall_ms: 5_000, mono_ms: 1_000 });
+    assert_eq!(broker.inbound().await.arrival, GatewayTime { wall_ms: 8_000, mono_ms: 4_000 });
 }
 
 #[tokio::test]

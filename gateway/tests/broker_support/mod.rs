@@ -99,12 +99,16 @@ pub(crate) async fn start() -> Running {
 }
 
 pub(crate) async fn start_with(config: Config, sink_room: usize) -> Running {
+    start_at(config, sink_room, Clock::system()).await
+}
+
+pub(crate) async fn start_at(config: Config, sink_room: usize, clock: Clock) -> Running {
     let metrics = Arc::new(Metrics::default());
     let router = Router::new(&config, Arc::new(TestPolicy), Arc::clone(&metrics));
     let (inbounds, inbounds_rx) = mpsc::channel(sink_room);
     let (ended, ended_rx) = mpsc::channel(1_000);
     let sink = Arc::new(TestSink { inbounds, ended });
-    let broker = Broker::new(config, router.clone(), sink, Arc::new(TestTopics), Clock::system(), Arc::clone(&metrics));
+    let broker = Broker::new(config, router.clone(), sink, Arc::new(TestTopics), clock, Arc::clone(&metrics));
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());

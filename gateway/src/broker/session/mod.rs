@@ -8,6 +8,7 @@
 
 pub(crate) mod acks;
 mod connect;
+mod connected;
 mod effects;
 mod in_flight;
 mod machine;
