@@ -69,10 +69,10 @@ impl Broken {
     }
 }
 
-/// The connection's queue is full: the caller sent more than its window.
+/// The connection takes nothing any more: it has broken, or the caller sent more than its window.
 #[derive(Debug, thiserror::Error)]
-#[error("more publishes than the window allows")]
-pub(crate) struct Overrun;
+#[error("the connection takes no more")]
+pub(crate) struct Unsendable;
 
 /// One connection to a broker; dropping it closes the socket without a DISCONNECT, so that the will is published.
 pub(crate) struct Connection<T> {
@@ -112,14 +112,14 @@ impl<T: Copy> Connection<T> {
     }
 
     /// Queues a QoS 1 publish; `token` comes back with its acknowledgement.
-    pub(crate) fn publish(&mut self, topic: &str, retain: bool, payload: &Bytes, token: T) -> Result<(), Overrun> {
+    pub(crate) fn publish(&mut self, topic: &str, retain: bool, payload: &Bytes, token: T) -> Result<(), Unsendable> {
         self.requests.publish(topic, retain, payload)?;
         self.unnumbered.push_back(token);
         Ok(())
     }
 
     /// Queues a DISCONNECT behind everything published so far.
-    pub(crate) fn disconnect(&mut self) -> Result<(), Overrun> {
+    pub(crate) fn disconnect(&mut self) -> Result<(), Unsendable> {
         self.requests.disconnect()
     }
 
@@ -161,21 +161,21 @@ impl<T: Copy> Connection<T> {
 }
 
 impl Requests {
-    fn publish(&self, topic: &str, retain: bool, payload: &Bytes) -> Result<(), Overrun> {
+    fn publish(&self, topic: &str, retain: bool, payload: &Bytes) -> Result<(), Unsendable> {
         match self {
-            Self::V4(client) => {
-                client.try_publish(topic, rumqttc::QoS::AtLeastOnce, retain, payload.clone()).map_err(|_full| Overrun)
-            }
+            Self::V4(client) => client
+                .try_publish(topic, rumqttc::QoS::AtLeastOnce, retain, payload.clone())
+                .map_err(|_refused| Unsendable),
             Self::V5(client) => client
                 .try_publish(topic, rumqttc::v5::mqttbytes::QoS::AtLeastOnce, retain, payload.clone())
-                .map_err(|_full| Overrun),
+                .map_err(|_refused| Unsendable),
         }
     }
 
-    fn disconnect(&self) -> Result<(), Overrun> {
+    fn disconnect(&self) -> Result<(), Unsendable> {
         match self {
-            Self::V4(client) => client.try_disconnect().map_err(|_full| Overrun),
-            Self::V5(client) => client.try_disconnect().map_err(|_full| Overrun),
+            Self::V4(client) => client.try_disconnect().map_err(|_refused| Unsendable),
+            Self::V5(client) => client.try_disconnect().map_err(|_refused| Unsendable),
         }
     }
 }

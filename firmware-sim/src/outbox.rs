@@ -66,6 +66,11 @@ impl Outbox {
         }
     }
 
+    /// Whether nothing is in flight.
+    pub(crate) fn rests(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     /// Whether the next frame would push one out.
     pub(crate) fn is_full(&self) -> bool {
         self.len() >= self.capacity

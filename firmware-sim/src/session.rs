@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Broken, Connection, Notice, Options, Overrun};
+use crate::client::{Broken, Connection, Notice, Options, Unsendable};
 use crate::clock::Clock;
 use crate::device::Device;
 use crate::ledger::FrameKey;
@@ -211,9 +211,11 @@ impl Session {
     }
 
     fn connected(&mut self) {
+        debug_assert!(self.outbox.rests(), "a new connection has nothing in flight");
         if let Link::Open { up, .. } = &mut self.link {
             *up = true;
         }
+        self.greetings = 0;
         self.shared.ledger.connected();
         self.shared.link_up();
         let birth = self.device.birth(self.clock.elapsed(), self.clock.unix_ms());
@@ -248,7 +250,7 @@ impl Session {
     }
 
     fn link_lost(&mut self) {
-        if matches!(self.link, Link::Open { up: true, .. }) {
+        if self.is_up() {
             self.shared.link_down();
         }
         self.greetings = 0;
@@ -258,21 +260,28 @@ impl Session {
     /// Sends what the window allows; moves on towards leaving when everything is settled.
     fn advance(&mut self) {
         let settled = self.stage != Stage::Producing && self.outbox.is_empty();
-        if !matches!(self.link, Link::Open { up: true, .. }) {
+        if !self.is_up() {
             // Nothing to deliver is no reason to connect: the will has said "offline".
             if settled {
                 self.leave();
             }
             return;
         }
-        while let Some(parcel) = self.outbox.send_next() {
+        // A publish can find the connection gone: what would be taken out after that would count as in flight for ever.
+        while self.is_up()
+            && let Some(parcel) = self.outbox.send_next()
+        {
             self.transmit(&parcel);
         }
-        if settled && self.stage == Stage::Draining && self.greetings == 0 {
+        if settled && self.is_up() && self.stage == Stage::Draining && self.greetings == 0 {
             self.stage = Stage::Leaving;
             let topic = self.device.topics().state.clone();
             self.publish(&topic, true, &Bytes::from_static(OFFLINE.as_bytes()), Token::Offline);
         }
+    }
+
+    fn is_up(&self) -> bool {
+        matches!(self.link, Link::Open { up: true, .. })
     }
 
     fn transmit(&mut self, parcel: &Parcel) {
@@ -296,11 +305,10 @@ impl Session {
         }
     }
 
-    /// The outbox keeps the window, so an overrun is a bug; a new connection starts from known ground.
-    fn check(&mut self, queued: Result<(), Overrun>) {
-        if let Err(overrun) = queued {
-            tracing::error!(device = %self.device.id(), "{overrun}");
-            self.disconnected(&Broken::new(&overrun));
+    /// A connection that takes nothing has broken and not yet said so; the next one starts from known ground.
+    fn check(&mut self, queued: Result<(), Unsendable>) {
+        if let Err(unsendable) = queued {
+            self.disconnected(&Broken::new(&unsendable));
         }
     }
 

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use stub::{Conduct, Publish, Seen, Stub};
 
 /// A test that waits longer than this for an event has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn config(stub: &Stub, devices: u32, frames: u64) -> FleetConfig {
     FleetConfig {
@@ -119,6 +119,19 @@ async fn after_a_broken_connection_the_same_bytes_come_again_in_order_behind_a_n
     }
     assert_eq!((summary.frames, summary.acked, summary.unacked, summary.connects), (100, 100, 0, 3));
     assert_eq!(summary.sent, summary.frames + summary.resent);
+}
+
+#[tokio::test]
+async fn acknowledgements_that_arrive_with_the_end_of_the_connection_do_not_strand_the_next_frames() {
+    // They made room in the window of a connection that took nothing any more: those frames counted as in flight for ever.
+    let conduct = |connection| match connection {
+        0 => Conduct { batch: 20, hang_up_after: 20, ..Conduct::WILLING },
+        _ => Conduct::WILLING,
+    };
+    let stub = Stub::start(conduct).await.unwrap();
+    let fleet = start(config(&stub, 1, 100));
+    let summary = finished(&fleet).await;
+    assert_eq!((summary.acked, summary.connects), (100, 2));
 }
 
 #[tokio::test]

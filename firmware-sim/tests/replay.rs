@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use stub::{Conduct, Seen, Stub};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The real recordings, from `HALO_DATA` or beside the repository; `None`, loudly, where they are absent.
 fn data() -> Option<PathBuf> {
@@ -57,7 +57,8 @@ async fn sent(series: Vec<Series>, period: Duration) -> Rows {
             }
         }
     };
-    let summary = timeout(PATIENCE, finished).await.expect("the replay finishes");
+    let summary = timeout(PATIENCE, finished).await;
+    let summary = summary.unwrap_or_else(|_| panic!("unfinished: {:?}, {:?}", fleet.progress(), fleet.last_error()));
     assert_eq!((summary.acked, summary.unacked), (summary.frames, 0), "{summary}");
     seen.extend(stub.rest());
     decoded(&seen)

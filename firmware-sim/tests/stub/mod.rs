@@ -17,7 +17,7 @@ pub(crate) struct Conduct {
     pub(crate) batch: usize,
     /// Frames acknowledged on this connection at most.
     pub(crate) acks_max: usize,
-    /// The socket is closed when this many frames have come in.
+    /// The socket is closed when this many frames have come in and what is due was acknowledged.
     pub(crate) hang_up_after: usize,
     /// Acknowledgements leave newest first within what was read at once.
     pub(crate) reversed: bool,
@@ -110,14 +110,16 @@ impl Serve {
                 return Ok(());
             }
             let mut replies = Vec::new();
-            while let Some((kind, body)) = take_packet(&mut buffer) {
+            while self.frames < self.conduct.hang_up_after
+                && let Some((kind, body)) = take_packet(&mut buffer)
+            {
                 self.packet(kind, &body, &mut replies).await?;
-                if self.frames >= self.conduct.hang_up_after {
-                    return Ok(());
-                }
             }
             self.pay(&mut replies);
             socket.write_all(&replies).await?;
+            if self.frames >= self.conduct.hang_up_after {
+                return Ok(());
+            }
         }
     }
 
