@@ -79,11 +79,12 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
             Act::Wristband { device, pulse, ago_ms, event } => {
                 let t0_ms = (log.mono_ms as i64 - ago_ms).max(0) as u64;
                 let schema = Schema::from_registry(1).expect("the wristband's");
-                let payload = native(&schema, seq, t0_ms, &[(0, &[pulse.clone()])], event.then_some(seq as u16));
+                let payload =
+                    native(&schema, seq, t0_ms, &[(0, std::slice::from_ref(pulse))], event.then_some(seq as u16));
                 log.native(DEVICES[*device], seq, payload);
             }
             Act::Power { device, den, values } => {
-                let payload = native(&power(*den), seq, log.mono_ms, &[(0, &[values.clone()])], None);
+                let payload = native(&power(*den), seq, log.mono_ms, &[(0, std::slice::from_ref(values))], None);
                 log.native(DEVICES[*device], seq, payload);
             }
             Act::Birth { device, den } => drop(log.birth(DEVICES[*device], &power(*den)).offset),
