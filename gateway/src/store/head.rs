@@ -25,7 +25,7 @@ pub struct Kept {
     /// QoS of the publish.
     pub qos: u8,
     /// Never empty.
-    pub payload: Bytes,
+    pub payload: Vec<u8>,
 }
 
 /// The row that moves the watermark.
@@ -152,7 +152,7 @@ impl Head {
         if payload.is_empty() {
             self.retained.remove(topic);
         } else {
-            self.retained.insert(topic.clone(), Kept { qos: *qos, payload: payload.clone() });
+            self.retained.insert(topic.clone(), Kept { qos: *qos, payload: payload.to_vec() });
         }
         self.retained_dirty.insert(topic.clone());
     }
@@ -179,7 +179,7 @@ impl Head {
 
     /// The clients' retained messages: topic, payload, QoS.
     pub fn retained(&self) -> impl Iterator<Item = (Name, Bytes, u8)> {
-        self.retained.iter().map(|(topic, kept)| (topic.clone(), kept.payload.clone(), kept.qos))
+        self.retained.iter().map(|(topic, kept)| (topic.clone(), Bytes::copy_from_slice(&kept.payload), kept.qos))
     }
 
     /// The rows that changed since the last call, with the watermark they stand for; taken as written.

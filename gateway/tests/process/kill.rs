@@ -12,6 +12,7 @@ use halo_gateway::record::{Body, Offset};
 use halo_gateway::store::fs::Disk;
 use halo_gateway::store::state::{Redb, StateEngine, Table};
 use halo_gateway::store::{LOG_FOLDER, Reader};
+use halo_proto::topic::Grammar;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -23,7 +24,6 @@ use crate::harness::{Client, Gateway, run, runtime};
 const KILLS: u32 = 50;
 /// The issue of the test: a kill with few frames in flight proves little.
 const IN_FLIGHT_MIN: u64 = 100;
-const ROOT: &str = "halo/v1";
 
 fn seed() -> u64 {
     std::env::var("HALO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121)
@@ -102,7 +102,7 @@ async fn live_halos_equal_a_replay(address: SocketAddr, data: &Path) {
     };
     let mut client = Client::connect(address, "integrator").await;
     client.subscribe("halo/v1/halos/+").await;
-    let mut replayed = Fold::new(ROOT);
+    let mut replayed = Fold::new(Grammar::default());
     fold_log(&mut replayed, data, settled);
     assert_eq!(replayed.subjects_len(), 15);
     for _ in 0..replayed.subjects_len() {
@@ -155,10 +155,10 @@ fn checkpoint_and_replay_agree(data: &Path) {
     let engine = Redb::open(&data.join("state.redb"), FOLD_VERSION.into()).expect("the checkpoints open");
     let rows = engine.rows(Table::Halo).expect("readable");
     let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-    let mut restored = Fold::load(ROOT, rows).expect("loadable");
+    let mut restored = Fold::load(Grammar::default(), rows).expect("loadable");
     assert!(restored.applied() > Offset(0), "a checkpoint was written");
     fold_log(&mut restored, data, Offset(u64::MAX));
-    let mut folded = Fold::new(ROOT);
+    let mut folded = Fold::new(Grammar::default());
     fold_log(&mut folded, data, Offset(u64::MAX));
     assert_eq!(restored.applied(), folded.applied());
     for subject in folded.subjects() {
