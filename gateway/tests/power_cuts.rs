@@ -46,6 +46,7 @@ struct World {
     /// Written but never reported durable: may turn up at the next start, and after that never again.
     maybe: Vec<Record>,
     cuts: u64,
+    gave_up: bool,
 }
 
 type Checked = Result<(), String>;
@@ -53,7 +54,8 @@ type Checked = Result<(), String>;
 impl World {
     fn new(seed: u64, trace: bool) -> Self {
         let rng = Rng(seed);
-        Self { fs: MemFs::new(seed ^ 0xD15C), rng, seed, trace, known: Vec::new(), maybe: Vec::new(), cuts: 0 }
+        let fs = MemFs::new(seed ^ 0xD15C);
+        Self { fs, rng, seed, trace, known: Vec::new(), maybe: Vec::new(), cuts: 0, gave_up: false }
     }
 
     fn run(&mut self, cuts: u64) -> Checked {
@@ -82,7 +84,8 @@ impl World {
             }
             Err(error) => self.say(|| format!("open failed: {error}")),
         }
-        if self.rng.one_in(16) {
+        // A process that gave up after a failed sync is often started again on the same page cache.
+        if self.rng.one_in(if self.gave_up { 2 } else { 16 }) {
             self.say(|| "kill".into());
             self.fs.kill();
         } else {
@@ -90,6 +93,7 @@ impl World {
             self.fs.power_cut();
             self.cuts += 1;
         }
+        self.gave_up = false;
         Ok(())
     }
 
@@ -117,6 +121,7 @@ impl World {
                     self.maybe.extend(pushed);
                     if self.rng.one_in(3) {
                         self.say(|| "the process gives up".into());
+                        self.gave_up = true;
                         return Ok(());
                     }
                     match log.recover_from_failure() {
