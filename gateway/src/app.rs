@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use crate::store::Durable;
 use halo_proto::topic::Grammar;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -337,16 +338,26 @@ fn identity(folder: &Path) -> Result<String, StartError> {
     Ok(identity)
 }
 
-/// Resolves with the name of the signal that asks this process to stop.
-pub async fn stop_signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        warn!("SIGTERM cannot be watched; Ctrl-C stops the gateway");
-        drop(tokio::signal::ctrl_c().await);
-        return "ctrl-c";
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = tokio::signal::ctrl_c() => "ctrl-c",
+/// What asks this process to stop: Ctrl-C or SIGTERM.
+pub struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// From now on the signals are heard rather than deadly. Call it before anyone is told that the gateway runs.
+    ///
+    /// # Errors
+    /// When the system lets nobody listen.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves with the name of the next one. Cancel safe.
+    pub async fn heard(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "ctrl-c",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{self, App, StartError, Stopped};
+use crate::app::{App, StartError, StopSignal, Stopped};
 use crate::broker::{BindError, LocalSubscriber};
 use crate::config::{Config, parse_duration};
 use crate::record::{Body, Offset};
@@ -74,6 +74,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
         Some(_) => None,
     };
     let folder = options.data_dir.clone().or_else(|| Some(temporary.as_ref()?.path().to_owned())).unwrap_or_default();
+    let mut stop = StopSignal::listen()?;
     let (app, config) = start(&options, &folder).await?;
     let halos = config.grammar().filter(Filter::Halos).to_string();
     let subscriber = app.router().subscribe(&halos)?;
@@ -85,7 +86,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let tracker = TaskTracker::new();
     let fleet = start_fleet(&options, app.address(), boot, &config, &tracker)?;
 
-    let shown = show(&options, &app, subscriber).await;
+    let shown = show(&options, &app, subscriber, &mut stop).await;
     if !options.json {
         println!("stopping: the fleet sends what it holds and waits for its acknowledgements");
     }
@@ -153,7 +154,12 @@ fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
 }
 
 /// Shows halos until the time is over, somebody presses Ctrl-C or the gateway fails.
-async fn show(options: &Options, app: &App, mut subscriber: LocalSubscriber) -> Result<(), Failure> {
+async fn show(
+    options: &Options,
+    app: &App,
+    mut subscriber: LocalSubscriber,
+    stop: &mut StopSignal,
+) -> Result<(), Failure> {
     let mut board = Board::default();
     let mut pace = interval(LINE_PERIOD);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -164,8 +170,6 @@ async fn show(options: &Options, app: &App, mut subscriber: LocalSubscriber) -> 
         }
     };
     tokio::pin!(over);
-    let signal = app::stop_signal();
-    tokio::pin!(signal);
     loop {
         tokio::select! {
             message = subscriber.recv() => {
@@ -176,7 +180,7 @@ async fn show(options: &Options, app: &App, mut subscriber: LocalSubscriber) -> 
                 if let Some(line) = board.next_line() { println!("{line}") }
             }
             () = &mut over => return Ok(()),
-            _ = &mut signal => return Ok(()),
+            _ = stop.heard() => return Ok(()),
             () = app.failed() => return Err("the gateway failed; its log lines say why".into()),
         }
     }
@@ -192,6 +196,10 @@ struct Board {
 
 impl Board {
     fn changed(&mut self, halo: Value) {
+        // A device that has only connected has nothing to show yet.
+        if halo["signals"].as_object().is_none_or(serde_json::Map::is_empty) {
+            return;
+        }
         if let Some(subject) = halo["subject"].as_str().map(ToOwned::to_owned) {
             self.changed.insert(subject, halo);
         }
@@ -219,7 +227,7 @@ fn line(subject: &str, halo: &Value) -> String {
         _ => "1 min -".to_owned(),
     };
     format!(
-        "{subject:<10} heart rate {:>4} /min ({range})  SpO2 {:>3} %  skin {:>5} °C  steps {:>6}  revision {}",
+        "{subject:<10} heart rate {:>3} /min  {range:<26}  SpO2 {:>3} %  skin {:>5} °C  steps {:>6}  revision {}",
         value("heart_rate"),
         value("spo2"),
         value("skin_temperature"),

@@ -123,7 +123,7 @@ fn dump(folder: &Folder, from: Offset, device: Option<&str>) -> Result<ExitCode,
 }
 
 fn is_about(record: &Record, device: &str) -> bool {
-    describe(&record.body).1["device"] == device
+    describe(&record.body).1.get("device").is_some_and(|named| named == device)
 }
 
 fn line(record: &Record, as_json: bool, out: &mut impl Write) -> io::Result<()> {

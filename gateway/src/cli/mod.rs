@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, App};
+use crate::app::{App, StopSignal};
 use crate::config::Config;
 
 /// What a command ends with when it fails; shown once, at the top.
@@ -134,10 +134,11 @@ fn check(settings: &Settings) -> Result<ExitCode, Failure> {
 
 fn serve(config: Config) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
+        let mut stop = StopSignal::listen()?;
         let app = App::start(config).await?;
         println!("halo-gateway listens on mqtt://{}", app.address());
         let failed = tokio::select! {
-            reason = app::stop_signal() => { tracing::info!(reason, "stopping"); false }
+            reason = stop.heard() => { tracing::info!(reason, "stopping"); false }
             () = app.failed() => true,
         };
         let stopped = app.stop().await;

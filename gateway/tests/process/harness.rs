@@ -75,7 +75,9 @@ impl Drop for Gateway {
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_halo-gateway"));
     let mirrored = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HALO_GATEWAY__"));
-    mirrored.for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in mirrored {
+        command.env_remove(name);
+    }
     command
 }
 
