@@ -2,6 +2,7 @@
 //! CRC-32C over (table, key, value) of our own, and a digest over all rows of a table tells when one is missing.
 
 use std::any::Any;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -36,8 +37,9 @@ impl Redb {
         let opened = catch_unwind(|| Database::builder().set_cache_size(CACHE_BYTES).create(path));
         let database = opened.map_err(|panic| damaged(reason(panic.as_ref())))?.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StateError::InUse(path.to_owned()),
+            // A page number or length that a flipped bit made too large ends in a read beyond the end of the file.
             DatabaseError::Storage(redb::StorageError::Io(error))
-                if error.kind() != std::io::ErrorKind::InvalidData =>
+                if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
             {
                 StateError::Io { path: path.to_owned(), what: error.to_string() }
             }
