@@ -1,8 +1,14 @@
-//! The harness of the end-to-end tests: where the real data is, which tools there are, and a subscriber that is not
-//! of our own making.
+//! The harness of the end-to-end tests: where the real data is, which tools there are, a subscriber that is not of our
+//! own making, and a whole run: recordings in at the simulator, documents out at that subscriber.
 
 pub mod data;
 pub mod paho;
+pub mod recording;
+pub mod readings;
+pub mod replay;
+
+/// What an end-to-end test fails with: a sentence.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether a missing tool or missing data fails a test instead of skipping it.
 pub fn in_ci() -> bool {
