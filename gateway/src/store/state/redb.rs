@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
+use tracing::warn;
+
 use super::{Change, Row, StateEngine, StateError, Table};
 
 /// Bytes of pages kept in memory; the state is written often and read once.
@@ -22,8 +24,19 @@ type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// A state file.
 pub struct Redb {
-    database: Database,
+    /// Taken out only by dropping.
+    database: Option<Database>,
     path: PathBuf,
+}
+
+impl Drop for Redb {
+    fn drop(&mut self) {
+        // Closing commits once more, and on a damaged file redb panics there too; the file is rebuilt at the next start.
+        let closed = catch_unwind(AssertUnwindSafe(|| drop(self.database.take())));
+        if let Err(panic) = closed {
+            warn!(file = %self.path.display(), reason = reason(panic.as_ref()), "state not closed cleanly");
+        }
+    }
 }
 
 impl Redb {
@@ -45,7 +58,7 @@ impl Redb {
             }
             error => damaged(error.to_string()),
         })?;
-        let mut state = Self { database, path: path.to_owned() };
+        let mut state = Self { database: Some(database), path: path.to_owned() };
         state.check_fold(fold_version)?;
         Ok(state)
     }
@@ -61,10 +74,14 @@ impl Redb {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StateError> {
-        match catch_unwind(AssertUnwindSafe(|| read(&self.database))) {
+        match catch_unwind(AssertUnwindSafe(|| read(self.database()))) {
             Ok(read) => read.map_err(|error| self.damaged(error.to_string())),
             Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
         }
+    }
+
+    fn database(&self) -> &Database {
+        self.database.as_ref().expect("only dropping takes it")
     }
 
     fn damaged(&self, what: String) -> StateError {
@@ -124,7 +141,7 @@ impl StateEngine for Redb {
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError> {
         let write = || -> Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
+            let mut transaction = self.database().begin_write()?;
             // Costs a little per commit and makes opening after a crash independent of the file's size.
             transaction.set_quick_repair(true);
             for table in Table::ALL {
