@@ -126,9 +126,9 @@ impl App {
 
         let (queue, inbox) = sync_channel(crate::store::inlet::QUEUE_SUBMISSIONS_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
-        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar.clone()));
+        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar));
         let asker = Asker::new(calls);
-        let policy = Arc::new(LoopbackPolicy::new(grammar.clone()));
+        let policy = Arc::new(LoopbackPolicy::new(grammar));
         let router = Router::new(&config.broker, policy, Arc::clone(&metrics));
         router.load_retained(head.retained());
 
@@ -294,7 +294,7 @@ fn restore(engine: &dyn StateEngine, log: &Log<Disk>, grammar: &Grammar) -> Resu
     findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
     let fold = load_fold(engine, grammar).unwrap_or_else(|error| {
         warn!(error, "folding the log from its start");
-        Fold::new(grammar.clone())
+        Fold::new(*grammar)
     });
     Ok((head, fold))
 }
@@ -302,7 +302,7 @@ fn restore(engine: &dyn StateEngine, log: &Log<Disk>, grammar: &Grammar) -> Resu
 fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
     let rows = engine.rows(Table::Halo).map_err(|error| error.to_string())?;
     let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-    Fold::load(grammar.clone(), rows).map_err(|error| error.to_string())
+    Fold::load(*grammar, rows).map_err(|error| error.to_string())
 }
 
 /// What every start writes: the start itself, and the fold's configuration when it is not the one in force.

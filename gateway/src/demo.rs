@@ -82,7 +82,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
         greet(&options, &app, &folder, &halos);
     }
     // The data folder may hold an earlier run: its frames carry lower boots.
-    let boot = u32::try_from(app.epoch().0).unwrap_or(1);
+    let boot = app.epoch().0;
     let tracker = TaskTracker::new();
     let fleet = start_fleet(&options, app.address(), boot, &config, &tracker)?;
 
