@@ -80,7 +80,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// When the subscriber has ended or has lost its connection, or nothing comes.
-    pub fn next(&mut self) -> Result<(String, String)> {
+    pub fn receive(&mut self) -> Result<(String, String)> {
         let line = self.line()?;
         let message = line.split_once(' ').ok_or_else(|| Error::other(format!("the subscriber says {line:?}")))?;
         Ok((message.0.to_owned(), message.1.to_owned()))

@@ -93,7 +93,7 @@ fn subscribe(gateway: SocketAddr, filter: Filter<'_>, version: Version) -> Resul
 fn collect(mut subscriber: Subscriber) -> Result<Vec<Message>, Failure> {
     let mut messages = Vec::new();
     loop {
-        let next = subscriber.next().map_err(|error| format!("after {} messages: {error}", messages.len()))?;
+        let next = subscriber.receive().map_err(|error| format!("after {} messages: {error}", messages.len()))?;
         let message = Message::read(&next.0, &next.1)?;
         if message.device == LAST {
             return Ok(messages);
@@ -111,7 +111,7 @@ fn halos(
     let mut subscriber = subscribe(gateway, Filter::Halos, version)?;
     let mut halos = BTreeMap::new();
     while halos.len() < subjects.len() {
-        let (topic, payload) = subscriber.next().map_err(|error| format!("after {} halos: {error}", halos.len()))?;
+        let (topic, payload) = subscriber.receive().map_err(|error| format!("after {} halos: {error}", halos.len()))?;
         if let Topic::Halo { subject } = Grammar::default().parse(&topic)
             && subjects.contains(subject)
         {
