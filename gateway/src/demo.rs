@@ -2,6 +2,7 @@
 //! simulator. The fleet talks to the gateway over real sockets, and what it was promised is checked at the end.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -88,7 +89,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
 
     let shown = show(&options, &app, subscriber, &mut stop).await;
     if !options.json {
-        println!("stopping: the fleet sends what it holds and waits for its acknowledgements");
+        say(&"stopping: the fleet sends what it holds and waits for its acknowledgements");
     }
     let ledger = fleet.ledger().clone();
     let fleet = fleet.stop().await;
@@ -174,10 +175,16 @@ async fn show(
         tokio::select! {
             message = subscriber.recv() => {
                 let halo: Value = serde_json::from_slice(&message?.payload)?;
-                if options.json { println!("{halo}") } else { board.changed(halo) }
+                if !options.json {
+                    board.changed(halo);
+                } else if !say(&halo) {
+                    return Ok(());
+                }
             }
             _ = pace.tick() => {
-                if let Some(line) = board.next_line() { println!("{line}") }
+                if board.next_line().is_some_and(|line| !say(&line)) {
+                    return Ok(());
+                }
             }
             () = &mut over => return Ok(()),
             _ = stop.heard() => return Ok(()),
@@ -275,13 +282,21 @@ fn report(account: &Account, as_json: bool) {
             "unacknowledged": fleet.unacked, "durable": durable, "folded": folded.0, "halos": halos,
             "lost": lost, "drained": drained,
         });
-        println!("{summary}");
+        say(&summary);
         return;
     }
-    println!("\n  sent             {:>8} frames by {} devices", fleet.sent, fleet.devices);
-    println!("  acknowledged     {:>8} (still unacknowledged: {})", fleet.acked, fleet.unacked);
-    println!("  durable          {durable:>8} frames in the log");
-    println!("  folded           {:>8} records, all kinds", folded.0);
-    println!("  halos published  {halos:>8}");
-    println!("  lost             {lost:>8}");
+    let lines = [
+        format!("\n  sent             {:>8} frames by {} devices", fleet.sent, fleet.devices),
+        format!("  acknowledged     {:>8} (still unacknowledged: {})", fleet.acked, fleet.unacked),
+        format!("  durable          {durable:>8} frames in the log"),
+        format!("  folded           {:>8} records, all kinds", folded.0),
+        format!("  halos published  {halos:>8}"),
+        format!("  lost             {lost:>8}"),
+    ];
+    lines.iter().all(|line| say(line));
+}
+
+/// Prints a line; `false` once nobody reads any more, as behind `| head`.
+fn say(line: &impl std::fmt::Display) -> bool {
+    writeln!(std::io::stdout(), "{line}").is_ok()
 }

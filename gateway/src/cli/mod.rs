@@ -5,6 +5,7 @@
 
 mod log;
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -101,7 +102,8 @@ fn init_logs(level: Option<&str>, default: &str) -> Result<(), Failure> {
         Some(level) => EnvFilter::builder().parse(level)?,
         None => EnvFilter::new(default),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     Ok(())
 }
 
