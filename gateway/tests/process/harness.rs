@@ -153,3 +153,15 @@ impl Client {
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
+
+/// Whether a program is there; a loud skip, or with CI=true a failure, when it is not.
+pub(crate) fn is_installed_or_skip(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    let found = found.is_ok_and(|status| status.success());
+    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(found || !in_ci, "CI=true, but {program} is not installed");
+    if !found {
+        eprintln!("\n*** SKIP: {program} is not installed ***\n");
+    }
+    found
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Client, Gateway, runtime};
+use crate::harness::{Client, Gateway, is_installed_or_skip, runtime};
 
 async fn halo(client: &mut Client) -> Value {
     let (_, payload) = client.message().await;
@@ -88,4 +88,31 @@ fn an_assignment_gives_the_halo_to_its_subject() {
         let seen = halo(&mut integrator).await;
         assert_eq!((&seen["subject"], &seen["kind"]), (&Value::from("anna"), &Value::from("person")));
     });
+}
+
+/// The line of the README that begins with `program`.
+fn readme_line(program: &str) -> String {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).expect("the README is there");
+    let line = readme.lines().find(|line| line.starts_with(program));
+    line.unwrap_or_else(|| panic!("the README has no line that begins with {program:?}")).to_owned()
+}
+
+#[test]
+fn the_readmes_mosquitto_lines_make_a_halo_as_typed() {
+    if !is_installed_or_skip("mosquitto_pub") || !is_installed_or_skip("mosquitto_sub") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let gateway = Gateway::start(folder.path(), "127.0.0.1:0", &[]);
+    let port = gateway.address.port();
+    let shell = |line: String| std::process::Command::new("sh").args(["-c", &line]).output().expect("a shell");
+    let published = shell(format!("{} -p {port}", readme_line("mosquitto_pub ")));
+    assert!(published.status.success(), "{published:?}");
+    let seen = shell(format!("{} -p {port} -C 1 -W 30", readme_line("mosquitto_sub -t")));
+    let seen = String::from_utf8(seen.stdout).expect("UTF-8");
+    let (topic, halo) = seen.split_once(' ').expect("topic and payload");
+    assert_eq!(topic, "halo/v1/halos/my-watch");
+    let halo: Value = serde_json::from_str(halo).expect("a halo is JSON");
+    assert_eq!((&halo["schema"], &halo["signals"]["heart_rate"]["value"]), (&"halo/1".into(), &72.into()));
 }
