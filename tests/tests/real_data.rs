@@ -105,7 +105,7 @@ async fn a_real_drive_reaches_a_subscriber_with_default_limits_value_by_value() 
     }
     let expected = recording::csv(&path, "car-1", &OBD).unwrap();
     let series = vec![read_csv("car-1", &[path]).unwrap()];
-    // 271 frames in five seconds: more than the queue of a subscriber holds, slower than the slowest reader.
+    // 271 frames in five and a half seconds: more bytes than a queue holds, at a pace any reader keeps up with.
     let (speed, protocol) = (Speed::Times(500.0), Protocol::V5);
     let fleet = FleetConfig { period: PERIOD, speed, protocol, ..replay::recorded(series) };
     let run = replay::run(Config::default(), fleet, Version::V311).await.unwrap();
