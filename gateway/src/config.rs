@@ -175,6 +175,13 @@ impl Config {
         if let Err(error) = topic::Grammar::new(&self.gateway.root) {
             return invalid("gateway.root", format!("{:?}: {error}", self.gateway.root));
         }
+        if let Err(error) = self.broker.validate() {
+            return invalid("broker", error.to_string());
+        }
+        if self.store.segment_bytes < store::SEGMENT_BYTES_MIN {
+            let (got, wanted) = (self.store.segment_bytes, store::SEGMENT_BYTES_MIN);
+            return invalid("store.segment_bytes", format!("{got} is too small, wanted at least {wanted}"));
+        }
         for (index, entry) in self.assignment.iter().enumerate() {
             for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
                 if !topic::id_is_valid(id) {
@@ -345,6 +352,14 @@ mod tests {
         );
         let error = error.expect_err("overlap").to_string();
         assert!(error.contains('a') && error.contains('b') && error.contains("assignment"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_out_of_range_is_refused_by_name() {
+        let error = load("[broker]\nreceive_maximum = 0\n").expect_err("out of range").to_string();
+        assert!(error.contains("broker.receive_maximum is 0, wanted at least 1"), "{error}");
+        let error = load("[store]\nsegment_bytes = 1024\n").expect_err("out of range").to_string();
+        assert!(error.contains("store.segment_bytes: 1024 is too small"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::metrics::Metrics;
 /// Folder of the log within the data folder.
 pub const LOG_FOLDER: &str = "log";
 
+/// Smallest room a segment may have: below it a full group would not fit.
+pub const SEGMENT_BYTES_MIN: u64 = 16 << 10;
+
 /// How the log is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
