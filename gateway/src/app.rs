@@ -124,9 +124,9 @@ impl App {
 
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
-        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar.clone()));
+        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar));
         let asker = Asker::new(calls);
-        let policy = Arc::new(LoopbackPolicy::new(grammar.clone()));
+        let policy = Arc::new(LoopbackPolicy::new(grammar));
         let router = Router::new(&config.broker, policy, Arc::clone(&metrics));
         router.load_retained(head.retained());
 
@@ -288,7 +288,7 @@ fn restore(path: &Path, log: &Log<Disk>, grammar: &Grammar) -> Result<(Box<dyn S
             warn!(error, "checkpoints are of no use; folding the log from its start");
             drop(engine);
             remove_state(path)?;
-            (open_state(path)?, Head::new(grammar), Fold::new(grammar.clone()))
+            (open_state(path)?, Head::new(grammar), Fold::new(*grammar))
         }
     };
     let findings = head.replay(&mut log.reader(head.applied().next()))?;
@@ -314,7 +314,7 @@ fn remove_state(path: &Path) -> Result<(), StartError> {
 fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
     let rows = engine.rows(Table::Halo).map_err(|error| error.to_string())?;
     let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-    Fold::load(grammar.clone(), rows).map_err(|error| error.to_string())
+    Fold::load(*grammar, rows).map_err(|error| error.to_string())
 }
 
 /// What every start writes: the start itself, and the fold's configuration when it is not the one in force.

@@ -80,7 +80,7 @@ impl Head {
     pub fn new(grammar: &Grammar) -> Self {
         Self {
             ingest: Ingest::new(settings(grammar)),
-            grammar: grammar.clone(),
+            grammar: *grammar,
             retained: BTreeMap::new(),
             retained_dirty: BTreeSet::new(),
             cursors: BTreeMap::new(),
@@ -116,8 +116,8 @@ impl Head {
         self.ingest.resume(live);
     }
 
-    pub(crate) fn grammar(&self) -> &Grammar {
-        &self.grammar
+    pub(crate) fn grammar(&self) -> Grammar {
+        self.grammar
     }
 
     /// Folds what `reader` still has; what it had to skip.
@@ -208,7 +208,7 @@ impl Head {
 }
 
 fn settings(grammar: &Grammar) -> Settings {
-    Settings { grammar: grammar.clone(), ..Settings::default() }
+    Settings { grammar: *grammar, ..Settings::default() }
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {

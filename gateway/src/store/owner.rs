@@ -186,7 +186,7 @@ impl<F: Fs> Owner<F> {
                     Ok(offset) => self.waiting.push(Waiting::Append(done, offset)),
                     Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
                         // Whoever appended may have stopped waiting.
-                        drop(done.send(Err(AppendError::TooLong)));
+                        done.send(Err(AppendError::TooLong)).ok();
                     }
                     Err(error) => return Err(error),
                 }
@@ -283,7 +283,9 @@ impl<F: Fs> Owner<F> {
             match waiting {
                 Waiting::Receipt(receipt) => receipt.settle(Outcome::Stored),
                 // Whoever appended may have stopped waiting; the record stands all the same.
-                Waiting::Append(done, offset) => drop(done.send(Ok(offset))),
+                Waiting::Append(done, offset) => {
+                    done.send(Ok(offset)).ok();
+                }
             }
         }
         if bytes > 0 {
@@ -345,12 +347,9 @@ impl<F: Fs> Owner<F> {
 
     /// The head as last written down, else an empty one: the log has everything.
     fn last_checkpoint(&self) -> Head {
-        let grammar = self.head.grammar().clone();
+        let grammar = self.head.grammar();
         let healthy = self.checkpoints.as_ref().filter(|checkpoints| checkpoints.is_healthy());
-        let loaded = healthy.and_then(|checkpoints| {
-            let grammar = grammar.clone();
-            checkpoints.read(move |engine| Head::load(&grammar, engine))?.ok()
-        });
+        let loaded = healthy.and_then(|checkpoints| checkpoints.read(move |engine| Head::load(&grammar, engine))?.ok());
         loaded.unwrap_or_else(|| Head::new(&grammar))
     }
 }

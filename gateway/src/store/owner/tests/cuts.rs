@@ -146,10 +146,10 @@ impl World {
                     }
                 }
                 Body::Retained(retained) => drop(times.insert(retained.payload.to_vec(), 1)),
-                Body::Quarantine(_) | Body::Gap(_) | Body::Conflict(_) => {
-                    if !decided.insert((record.cause, format!("{:?}", record.body))) {
-                        return Err(format!("decided twice: {record:?}"));
-                    }
+                Body::Quarantine(_) | Body::Gap(_) | Body::Conflict(_)
+                    if !decided.insert((record.cause, format!("{:?}", record.body))) =>
+                {
+                    return Err(format!("decided twice: {record:?}"));
                 }
                 _ => {}
             }

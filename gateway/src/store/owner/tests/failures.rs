@@ -91,7 +91,9 @@ fn g2_a_departure_not_yet_said_is_not_taken_for_the_one_before_when_the_log_is_r
     let now = at(&rig);
     rig.end_session(2);
     // More than one group: the first fails before what is owed is gathered.
-    (0..20_u8).for_each(|n| drop(rig.offer(retained("any/thing", 3, vec![n; 700].into(), now))));
+    for n in 0..20_u8 {
+        rig.offer(retained("any/thing", 3, vec![n; 700].into(), now));
+    }
     fs.fail_after(0, Fault::Io);
     assert_eq!(rig.turn(), Turn::Next);
     assert_eq!(rig.bodies().iter().filter(|body| matches!(body, Body::Gone(_))).count(), 1);
