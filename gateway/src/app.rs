@@ -30,7 +30,7 @@ use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Disk;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
-use crate::store::inlet::{Appender, Inlet};
+use crate::store::inlet::{Appender, Inlet, QUEUE_MAX};
 use crate::store::owner::{self, Owner, Turn};
 use crate::store::state::{Redb, StateEngine, StateError, Table};
 use crate::store::{LOG_FOLDER, Log, StoreError};
@@ -120,11 +120,10 @@ impl App {
             clock.continue_from(last);
         }
         let identity = identity(folder)?;
-        let engine = open_state(&folder.join(STATE_FILE))?;
-        let (head, fold) = restore(engine.as_ref(), &log, &grammar)?;
+        let (engine, head, fold) = restore(&folder.join(STATE_FILE), &log, &grammar)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
 
-        let (queue, inbox) = sync_channel(crate::store::inlet::QUEUE_SUBMISSIONS_MAX);
+        let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
         let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar));
         let asker = Asker::new(calls);
@@ -148,7 +147,7 @@ impl App {
         let folded = Arc::new(AtomicU64::new(0));
         let shared = river::Shared {
             clock: clock.clone(),
-            gate,
+            gate: Arc::clone(&gate),
             metrics: Arc::clone(&metrics),
             router: router.clone(),
             grammar,
@@ -160,20 +159,16 @@ impl App {
         river.catch_up()?;
 
         let failed = CancellationToken::new();
-        let on_end = failed.clone();
+        let ending = Ending::new(&gate, &failed);
         let owner = thread("log", move || {
-            let turn = owner.run(&inbox);
-            if turn == Turn::Failed {
-                on_end.cancel();
-            }
+            let turn = owner.run(inbox);
+            ending.ended(turn == Turn::Stop);
             turn
         })?;
-        // A river that ends unasked is a bug: the gateway stops rather than serve halos that stand still.
-        let on_end = failed.clone().drop_guard();
+        let ending = Ending::new(&gate, &failed);
         let river = thread("river", move || {
             river.run(&called);
-            // Ended as asked: not a failure.
-            drop(on_end.disarm());
+            ending.ended(true);
         })?;
 
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
@@ -277,26 +272,44 @@ fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, StartError> {
         Ok(engine) => Ok(Box::new(engine)),
         Err(error) if error.rebuilds() => {
             warn!(%error, "checkpoints are of no use");
-            std::fs::remove_file(path).map_err(|source| StartError::Folder { path: path.to_owned(), source })?;
+            remove_state(path)?;
             Ok(Box::new(Redb::open(path, FOLD_VERSION.into())?))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// The head and the fold as of the log's end: from their checkpoints, else from the log's first record.
-fn restore(engine: &dyn StateEngine, log: &Log<Disk>, grammar: &Grammar) -> Result<(Head, Fold), StoreError> {
-    let mut head = Head::load(grammar, engine).unwrap_or_else(|error| {
-        warn!(%error, "folding the log from its start");
-        Head::new(grammar)
-    });
+/// The checkpoints, and the head as of the log's end and the fold as of its checkpoint. Checkpoints of no use are set
+/// aside whole: rows that nobody would ever overwrite must not come back at the next start.
+fn restore(path: &Path, log: &Log<Disk>, grammar: &Grammar) -> Result<(Box<dyn StateEngine>, Head, Fold), StartError> {
+    let engine = open_state(path)?;
+    let (engine, mut head, fold) = match load(engine.as_ref(), log.durable(), grammar) {
+        Ok((head, fold)) => (engine, head, fold),
+        Err(error) => {
+            warn!(error, "checkpoints are of no use; folding the log from its start");
+            drop(engine);
+            remove_state(path)?;
+            (open_state(path)?, Head::new(grammar), Fold::new(*grammar))
+        }
+    };
     let findings = head.replay(&mut log.reader(head.applied().next()))?;
     findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
-    let fold = load_fold(engine, grammar).unwrap_or_else(|error| {
-        warn!(error, "folding the log from its start");
-        Fold::new(*grammar)
-    });
+    Ok((engine, head, fold))
+}
+
+fn load(engine: &dyn StateEngine, durable: Offset, grammar: &Grammar) -> Result<(Head, Fold), String> {
+    let head = Head::load(grammar, engine).map_err(|error| error.to_string())?;
+    let fold = load_fold(engine, grammar)?;
+    let applied = head.applied().max(fold.applied());
+    // Records it knows of were lost, and their offsets would be given to others.
+    if applied > durable {
+        return Err(format!("they end at offset {applied}, behind the log, which ends at {durable}"));
+    }
     Ok((head, fold))
+}
+
+fn remove_state(path: &Path) -> Result<(), StartError> {
+    std::fs::remove_file(path).map_err(|source| StartError::Folder { path: path.to_owned(), source })
 }
 
 fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
@@ -313,6 +326,33 @@ fn first_records(config: &Config, head: &Head) -> Vec<Body> {
         first.push(Body::Config(fold));
     }
     first
+}
+
+/// Held by a thread of the flow. One that ends unasked, by a panic too, ends the gateway: nothing is acknowledged any
+/// more, rather than halos standing still.
+struct Ending {
+    gate: Arc<Gate>,
+    failed: CancellationToken,
+    expected: bool,
+}
+
+impl Ending {
+    fn new(gate: &Arc<Gate>, failed: &CancellationToken) -> Self {
+        Self { gate: Arc::clone(gate), failed: failed.clone(), expected: false }
+    }
+
+    fn ended(mut self, expected: bool) {
+        self.expected = expected;
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.expected {
+            self.gate.fail();
+            self.failed.cancel();
+        }
+    }
 }
 
 fn thread<T: Send + 'static>(

@@ -293,7 +293,8 @@ fn report(account: &Account, as_json: bool) {
         format!("  halos published  {halos:>8}"),
         format!("  lost             {lost:>8}"),
     ];
-    lines.iter().all(|line| say(line));
+    // What nobody reads need not be said to its end.
+    lines.iter().all(say);
 }
 
 /// Prints a line; `false` once nobody reads any more, as behind `| head`.

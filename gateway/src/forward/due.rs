@@ -1,6 +1,6 @@
 //! When each subject's halo goes out: at once when the last is at least a second old, else when it is; always the newest.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::record::Name;
 
@@ -10,8 +10,10 @@ pub(super) const PERIOD_MS: u64 = 1_000;
 /// Conflates changes per subject. Times are monotonic milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Due {
-    /// When the last one went out.
+    /// When the last one went out, of those that went out within the last second.
     sent: HashMap<Name, u64>,
+    /// The same, oldest first.
+    order: VecDeque<(u64, Name)>,
     queue: BTreeSet<(u64, Name)>,
     queued: HashMap<Name, u64>,
 }
@@ -34,8 +36,17 @@ impl Due {
         }
         let (_, subject) = self.queue.pop_first()?;
         self.queued.remove(&subject);
+        self.forget_old(now_ms);
         self.sent.insert(subject.clone(), now_ms);
+        self.order.push_back((now_ms, subject.clone()));
         Some(subject)
+    }
+
+    /// One sent longer ago than a period holds nothing back: what is kept follows the rate and not the subjects.
+    fn forget_old(&mut self, now_ms: u64) {
+        while let Some((_, subject)) = self.order.pop_front_if(|(sent, _)| *sent + PERIOD_MS <= now_ms) {
+            self.sent.remove(&subject);
+        }
     }
 
     /// When the next halo is due.
@@ -70,6 +81,18 @@ mod tests {
         assert_eq!(due.next(), Some(6_000));
         assert_eq!(due.take(6_000), Some(anna()));
         assert_eq!(due.take(9_000), None);
+    }
+
+    #[test]
+    fn subjects_that_went_out_long_ago_are_forgotten() {
+        let mut due = Due::default();
+        for n in 0..5_000_u64 {
+            due.touch(&format!("subject {n}").into(), n * 10);
+            assert!(due.take(n * 10).is_some());
+        }
+        assert_eq!((due.sent.len(), due.order.len()), (100, 100));
+        due.touch(&"subject 4999".into(), 49_991);
+        assert_eq!(due.next(), Some(50_990), "a recent one is still held back");
     }
 
     #[test]

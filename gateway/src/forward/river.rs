@@ -38,6 +38,8 @@ const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// … or this much time, milliseconds, in slices of at most `SLICE_BYTES` (LOG.md, "Checkpoints").
 const CHECKPOINT_PERIOD_MS: u64 = 30_000;
 const SLICE_BYTES: usize = 2 << 20;
+/// Questions answered between two batches, however many more wait.
+const ANSWERS_MAX: usize = 64;
 /// QoS of what the gateway publishes; subscribers lower it to what they asked for.
 const QOS: u8 = 1;
 
@@ -70,8 +72,6 @@ pub struct River<F: Fs> {
     due: Due,
     topic: String,
     tally: Tally,
-    /// Records up to here were durable before this start: the gate never counted them.
-    uncounted: Offset,
     unreadable: bool,
     health: State,
     health_due_ms: u64,
@@ -88,24 +88,11 @@ struct Schedule {
 impl<F: Fs> River<F> {
     /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on.
     pub fn new(reader: Reader<F>, fold: Fold, checkpoints: Checkpointer, shared: Shared) -> Self {
-        let uncounted = reader.durable().offset();
+        shared.folded.store(fold.applied().0, Ordering::Release);
         let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
         let (health, health_due_ms) = (State::Starting, 0);
         let unreadable = false;
-        Self {
-            reader,
-            fold,
-            checkpoints,
-            shared,
-            due,
-            topic,
-            tally,
-            uncounted,
-            unreadable,
-            health,
-            health_due_ms,
-            checkpoint,
-        }
+        Self { reader, fold, checkpoints, shared, due, topic, tally, unreadable, health, health_due_ms, checkpoint }
     }
 
     /// Folds what was durable at the start; nothing is forwarded, those readings went out in an earlier life.
@@ -123,6 +110,7 @@ impl<F: Fs> River<F> {
             self.checkpoint.bytes += batch.bytes as u64;
             self.shared.folded.store(last.0, Ordering::Release);
         }
+        self.tell_gate();
         self.shared.gate.set_fold_deadline(self.fold.deadline());
         Ok(())
     }
@@ -131,17 +119,19 @@ impl<F: Fs> River<F> {
     pub(crate) fn run(mut self, calls: &Receiver<Call>) {
         self.checkpoint.due_ms = self.now_ms() + CHECKPOINT_PERIOD_MS;
         self.set_health(State::Ready);
-        let mut going = true;
+        let (mut going, mut more) = (true, true);
         while going {
-            match calls.recv_timeout(self.wait()) {
+            let wait = if more { Duration::ZERO } else { self.wait() };
+            match calls.recv_timeout(wait) {
                 Ok(call) => going = self.answer(call),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => going = false,
             }
-            while going && let Ok(call) = calls.try_recv() {
+            for _ in 0..ANSWERS_MAX {
+                let Some(call) = calls.try_recv().ok().filter(|_| going) else { break };
                 going = self.answer(call);
             }
-            self.flow();
+            more = self.step();
         }
         self.write_down_everything();
     }
@@ -155,17 +145,23 @@ impl<F: Fs> River<F> {
         self.shared.clock.now().mono_ms
     }
 
-    /// Takes in everything durable, batch by batch, letting out what is due in between.
+    /// Takes in everything durable, batch by batch.
     fn flow(&mut self) {
-        loop {
-            let more = self.fold_batch();
-            self.publish_due();
-            self.write_down();
-            self.look_after_health();
-            if !more {
-                return;
-            }
-        }
+        while self.step() {}
+    }
+
+    /// Takes in one batch and lets out what is due; whether there may be more.
+    fn step(&mut self) -> bool {
+        let more = self.fold_batch();
+        self.publish_due();
+        self.write_down();
+        self.look_after_health();
+        more
+    }
+
+    /// What was read is passed, also where it was damaged and there was nothing to fold.
+    fn tell_gate(&self) {
+        self.shared.gate.folded_to(Offset(self.reader.position().0.saturating_sub(1)));
     }
 
     fn fold_batch(&mut self) -> bool {
@@ -189,6 +185,7 @@ impl<F: Fs> River<F> {
             self.shared.gate.set_fold_deadline(self.fold.deadline());
             self.checkpoint.bytes += batch.bytes as u64;
         }
+        self.tell_gate();
         !batch.is_empty()
     }
 
@@ -201,9 +198,6 @@ impl<F: Fs> River<F> {
             publish_readings(&self.shared, &mut self.topic, record, frame, readings);
         }
         self.shared.metrics.halo_records_total.add(1);
-        if record.offset > self.uncounted {
-            self.shared.gate.folded(record.weight());
-        }
     }
 
     fn publish_due(&mut self) {
@@ -283,7 +277,7 @@ impl<F: Fs> River<F> {
     fn ailments(&self) -> Vec<String> {
         let gate = &self.shared.gate;
         let known = [
-            (gate.has_failed(), "the log cannot be written: nothing is acknowledged until a restart"),
+            (gate.has_failed(), "the log is not written any more: nothing is acknowledged until a restart"),
             (!gate.is_open(), "more waits for the disk or the fold than is allowed: sockets are not read"),
             (!self.checkpoints.is_healthy(), "checkpoints cannot be written: the next start takes longer"),
             (self.unreadable, "the log cannot be read: halos stand still"),
@@ -301,7 +295,7 @@ impl<F: Fs> River<F> {
             time_ms: Some(self.shared.clock.now().wall_ms),
             durable: self.reader.durable().offset(),
             folded: self.fold.applied(),
-            lag_bytes: self.shared.gate.unfolded(),
+            lag_bytes: self.shared.gate.unfolded_bytes(),
             subjects: self.fold.subjects_len() as u64,
             connections: metrics.broker_connections_total.get().saturating_sub(metrics.broker_closed_total.get()),
         })

@@ -27,7 +27,7 @@ impl LoopbackPolicy {
 impl Policy for LoopbackPolicy {
     fn connect(&self, request: &ConnectRequest<'_>) -> Result<Principal, u8> {
         // Without a name of its own a client goes by its id; nothing is decided by it on loopback.
-        Ok(Principal { name: Arc::from(request.username.unwrap_or(request.client_id)) })
+        Ok(Principal { name: Arc::from(request.username.filter(|name| !name.is_empty()).unwrap_or(request.client_id)) })
     }
 
     fn publish(&self, _: &Principal, topic: &str) -> Result<(), u8> {

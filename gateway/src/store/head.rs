@@ -109,10 +109,15 @@ impl Head {
         Ok(head)
     }
 
-    /// Forgets everything, because more was folded than became durable.
-    pub(crate) fn reset(&mut self) {
-        let live = std::mem::replace(self, Self::new(&self.grammar)).ingest.into_live();
+    /// Becomes `rebuilt` from the durable log, because this one has folded more than became durable. What belongs to
+    /// the process stays: it was not there when those records were written.
+    pub(crate) fn become_rebuilt(&mut self, rebuilt: Self) {
+        let live = std::mem::replace(self, rebuilt).ingest.into_live();
         self.ingest.resume(live);
+    }
+
+    pub(crate) fn grammar(&self) -> Grammar {
+        self.grammar
     }
 
     /// Folds what `reader` still has; what it had to skip.

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use crate::broker::{Disposition, Inbound, Pending, Receipt, SessionKey, Sink};
 use crate::ingest::{Channel, Publish};
 use crate::record::{Draft, Name, Offset};
-use crate::store::gate::Gate;
+use crate::store::gate::{Gate, SUBMISSIONS_MAX};
 
-/// Submissions that may wait for the owner; with [`Gate`]'s bytes the bound of everything not yet durable.
-pub(crate) const QUEUE_SUBMISSIONS_MAX: usize = 8_192;
+/// Places in the owner's queue: what the [`Gate`] lets in, and half as many for ends of sessions, which it counts and
+/// cannot refuse.
+pub(crate) const QUEUE_MAX: usize = SUBMISSIONS_MAX + SUBMISSIONS_MAX / 2;
 /// MQTT 5 reason code "Topic Name invalid".
 const TOPIC_NAME_INVALID: u8 = 0x90;
 
@@ -23,7 +24,7 @@ pub(crate) enum Submission {
     /// The session published its last.
     SessionEnded(SessionKey),
     /// A record of a stage.
-    Append(Draft, oneshot::Sender<Offset>),
+    Append(Draft, oneshot::Sender<Result<Offset, AppendError>>),
     /// Commit what is there and end.
     Stop,
 }
@@ -34,30 +35,54 @@ pub enum AppendError {
     /// The log failed or the gateway is stopping.
     #[error("the log takes no records any more")]
     Closed,
+    /// It can never be written.
+    #[error("the record does not fit into the log")]
+    TooLong,
 }
 
 /// Appends records from any stage; the answer is their offset, once durable.
 #[derive(Clone)]
 pub struct Appender {
     queue: SyncSender<Submission>,
+    gate: Arc<Gate>,
 }
 
 impl Appender {
     /// Appends one record and waits until it is durable.
     ///
     /// # Errors
-    /// [`AppendError::Closed`]: whether the record is in the log shows after a restart.
+    /// [`AppendError::Closed`]: whether the record is in the log shows after a restart. [`AppendError::TooLong`]: it is not.
     pub async fn append(&self, draft: Draft) -> Result<Offset, AppendError> {
         let (done, durable) = oneshot::channel();
         let mut submission = Submission::Append(draft, done);
-        loop {
-            match self.queue.try_send(submission) {
-                Ok(()) => return durable.await.map_err(|_| AppendError::Closed),
-                Err(TrySendError::Disconnected(_)) => return Err(AppendError::Closed),
-                Err(TrySendError::Full(back)) => submission = back,
-            }
-            tokio::task::yield_now().await;
+        while let Some(back) = self.offer(submission).await? {
+            submission = back;
         }
+        durable.await.map_err(|_| AppendError::Closed)?
+    }
+
+    /// Hands it over; when there is no place for it, it comes back as soon as there may be one.
+    async fn offer(&self, submission: Submission) -> Result<Option<Submission>, AppendError> {
+        let room = self.gate.room();
+        if self.gate.has_failed() {
+            return Err(AppendError::Closed);
+        }
+        let mut back = submission;
+        if self.gate.claim() {
+            match self.queue.try_send(back) {
+                Ok(()) => return Ok(None),
+                Err(TrySendError::Disconnected(_)) => {
+                    self.gate.left(1, 0);
+                    return Err(AppendError::Closed);
+                }
+                Err(TrySendError::Full(it)) => {
+                    self.gate.unclaim();
+                    back = it;
+                }
+            }
+        }
+        room.await;
+        Ok(Some(back))
     }
 }
 
@@ -75,11 +100,12 @@ impl Inlet {
 
     /// An appender for the stages below.
     pub fn appender(&self) -> Appender {
-        Appender { queue: self.queue.clone() }
+        Appender { queue: self.queue.clone(), gate: Arc::clone(&self.gate) }
     }
 
     /// Tells the owner to commit what it has and end.
     pub(crate) fn stop(&self) {
+        self.gate.claim_anyway();
         // A closed queue means that the owner has ended already.
         drop(self.queue.send(Submission::Stop));
     }
@@ -104,24 +130,31 @@ impl Sink for Inlet {
             Ok(None) => return Ok(Disposition::Immediate),
             Err(code) => return Ok(Disposition::Refused(code)),
         };
-        if !self.gate.is_open() {
+        if self.gate.has_failed() {
+            // Dropped with its receipt, which says `Lost`: the connection closes without an acknowledgement.
+            return Ok(Disposition::Logged);
+        }
+        // Counted before it is sent: the owner may settle it before this thread goes on.
+        let bytes = inbound.payload.len() + inbound.topic.len();
+        if !self.gate.try_enter(bytes) {
             return Err(inbound);
         }
-        let bytes = inbound.payload.len() + inbound.topic.len();
         let Inbound { session, client_id, principal, topic, payload, qos, retain, will, arrival, receipt } = inbound;
         let publish =
             Publish { device, topic, publisher: principal, channel, payload, qos, arrival, session: session.0 };
-        // Counted first: the owner may settle it before this thread goes on.
-        self.gate.entered(bytes);
         match self.queue.try_send(Submission::Publish(publish, receipt)) {
             Ok(()) => Ok(Disposition::Logged),
             Err(TrySendError::Full(Submission::Publish(publish, receipt))) => {
-                self.gate.settled(bytes as u64);
+                // Ends of sessions have taken more than their half: the gate is closed, so this waits for the owner.
+                self.gate.left(1, bytes as u64);
                 let Publish { topic, publisher: principal, payload, qos, arrival, .. } = publish;
                 Err(Inbound { session, client_id, principal, topic, payload, qos, retain, will, arrival, receipt })
             }
-            // The dropped receipt says `Lost`: the connection closes without an acknowledgement.
-            Err(_) => Ok(Disposition::Logged),
+            // The owner has ended; the dropped receipt says `Lost`.
+            Err(_) => {
+                self.gate.left(1, bytes as u64);
+                Ok(Disposition::Logged)
+            }
         }
     }
 
@@ -130,7 +163,11 @@ impl Sink for Inlet {
     }
 
     fn session_ended(&self, session: SessionKey) {
+        self.gate.claim_anyway();
         // Waits for room rather than losing a device's end; the owner never waits for the broker, so it comes.
         drop(self.queue.send(Submission::SessionEnded(session)));
     }
 }
+
+#[cfg(test)]
+mod tests;

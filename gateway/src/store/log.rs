@@ -140,6 +140,10 @@ impl<F: Fs> Log<F> {
         }
         let rest = codec::rest(&draft.body)?;
         let names = codec::names(&draft.body);
+        if names.iter().flatten().any(|name| name.is_empty()) {
+            // A reader takes an empty name for a definition it has lost.
+            return Err(StoreError::Unwritable(postcard::Error::SerializeBufferFull));
+        }
         self.make_room(rest.len(), &names)?;
         let fresh = self.active.numbers.len();
         let numbers = names.map(|name| name.map_or(0, |name| self.active.numbers.number(name)));

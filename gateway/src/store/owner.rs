@@ -17,7 +17,7 @@ use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
-use crate::store::inlet::Submission;
+use crate::store::inlet::{AppendError, Submission};
 use crate::store::{Log, StoreError};
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
@@ -28,6 +28,8 @@ const GROUP_BYTES_MAX: usize = 1 << 20;
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// Time between two checkpoints of the head's state.
 const CHECKPOINT_PERIOD_MS: u64 = 1_000;
+/// Least time between two ticks: a thousand deadlines in one second are one (LOG.md, "Time").
+const TICK_PERIOD_MS: u64 = 1_000;
 /// MQTT 5 reason code "Packet too large".
 const PACKET_TOO_LARGE: u8 = 0x95;
 
@@ -45,7 +47,17 @@ pub(crate) enum Turn {
 /// What waits for the commit of the present group.
 enum Waiting {
     Receipt(Receipt),
-    Append(oneshot::Sender<Offset>, Offset),
+    Append(oneshot::Sender<Result<Offset, AppendError>>, Offset),
+}
+
+/// What is in the log's pending group, as far as its commit decides about it.
+#[derive(Default)]
+struct Group {
+    bytes: u64,
+    frames: u64,
+    quarantined: u64,
+    /// Departures and counts of repeats. Ingest forgets them as it applies them; if the group fails, they are said again.
+    once: Vec<Body>,
 }
 
 /// Drives one log. [`Owner::turn`] is the whole cycle, so that simulations can turn it by hand.
@@ -59,7 +71,8 @@ pub struct Owner<F: Fs> {
     /// Called after each commit: whoever follows the log may look again.
     wake: Box<dyn Fn() + Send>,
     waiting: Vec<Waiting>,
-    group_bytes: u64,
+    group: Group,
+    tick_due_ms: u64,
     checkpoint_due_ms: u64,
 }
 
@@ -79,8 +92,8 @@ impl<F: Fs> Owner<F> {
     /// An owner of `log` whose durable records `head` has applied. `checkpoints: None` = the log alone (simulations).
     pub fn new(log: Log<F>, head: Head, checkpoints: Option<Checkpointer>, shared: Shared) -> Self {
         let Shared { clock, gate, metrics, wake } = shared;
-        let (waiting, group_bytes, checkpoint_due_ms) = (Vec::new(), 0, 0);
-        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, group_bytes, checkpoint_due_ms }
+        let (waiting, group, tick_due_ms, checkpoint_due_ms) = (Vec::new(), Group::default(), 0, 0);
+        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, group, tick_due_ms, checkpoint_due_ms }
     }
 
     /// Writes the records every start begins with: the start, the configuration if it changed, and decisions that a
@@ -97,61 +110,67 @@ impl<F: Fs> Owner<F> {
         self.commit()
     }
 
-    /// Turns until told to stop or the log fails, then writes everything down and seals the log.
-    pub(crate) fn run(mut self, inbox: &Receiver<Submission>) -> Turn {
-        loop {
-            match self.turn(inbox, IDLE_WAIT) {
-                Turn::Next => {}
-                Turn::Failed => return Turn::Failed,
-                Turn::Stop => break,
-            }
+    /// Turns until told to stop or the log fails, then writes everything down and seals the log. Whoever still waits at
+    /// the door hears that it is closed.
+    pub(crate) fn run(mut self, inbox: Receiver<Submission>) -> Turn {
+        let turn = self.turn_until_over(&inbox);
+        if turn == Turn::Stop {
+            self.write_down();
         }
-        if let Some(checkpoints) = &self.checkpoints {
-            checkpoints.wait();
+        drop(inbox);
+        self.gate.made_room();
+        if turn == Turn::Stop
+            && let Err(error) = self.log.close()
+        {
+            warn!(%error, "the log's last segment is not sealed; the next start reads it to its end");
         }
-        self.checkpoint();
-        let closed = self.log.close();
         (self.wake)();
-        match closed {
-            Ok(_) => Turn::Stop,
-            Err(error) => {
-                warn!(%error, "the log's last segment is not sealed; the next start reads it to its end");
-                Turn::Stop
+        turn
+    }
+
+    fn turn_until_over(&mut self, inbox: &Receiver<Submission>) -> Turn {
+        loop {
+            let turn = self.turn(inbox, IDLE_WAIT);
+            if turn != Turn::Next {
+                return turn;
             }
         }
     }
 
+    fn write_down(&mut self) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.wait();
+        }
+        self.checkpoint();
+    }
+
     /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group.
     pub(crate) fn turn(&mut self, inbox: &Receiver<Submission>, wait: Duration) -> Turn {
-        let mut stop = false;
-        let mut bytes = 0;
         let mut next = match inbox.recv_timeout(wait) {
             Ok(submission) => Some(submission),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
         };
         let stamp = self.clock.now();
-        let mut taken = 0;
+        let (mut stop, mut taken, mut bytes) = (false, 0, 0);
+        let mut outcome = Ok(());
         while let Some(submission) = next.take() {
             taken += 1;
             bytes += weight(&submission);
             stop |= matches!(submission, Submission::Stop);
-            if let Err(error) = self.take(submission, stamp) {
-                self.gate.settled(bytes as u64);
-                return self.failed(&error);
-            }
-            if stop || taken >= GROUP_SUBMISSIONS_MAX || bytes >= GROUP_BYTES_MAX {
+            outcome = self.take(submission, stamp);
+            if outcome.is_err() || stop || taken >= GROUP_SUBMISSIONS_MAX || bytes >= GROUP_BYTES_MAX {
                 break;
             }
             next = inbox.try_recv().ok();
         }
-        let outcome = self.finish(stamp);
-        self.gate.settled(bytes as u64);
-        match outcome {
-            Ok(()) if stop => Turn::Stop,
+        let outcome = outcome.and_then(|()| self.finish(stamp));
+        let turn = match outcome {
+            Err(error) => self.failed(error, stamp),
             Ok(()) => Turn::Next,
-            Err(error) => self.failed(&error),
-        }
+        };
+        self.gate.left(taken, bytes as u64);
+        if stop && turn == Turn::Next { Turn::Stop } else { turn }
     }
 
     fn take(&mut self, submission: Submission, stamp: GatewayTime) -> Result<(), StoreError> {
@@ -163,8 +182,14 @@ impl<F: Fs> Owner<F> {
                 Ok(())
             }
             Submission::Append(draft, done) => {
-                let offset = self.append(draft, stamp)?;
-                self.waiting.push(Waiting::Append(done, offset));
+                match self.append(draft, stamp) {
+                    Ok(offset) => self.waiting.push(Waiting::Append(done, offset)),
+                    Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
+                        // Whoever appended may have stopped waiting.
+                        done.send(Err(AppendError::TooLong)).ok();
+                    }
+                    Err(error) => return Err(error),
+                }
                 Ok(())
             }
             Submission::Stop => Ok(()),
@@ -200,8 +225,9 @@ impl<F: Fs> Owner<F> {
 
     /// Adds what is due by itself, commits, settles, checkpoints.
     fn finish(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
-        if self.gate.fold_deadline().is_some_and(|due| self.head.last_stamp().mono_ms < due && due <= stamp.mono_ms) {
+        if self.is_tick_due(stamp.mono_ms) {
             self.append(Body::Tick.into(), stamp)?;
+            self.tick_due_ms = stamp.mono_ms + TICK_PERIOD_MS;
         }
         self.append_owed(stamp)?;
         self.commit()?;
@@ -210,6 +236,12 @@ impl<F: Fs> Owner<F> {
             self.checkpoint();
         }
         Ok(())
+    }
+
+    /// A deadline of the fold has passed, and nothing newer is in the log that would tell it so.
+    fn is_tick_due(&self, now_ms: u64) -> bool {
+        let passed = |due| self.head.last_stamp().mono_ms < due && due <= now_ms;
+        self.tick_due_ms <= now_ms && self.gate.fold_deadline().is_some_and(passed)
     }
 
     fn append_owed(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
@@ -230,35 +262,30 @@ impl<F: Fs> Owner<F> {
         };
         let Draft { cause, body } = draft;
         let record = Record { offset, epoch: self.log.epoch(), stamp, cause, key: KeyId::default(), body };
-        self.group_bytes += record.weight();
-        self.count(&record.body);
+        self.group.add(&record);
         self.head.apply(&record);
         Ok(offset)
     }
 
-    fn count(&self, body: &Body) {
-        match body {
-            Body::Frame(_) => self.metrics.ingest_frames_total.add(1),
-            Body::Quarantine(_) => self.metrics.ingest_quarantined_total.add(1),
-            _ => {}
-        }
-    }
-
     fn commit(&mut self) -> Result<(), StoreError> {
-        let bytes = std::mem::take(&mut self.group_bytes);
+        let bytes = self.group.bytes;
         if bytes > 0 {
-            // Counted before it is visible: a reader may fold it the moment it is durable.
-            self.gate.committed(bytes);
+            self.gate.committing(self.head.applied(), bytes);
             if let Err(error) = self.log.commit() {
-                self.gate.folded(bytes);
+                self.gate.not_committed(self.log.durable(), bytes);
                 return Err(error);
             }
+            let group = std::mem::take(&mut self.group);
+            self.metrics.ingest_frames_total.add(group.frames);
+            self.metrics.ingest_quarantined_total.add(group.quarantined);
         }
         for waiting in self.waiting.drain(..) {
             match waiting {
                 Waiting::Receipt(receipt) => receipt.settle(Outcome::Stored),
                 // Whoever appended may have stopped waiting; the record stands all the same.
-                Waiting::Append(done, offset) => drop(done.send(offset)),
+                Waiting::Append(done, offset) => {
+                    done.send(Ok(offset)).ok();
+                }
             }
         }
         if bytes > 0 {
@@ -269,6 +296,10 @@ impl<F: Fs> Owner<F> {
 
     /// Hands the dirty rows of the head's state over; without a place for them they stay dirty until the next time.
     fn checkpoint(&mut self) {
+        // What a failed group made due again may still be pending: a checkpoint is never ahead of the durable log.
+        if self.head.applied() > self.log.durable() {
+            return;
+        }
         let head = &mut self.head;
         if let Some(checkpoints) = &self.checkpoints {
             checkpoints.offer(|| head.changes());
@@ -277,26 +308,61 @@ impl<F: Fs> Owner<F> {
 
     /// Nothing of a failed group is acknowledged: its connections close and their devices send again. The head's state
     /// goes back to what is durable, and the log goes on in a new segment if the disk lets it.
-    fn failed(&mut self, error: &StoreError) -> Turn {
+    fn failed(&mut self, mut error: StoreError, stamp: GatewayTime) -> Turn {
+        if !self.log.is_poisoned() {
+            warn!(%error, "a record has no place in the log; what was gathered before it is written");
+            match self.commit() {
+                Ok(()) => return Turn::Next,
+                Err(worse) => error = worse,
+            }
+        }
         error!(%error, "commit failed; nothing of it is acknowledged");
         self.waiting.clear();
-        self.group_bytes = 0;
-        let recovered = self.log.recover_from_failure().and_then(|_| self.reload());
-        if let Err(error) = recovered {
+        let once = std::mem::take(&mut self.group).once;
+        if let Err(error) = self.recover() {
             error!(%error, "the log cannot be written any more; restart the gateway when the disk is well again");
             self.gate.fail();
             return Turn::Failed;
         }
         warn!(durable = self.log.durable().0, "the log goes on in a new segment");
+        // Durable with the next group; a failure now is that group's.
+        for body in once {
+            if let Err(error) = self.append(body.into(), stamp) {
+                warn!(%error, "a departure or a count of repeats is not in the log");
+            }
+        }
         Turn::Next
     }
 
-    /// Folds the durable log from the last good state again, because the failed group was folded already.
-    fn reload(&mut self) -> Result<(), StoreError> {
-        self.head.reset();
-        let mut reader = self.log.reader(self.head.applied().next());
-        // Damage was reported when it was first read.
-        self.head.replay(&mut reader).map(drop)
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let lost = self.log.recover_from_failure()?;
+        lost.iter().for_each(|finding| error!(%finding, "the disk has lost what it had reported durable"));
+        let mut rebuilt = self.last_checkpoint();
+        let mut reader = self.log.reader(rebuilt.applied().next());
+        // Damage was reported above, or when it was first read.
+        drop(rebuilt.replay(&mut reader)?);
+        self.head.become_rebuilt(rebuilt);
+        Ok(())
+    }
+
+    /// The head as last written down, else an empty one: the log has everything.
+    fn last_checkpoint(&self) -> Head {
+        let grammar = self.head.grammar();
+        let healthy = self.checkpoints.as_ref().filter(|checkpoints| checkpoints.is_healthy());
+        let loaded = healthy.and_then(|checkpoints| checkpoints.read(move |engine| Head::load(&grammar, engine))?.ok());
+        loaded.unwrap_or_else(|| Head::new(&grammar))
+    }
+}
+
+impl Group {
+    fn add(&mut self, record: &Record) {
+        self.bytes += record.weight();
+        match &record.body {
+            Body::Frame(_) => self.frames += 1,
+            Body::Quarantine(_) => self.quarantined += 1,
+            Body::Gone(_) | Body::Duplicates(_) => self.once.push(record.body.clone()),
+            _ => {}
+        }
     }
 }
 
@@ -306,3 +372,6 @@ fn weight(submission: &Submission) -> usize {
         Submission::SessionEnded(_) | Submission::Append(..) | Submission::Stop => 0,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

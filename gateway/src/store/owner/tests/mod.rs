@@ -1,0 +1,4 @@
+mod cuts;
+mod failures;
+mod groups;
+pub(crate) mod rig;

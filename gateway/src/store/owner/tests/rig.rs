@@ -1,0 +1,217 @@
+//! A log owner on a disk in memory, turned by hand, with the connections before it and the checkpoints beside it.
+
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use bytes::Bytes;
+use halo_proto::birth;
+use halo_proto::chunk::{self, Times};
+use halo_proto::frame::Header;
+use halo_proto::schema::{self, Column, FrameBuilder, Schema};
+use halo_proto::topic::Grammar;
+
+use super::super::*;
+use crate::broker::{Mailbox, SessionKey};
+use crate::ingest::Channel;
+use crate::record::{FoldConfig, Start};
+use crate::store::fs::mem::MemFs;
+use crate::store::state::{MemState, StateEngine, Table};
+use crate::store::{Options, Reader};
+
+pub(crate) const WALL_MS: i64 = 1_800_000_000_000;
+
+pub(crate) struct Rig {
+    pub(crate) owner: Owner<MemFs>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// What was written down of the head.
+    pub(crate) state: MemState,
+    queue: SyncSender<Submission>,
+    inbox: Receiver<Submission>,
+    mailbox: Arc<Mailbox>,
+    tickets: u64,
+}
+
+pub(crate) fn clock() -> Clock {
+    Clock::manual(GatewayTime { wall_ms: WALL_MS, mono_ms: 0 })
+}
+
+pub(crate) fn config(silent_after_ms: u64) -> FoldConfig {
+    FoldConfig { hash: 1 + silent_after_ms as u32, assignments: Vec::new(), silent_after_ms }
+}
+
+impl Rig {
+    pub(crate) fn new(fs: &MemFs) -> Self {
+        Self::start(fs, MemState::default(), &clock(), &config(60_000)).unwrap()
+    }
+
+    /// As the gateway starts: recover, take up the checkpoint, replay the rest, write what every start writes.
+    pub(crate) fn start(fs: &MemFs, state: MemState, clock: &Clock, config: &FoldConfig) -> Result<Self, StoreError> {
+        let (metrics, gate) = (Arc::new(Metrics::default()), Arc::new(Gate::default()));
+        let options = Options {
+            segment_bytes: 24 << 10,
+            group_bytes: 8 << 10,
+            background: false,
+            salt_seed: Some(fs.calls()),
+            metrics: Arc::clone(&metrics),
+        };
+        let (log, recovered) = Log::open(fs.clone(), Path::new("/log"), options)?;
+        if let Some(last) = recovered.last_stamp {
+            clock.continue_from(last);
+        }
+        let mut head = Head::load(&Grammar::default(), &state).unwrap();
+        assert!(head.applied() <= log.durable(), "a checkpoint is never ahead of the durable log");
+        head.replay(&mut log.reader(head.applied().next()))?;
+        let mut first = vec![Body::Start(Start { version: "1".into() })];
+        if head.config().hash != config.hash {
+            first.push(Body::Config(config.clone()));
+        }
+        let shared =
+            Shared { clock: clock.clone(), gate: gate.clone(), metrics: metrics.clone(), wake: Box::new(|| ()) };
+        let mut owner = Owner::new(log, head, None, shared);
+        owner.begin(first)?;
+        let (queue, inbox) = sync_channel(64);
+        Ok(Self { owner, gate, metrics, state, queue, inbox, mailbox: Arc::default(), tickets: 0 })
+    }
+
+    /// Hands a publish over; its ticket.
+    pub(crate) fn offer(&mut self, publish: Publish) -> u64 {
+        assert!(self.gate.try_enter(publish.payload.len() + publish.topic.len()));
+        let ticket = self.tickets;
+        self.tickets += 1;
+        self.queue.send(Submission::Publish(publish, Receipt::new(Arc::clone(&self.mailbox), ticket))).unwrap();
+        ticket
+    }
+
+    pub(crate) fn end_session(&mut self, session: u64) {
+        self.gate.claim_anyway();
+        self.queue.send(Submission::SessionEnded(SessionKey(session))).unwrap();
+    }
+
+    pub(crate) fn append(&mut self, body: Body) -> oneshot::Receiver<Result<Offset, AppendError>> {
+        let (done, durable) = oneshot::channel();
+        self.gate.claim_anyway();
+        self.queue.send(Submission::Append(body.into(), done)).unwrap();
+        durable
+    }
+
+    pub(crate) fn turn(&mut self) -> Turn {
+        self.owner.turn(&self.inbox, Duration::ZERO)
+    }
+
+    /// What was settled since the last call.
+    pub(crate) fn outcomes(&self) -> Vec<(u64, Outcome)> {
+        self.mailbox.collect().0
+    }
+
+    /// One publish in a group of its own.
+    pub(crate) fn publish(&mut self, publish: Publish) -> Outcome {
+        let ticket = self.offer(publish);
+        assert_eq!(self.turn(), Turn::Next);
+        match self.outcomes()[..] {
+            [(settled, outcome)] if settled == ticket => outcome,
+            ref other => panic!("{other:?} where ticket {ticket} was to be settled"),
+        }
+    }
+
+    pub(crate) fn checkpoint(&mut self) {
+        if self.owner.head.applied() > self.owner.log.durable() {
+            return;
+        }
+        self.state.commit(self.owner.head.changes()).unwrap();
+    }
+
+    pub(crate) fn reader(&self) -> Reader<MemFs> {
+        self.reader_from(Offset(1))
+    }
+
+    pub(crate) fn reader_from(&self, from: Offset) -> Reader<MemFs> {
+        self.owner.log.reader(from)
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let mut reader = self.reader();
+        let mut records = Vec::new();
+        loop {
+            let batch = reader.next(1 << 20).unwrap();
+            assert_eq!(batch.findings, []);
+            if batch.is_empty() {
+                return records;
+            }
+            records.extend(batch.records);
+        }
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<Body> {
+        self.records().into_iter().map(|record| record.body).collect()
+    }
+
+    /// How often a payload stands in the log as a frame.
+    pub(crate) fn stored(&self, payload: &[u8]) -> usize {
+        self.bodies().iter().filter(|body| matches!(body, Body::Frame(frame) if *frame.payload == *payload)).count()
+    }
+
+    /// The first row in which the head differs from one that has read the whole log.
+    pub(crate) fn unlike_the_log(&mut self) -> Option<String> {
+        self.checkpoint();
+        let (mut scratch, mut rows) = (Head::new(&Grammar::default()), MemState::default());
+        scratch.replay(&mut self.reader()).unwrap();
+        rows.commit(scratch.changes()).unwrap();
+        let tables =
+            Table::ALL.into_iter().map(|table| (table, self.state.rows(table).unwrap(), rows.rows(table).unwrap()));
+        let unlike = tables.filter(|(_, head, log)| head != log).map(|(table, mut head, mut log)| {
+            let (was_head, was_log) = (head.clone(), log.clone());
+            head.retain(|row| !was_log.contains(row));
+            log.retain(|row| !was_head.contains(row));
+            let text = |rows: Vec<(Vec<u8>, Vec<u8>)>| {
+                let text = |(key, value): &(Vec<u8>, Vec<u8>)| format!("{} = {value:02x?}", key.escape_ascii());
+                rows.first().map_or_else(|| "nothing".to_owned(), text)
+            };
+            format!("{table:?}: {}, {}", text(head), text(log))
+        });
+        unlike.into_iter().next()
+    }
+
+    pub(crate) fn cursor(&self, consumer: &str) -> Option<Offset> {
+        self.owner.head.cursor(consumer)
+    }
+}
+
+fn schema() -> Schema {
+    let column = Column { metric: 0x8000, num: 1, den: 10, bias: 70, k0: 4, name: Some("depth".into()) };
+    Schema::hashed(vec![schema::Group { clock: chunk::Clock::Regular { dt_ms: 1000 }, columns: vec![column] }]).unwrap()
+}
+
+/// Ten readings of a device that says its boot and sequence.
+pub(crate) fn frame(seq: u32, value: i64) -> Bytes {
+    let (schema, t0_ms) = (schema(), u64::from(seq) * 10_000);
+    let mut builder = FrameBuilder::new();
+    builder.begin(&Header { schema: schema.id, boot: 1, seq, t0_ms }).unwrap();
+    builder.chunk(&schema, 0, Times::From(t0_ms as i64), &[&[Some(value); 10]]).unwrap();
+    builder.finish().into()
+}
+
+pub(crate) fn telemetry(device: &str, session: u64, payload: Bytes, at: GatewayTime) -> Publish {
+    Publish {
+        device: device.into(),
+        topic: format!("halo/v1/d/{device}/t").into(),
+        publisher: device.into(),
+        channel: Channel::Telemetry,
+        payload,
+        qos: 1,
+        arrival: at,
+        session,
+    }
+}
+
+pub(crate) fn birth(device: &str, session: u64, at: GatewayTime) -> Publish {
+    let head = birth::Head { kind: 0, schema: 0, boot: 1, t0_ms: 0, sync: None, firmware: "1" };
+    let topic = format!("halo/v1/d/{device}/birth").into();
+    let payload = schema().birth_bytes(&head).unwrap().into();
+    Publish { topic, channel: Channel::Birth, ..telemetry(device, session, payload, at) }
+}
+
+pub(crate) fn retained(topic: &str, session: u64, payload: Bytes, at: GatewayTime) -> Publish {
+    let from = telemetry("", session, payload, at);
+    Publish { topic: topic.into(), publisher: "somebody".into(), channel: Channel::Other, ..from }
+}
