@@ -88,6 +88,60 @@ pub struct App {
     checkpoints: JoinHandle<()>,
 }
 
+/// What every stage of one gateway shares.
+struct Common {
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    gate: Arc<Gate>,
+    grammar: Grammar,
+    router: Router,
+}
+
+impl Common {
+    fn new(config: &Config) -> Self {
+        let (metrics, grammar) = (Arc::new(Metrics::default()), config.grammar());
+        let router = Router::new(&config.broker, Arc::new(LoopbackPolicy::new(grammar)), Arc::clone(&metrics));
+        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router }
+    }
+
+    fn for_owner(&self, asker: &Asker) -> owner::Shared {
+        let waker = asker.clone();
+        owner::Shared {
+            clock: self.clock.clone(),
+            gate: Arc::clone(&self.gate),
+            metrics: Arc::clone(&self.metrics),
+            wake: Box::new(move || waker.look()),
+        }
+    }
+
+    fn for_river(&self, log_id: String, gateway_id: String) -> river::Shared {
+        river::Shared {
+            clock: self.clock.clone(),
+            gate: Arc::clone(&self.gate),
+            metrics: Arc::clone(&self.metrics),
+            router: self.router.clone(),
+            grammar: self.grammar,
+            gateway_id,
+            log_id,
+            folded: Arc::default(),
+        }
+    }
+
+    fn broker(&self, config: broker::Config, inlet: Arc<Inlet>, asker: Asker) -> Broker {
+        let (router, clock, metrics) = (self.router.clone(), self.clock.clone(), Arc::clone(&self.metrics));
+        Broker::new(config, router, inlet, Arc::new(asker), clock, metrics)
+    }
+}
+
+/// What a data folder holds, ready to go on.
+struct Restored {
+    log: Log<Disk>,
+    identity: String,
+    engine: Box<dyn StateEngine>,
+    head: Head,
+    fold: Fold,
+}
+
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopped {
@@ -109,79 +163,42 @@ impl App {
         // First, because a taken port is the likeliest mistake and nothing has been touched yet.
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
-        let (clock, metrics, gate) = (Clock::system(), Arc::new(Metrics::default()), Arc::new(Gate::default()));
-        let grammar = config.grammar();
-        let folder = config.gateway.data_dir.as_path();
-        std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
-
-        let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), config.store.options(Arc::clone(&metrics)))?;
-        recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
-        if let Some(last) = recovered.last_stamp {
-            clock.continue_from(last);
-        }
-        let identity = identity(folder)?;
-        let (engine, head, fold) = restore(&folder.join(STATE_FILE), &log, &grammar)?;
+        let common = Common::new(&config);
+        let Restored { log, identity, engine, head, fold } = open(&config, &common)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
-
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
-        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&gate), grammar));
+        let inlet = Arc::new(Inlet::new(queue, Arc::clone(&common.gate), common.grammar));
         let asker = Asker::new(calls);
-        let policy = Arc::new(LoopbackPolicy::new(grammar));
-        let router = Router::new(&config.broker, policy, Arc::clone(&metrics));
-        router.load_retained(head.retained());
+        common.router.load_retained(head.retained());
 
         let (epoch, durable) = (log.epoch(), log.watermark());
         let reader = log.reader(fold.applied().next());
         let first = first_records(&config, &head);
-        let waker = asker.clone();
-        let shared = owner::Shared {
-            clock: clock.clone(),
-            gate: Arc::clone(&gate),
-            metrics: Arc::clone(&metrics),
-            wake: Box::new(move || waker.look()),
-        };
-        let mut owner = Owner::new(log, head, Some(checkpointer.clone()), shared);
+        let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
-
-        let folded = Arc::new(AtomicU64::new(0));
-        let shared = river::Shared {
-            clock: clock.clone(),
-            gate: Arc::clone(&gate),
-            metrics: Arc::clone(&metrics),
-            router: router.clone(),
-            grammar,
-            gateway_id: config.gateway.id.clone(),
-            log_id: format!("{}.{identity}", config.gateway.id),
-            folded: Arc::clone(&folded),
-        };
+        let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone());
+        let folded = Arc::clone(&shared.folded);
         let mut river = River::new(reader, fold, checkpointer, shared);
         river.catch_up()?;
 
         let failed = CancellationToken::new();
-        let ending = Ending::new(&gate, &failed);
+        let ending = Ending::new(&common.gate, &failed);
         let owner = thread("log", move || {
             let turn = owner.run(inbox);
             ending.ended(turn == Turn::Stop);
             turn
         })?;
-        let ending = Ending::new(&gate, &failed);
+        let ending = Ending::new(&common.gate, &failed);
         let river = thread("river", move || {
             river.run(&called);
             ending.ended(true);
         })?;
-
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
-        let broker = Broker::new(
-            config.broker.clone(),
-            router.clone(),
-            Arc::clone(&inlet) as Arc<dyn broker::Sink>,
-            Arc::new(asker.clone()),
-            clock,
-            Arc::clone(&metrics),
-        );
+        let broker = common.broker(config.broker, Arc::clone(&inlet), asker.clone());
         drop(tracker.spawn(broker.serve(listener, tracker.clone(), broker_stop.clone())));
-        info!(%address, data = %folder.display(), durable = durable.offset().0, "ready");
+        info!(%address, data = %config.gateway.data_dir.display(), durable = durable.offset().0, "ready");
+        let Common { router, metrics, .. } = common;
         Ok(Self {
             address,
             router,
@@ -277,6 +294,21 @@ fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, StartError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Takes the data folder, recovers its log and goes on with its time line and its checkpoints.
+fn open(config: &Config, common: &Common) -> Result<Restored, StartError> {
+    let folder = config.gateway.data_dir.as_path();
+    std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
+    let options = config.store.options(Arc::clone(&common.metrics));
+    let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
+    recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
+    if let Some(last) = recovered.last_stamp {
+        common.clock.continue_from(last);
+    }
+    let identity = identity(folder)?;
+    let (engine, head, fold) = restore(&folder.join(STATE_FILE), &log, &common.grammar)?;
+    Ok(Restored { log, identity, engine, head, fold })
 }
 
 /// The checkpoints, and the head as of the log's end and the fold as of its checkpoint. Checkpoints of no use are set
