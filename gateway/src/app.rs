@@ -1,44 +1,34 @@
 //! Joins the stages: the order of starting and stopping, and the owner of every task and thread.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
-use crate::store::Durable;
 use halo_proto::topic::Grammar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::broker::{self, BindError, Broker, Router};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::forward::owned::{Asker, Call};
 use crate::forward::river::{self, River};
-use crate::halo::{FOLD_VERSION, Fold};
 use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
+use crate::recovery::{self, RecoveryError, Restored};
 use crate::store::checkpoint::Checkpointer;
-use crate::store::fs::Disk;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{Appender, Inlet, QUEUE_MAX};
 use crate::store::owner::{self, Owner, Turn};
-use crate::store::state::{Redb, StateEngine, StateError, Table};
-use crate::store::{LOG_FOLDER, Log, StoreError};
+use crate::store::{Durable, StoreError};
 
-/// File of the checkpoints within the data folder.
-const STATE_FILE: &str = "state.redb";
-/// File that tells this folder's log from any other.
-const IDENTITY_FILE: &str = "identity";
 /// Questions that may wait for the river.
 const CALLS_MAX: usize = 256;
 
@@ -51,20 +41,12 @@ pub enum StartError {
     /// The listener.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The log.
+    /// The data folder.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The log, once it was open.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The checkpoints.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The data folder.
-    #[error("data folder {path}: {source}; make it writable or choose another with --data-dir")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// A thread.
     #[error("start thread: {0}")]
     Thread(std::io::Error),
@@ -133,15 +115,6 @@ impl Common {
     }
 }
 
-/// What a data folder holds, ready to go on.
-struct Restored {
-    log: Log<Disk>,
-    identity: String,
-    engine: Box<dyn StateEngine>,
-    head: Head,
-    fold: Fold,
-}
-
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopped {
@@ -164,7 +137,7 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identity, engine, head, fold } = open(&config, &common)?;
+        let Restored { log, identity, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
@@ -283,73 +256,6 @@ impl App {
     }
 }
 
-/// Opens the checkpoints; what cannot be opened is set aside, because the log rebuilds it.
-fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, StartError> {
-    match Redb::open(path, FOLD_VERSION.into()) {
-        Ok(engine) => Ok(Box::new(engine)),
-        Err(error) if error.rebuilds() => {
-            warn!(%error, "checkpoints are of no use");
-            remove_state(path)?;
-            Ok(Box::new(Redb::open(path, FOLD_VERSION.into())?))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Takes the data folder, recovers its log and goes on with its time line and its checkpoints.
-fn open(config: &Config, common: &Common) -> Result<Restored, StartError> {
-    let folder = config.gateway.data_dir.as_path();
-    std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
-    let options = config.store.options(Arc::clone(&common.metrics));
-    let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
-    recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
-    if let Some(last) = recovered.last_stamp {
-        common.clock.continue_from(last);
-    }
-    let identity = identity(folder)?;
-    let (engine, head, fold) = restore(&folder.join(STATE_FILE), &log, &common.grammar)?;
-    Ok(Restored { log, identity, engine, head, fold })
-}
-
-/// The checkpoints, and the head as of the log's end and the fold as of its checkpoint. Checkpoints of no use are set
-/// aside whole: rows that nobody would ever overwrite must not come back at the next start.
-fn restore(path: &Path, log: &Log<Disk>, grammar: &Grammar) -> Result<(Box<dyn StateEngine>, Head, Fold), StartError> {
-    let engine = open_state(path)?;
-    let (engine, mut head, fold) = match load(engine.as_ref(), log.durable(), grammar) {
-        Ok((head, fold)) => (engine, head, fold),
-        Err(error) => {
-            warn!(error, "checkpoints are of no use; folding the log from its start");
-            drop(engine);
-            remove_state(path)?;
-            (open_state(path)?, Head::new(grammar), Fold::new(*grammar))
-        }
-    };
-    let findings = head.replay(&mut log.reader(head.applied().next()))?;
-    findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
-    Ok((engine, head, fold))
-}
-
-fn load(engine: &dyn StateEngine, durable: Offset, grammar: &Grammar) -> Result<(Head, Fold), String> {
-    let head = Head::load(grammar, engine).map_err(|error| error.to_string())?;
-    let fold = load_fold(engine, grammar)?;
-    let applied = head.applied().max(fold.applied());
-    // Records it knows of were lost, and their offsets would be given to others.
-    if applied > durable {
-        return Err(format!("they end at offset {applied}, behind the log, which ends at {durable}"));
-    }
-    Ok((head, fold))
-}
-
-fn remove_state(path: &Path) -> Result<(), StartError> {
-    std::fs::remove_file(path).map_err(|source| StartError::Folder { path: path.to_owned(), source })
-}
-
-fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
-    let rows = engine.rows(Table::Halo).map_err(|error| error.to_string())?;
-    let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-    Fold::load(*grammar, rows).map_err(|error| error.to_string())
-}
-
 /// What every start writes: the start itself, and the fold's configuration when it is not the one in force.
 fn first_records(config: &Config, head: &Head) -> Vec<Body> {
     let mut first = vec![Body::Start(Start { version: env!("CARGO_PKG_VERSION").to_owned() })];
@@ -392,22 +298,6 @@ fn thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, StartError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(StartError::Thread)
-}
-
-/// What tells this log from any other that may carry the same gateway's name: made once per data folder.
-fn identity(folder: &Path) -> Result<String, StartError> {
-    let path = folder.join(IDENTITY_FILE);
-    let failed = |source| StartError::Folder { path: path.clone(), source };
-    match std::fs::read_to_string(&path) {
-        Ok(identity) if !identity.trim().is_empty() => return Ok(identity.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let identity = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
-    let mut file = std::fs::File::create(&path).map_err(failed)?;
-    file.write_all(identity.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    Ok(identity)
 }
 
 /// What asks this process to stop: Ctrl-C or SIGTERM.

@@ -178,9 +178,15 @@ impl Config {
         if let Err(error) = self.broker.validate() {
             return invalid("broker", error.to_string());
         }
-        if self.store.segment_bytes < store::SEGMENT_BYTES_MIN {
-            let (got, wanted) = (self.store.segment_bytes, store::SEGMENT_BYTES_MIN);
-            return invalid("store.segment_bytes", format!("{got} is too small, wanted at least {wanted}"));
+        // A group takes at most half a segment, and must hold the largest packet with its topic and envelope.
+        let largest = 2 * (u64::from(self.broker.packet_bytes_max) + store::ENVELOPE_BYTES_MAX);
+        let (got, wanted) = (self.store.segment_bytes, largest..=store::SEGMENT_BYTES_MAX);
+        if !wanted.contains(&got) {
+            let (least, most) = wanted.into_inner();
+            return invalid(
+                "store.segment_bytes",
+                format!("{got} is out of range, wanted {least} (for broker.packet_bytes_max) to {most}"),
+            );
         }
         for (index, entry) in self.assignment.iter().enumerate() {
             for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
@@ -359,7 +365,7 @@ mod tests {
         let error = load("[broker]\nreceive_maximum = 0\n").expect_err("out of range").to_string();
         assert!(error.contains("broker.receive_maximum is 0, wanted at least 1"), "{error}");
         let error = load("[store]\nsegment_bytes = 1024\n").expect_err("out of range").to_string();
-        assert!(error.contains("store.segment_bytes: 1024 is too small"), "{error}");
+        assert!(error.contains("store.segment_bytes: 1024 is out of range"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! simulator. The fleet talks to the gateway over real sockets, and what it was promised is checked at the end.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,9 +18,10 @@ use tokio_util::task::TaskTracker;
 use crate::app::{App, StartError, StopSignal, Stopped};
 use crate::broker::{BindError, LocalSubscriber};
 use crate::config::{Config, parse_duration};
-use crate::record::{Body, Offset};
+use crate::record::{Body, Offset, StartEpoch};
 use crate::store::fs::Disk;
 use crate::store::{LOG_FOLDER, Reader, StoreError};
+use crate::terminal::say;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -83,13 +83,13 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
         greet(&options, &app, &folder, &halos);
     }
     // The data folder may hold an earlier run: its frames carry lower boots.
-    let boot = app.epoch().0;
+    let epoch = app.epoch();
     let tracker = TaskTracker::new();
-    let fleet = start_fleet(&options, app.address(), boot, &config, &tracker)?;
+    let fleet = start_fleet(&options, app.address(), epoch.0, &config, &tracker)?;
 
     let shown = show(&options, &app, subscriber, &mut stop).await;
     if !options.json {
-        say(&"stopping: the fleet sends what it holds and waits for its acknowledgements");
+        say("stopping: the fleet sends what it holds and waits for its acknowledgements");
     }
     let ledger = fleet.ledger().clone();
     let fleet = fleet.stop().await;
@@ -97,7 +97,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     tracker.wait().await;
     let halos = app.metrics().forward_halos_total.get();
     let stopped = app.stop().await;
-    let account = settle(&folder, &ledger.entries(), fleet, &stopped, halos)?;
+    let account = settle(&folder, &ledger.entries(), fleet, &stopped, epoch, halos)?;
     report(&account, options.json);
     shown?;
     Ok(if account.lost == 0 && account.drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -174,15 +174,15 @@ async fn show(
     loop {
         tokio::select! {
             message = subscriber.recv() => {
-                let halo: Value = serde_json::from_slice(&message?.payload)?;
+                let payload = message?.payload;
                 if !options.json {
-                    board.changed(halo);
-                } else if !say(&halo) {
+                    board.changed(serde_json::from_slice(&payload)?);
+                } else if !say(String::from_utf8_lossy(&payload)) {
                     return Ok(());
                 }
             }
             _ = pace.tick() => {
-                if board.next_line().is_some_and(|line| !say(&line)) {
+                if board.next_line().is_some_and(|line| !say(line)) {
                     return Ok(());
                 }
             }
@@ -249,6 +249,7 @@ fn settle(
     promised: &BTreeMap<FrameKey, Entry>,
     fleet: Summary,
     stopped: &Stopped,
+    epoch: StartEpoch,
     halos: u64,
 ) -> Result<Account, StoreError> {
     let (mut reader, _) = Reader::over(Disk, &folder.join(LOG_FOLDER), Offset(1))?;
@@ -261,7 +262,8 @@ fn settle(
             break;
         }
         for record in batch.records {
-            let Body::Frame(frame) = record.body else { continue };
+            // The folder may hold earlier runs.
+            let (Body::Frame(frame), true) = (record.body, record.epoch == epoch) else { continue };
             durable += 1;
             let Some(identity) = frame.identity else { continue };
             let key = FrameKey { device: frame.device.clone(), boot: identity.boot, seq: identity.seq };
@@ -282,7 +284,7 @@ fn report(account: &Account, as_json: bool) {
             "unacknowledged": fleet.unacked, "durable": durable, "folded": folded.0, "halos": halos,
             "lost": lost, "drained": drained,
         });
-        say(&summary);
+        say(summary);
         return;
     }
     let lines = [
@@ -295,9 +297,4 @@ fn report(account: &Account, as_json: bool) {
     ];
     // What nobody reads need not be said to its end.
     lines.iter().all(say);
-}
-
-/// Prints a line; `false` once nobody reads any more, as behind `| head`.
-fn say(line: &impl std::fmt::Display) -> bool {
-    writeln!(std::io::stdout(), "{line}").is_ok()
 }

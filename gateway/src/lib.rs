@@ -18,7 +18,9 @@ pub mod store;
 pub mod halo;
 pub mod forward;
 pub mod config;
+pub mod recovery;
 pub mod app;
+mod terminal;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod cli;

@@ -34,7 +34,7 @@ fn files_of(module: &str) -> Vec<PathBuf> {
 /// The code of a file without its comments, its blanks and its test module: tests may look anywhere.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("a source file is readable");
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<String>().replace(' ', "")
 }
 

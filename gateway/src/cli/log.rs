@@ -14,6 +14,7 @@ use super::Failure;
 use crate::record::{Body, Format, Frame, Offset, Record};
 use crate::store::fs::Disk;
 use crate::store::{self, Dumped, LOG_FOLDER};
+use crate::terminal::say;
 
 /// What to do with the log.
 #[derive(Subcommand)]
@@ -83,7 +84,7 @@ fn verify(folder: &Folder) -> Result<ExitCode, Failure> {
                 json!({"finding": finding.to_string(), "segment": finding.segment, "from": finding.bytes.start, "until": finding.bytes.end})
             );
         } else {
-            println!("{finding}");
+            say(finding);
         }
     }
     let (segments, records, findings) = (verified.segments, verified.records, verified.findings.len());
@@ -93,7 +94,7 @@ fn verify(folder: &Folder) -> Result<ExitCode, Failure> {
             json!({"segments": segments, "records": records, "bytes": verified.bytes, "findings": findings})
         );
     } else {
-        println!("{segments} segments, {records} records, {} bytes: {findings} findings", verified.bytes);
+        say(format_args!("{segments} segments, {records} records, {} bytes: {findings} findings", verified.bytes));
     }
     Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

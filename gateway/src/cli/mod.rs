@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, StopSignal};
 use crate::config::Config;
+use crate::terminal::say;
 
 /// What a command ends with when it fails; shown once, at the top.
 type Failure = Box<dyn std::error::Error>;
@@ -124,13 +125,13 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
 fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     let config = settings.load()?;
     crate::broker::check_loopback(config.gateway.mqtt)?;
-    println!(
+    say(format_args!(
         "configuration is valid: gateway {} on {}, data in {}, {} assignments",
         config.gateway.id,
         config.gateway.mqtt,
         config.gateway.data_dir.display(),
         config.assignment.len()
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -138,7 +139,7 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         let mut stop = StopSignal::listen()?;
         let app = App::start(config).await?;
-        println!("halo-gateway listens on mqtt://{}", app.address());
+        say(format_args!("halo-gateway listens on mqtt://{}", app.address()));
         let failed = tokio::select! {
             reason = stop.heard() => { tracing::info!(reason, "stopping"); false }
             () = app.failed() => true,

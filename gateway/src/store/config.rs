@@ -10,15 +10,17 @@ use crate::metrics::Metrics;
 /// Folder of the log within the data folder.
 pub const LOG_FOLDER: &str = "log";
 
-/// Smallest room a segment may have: below it a full group would not fit.
-pub const SEGMENT_BYTES_MIN: u64 = 16 << 10;
+/// Largest room a segment may have: a whole one is read to find its end after a crash.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// What a record needs beside a packet's bytes: headers, names and their definitions.
+pub const ENVELOPE_BYTES_MAX: u64 = 8 << 10;
 
 /// How the log is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Room per segment file, bytes, allocated in advance; smaller ones make retention finer. Default 16,777,216;
-    /// at least 16,384.
+    /// at least twice `broker.packet_bytes_max` and 16 KB, at most 1 GB.
     pub segment_bytes: u64,
 }
 

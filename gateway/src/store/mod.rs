@@ -39,7 +39,7 @@ mod segment;
 mod verify;
 mod walk;
 
-pub use config::{Config, LOG_FOLDER, SEGMENT_BYTES_MIN};
+pub use config::{Config, ENVELOPE_BYTES_MAX, LOG_FOLDER, SEGMENT_BYTES_MAX};
 pub use durable::Durable;
 pub use error::{Damage, Finding, StoreError};
 pub use footer::{Footer, FrameRange, Place, Summary, tag};

@@ -1,0 +1,153 @@
+//! A data folder becomes a log, the head's state and the fold, as of the log's end or a checkpoint before it.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use halo_proto::topic::Grammar;
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::halo::{FOLD_VERSION, Fold};
+use crate::metrics::Metrics;
+use crate::record::Offset;
+use crate::store::fs::{Disk, Fs};
+use crate::store::head::Head;
+use crate::store::state::{Change, Redb, StateEngine, StateError, Table};
+use crate::store::{LOG_FOLDER, Log, StoreError};
+
+/// File of the checkpoints within the data folder.
+const STATE_FILE: &str = "state.redb";
+/// File that tells this folder's log from any other.
+const IDENTITY_FILE: &str = "identity";
+/// Row of [`Table::Meta`] that says of which log these are the checkpoints.
+const LOG_KEY: &[u8] = b"log";
+
+/// Why a data folder could not be taken up; nothing in it has been changed that the log does not rebuild.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The checkpoints.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The data folder.
+    #[error("data folder {path}: {source}; choose a folder that can be written with --data-dir")]
+    Folder {
+        /// The folder or the file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What a data folder holds, ready to go on.
+pub(crate) struct Restored {
+    pub(crate) log: Log<Disk>,
+    pub(crate) identity: String,
+    pub(crate) engine: Box<dyn StateEngine>,
+    pub(crate) head: Head,
+    pub(crate) fold: Fold,
+}
+
+/// Takes the data folder, recovers its log and goes on with its time line and its checkpoints.
+///
+/// # Errors
+/// [`RecoveryError`] by what to do about it.
+pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Restored, RecoveryError> {
+    let folder = config.gateway.data_dir.as_path();
+    // Durably: a power cut after the first PUBACK must not take the folder's own name with it.
+    Disk.create_dir(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
+    let options = config.store.options(Arc::clone(metrics));
+    let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
+    recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
+    if let Some(last) = recovered.last_stamp {
+        clock.continue_from(last);
+    }
+    let identity = identity(folder)?;
+    let (engine, head, fold) = restore(&folder.join(STATE_FILE), &identity, &log, &config.grammar())?;
+    Ok(Restored { log, identity, engine, head, fold })
+}
+
+/// The checkpoints, and the head as of the log's end and the fold as of its checkpoint. Checkpoints of no use are set
+/// aside whole: rows that nobody would ever overwrite must not come back at the next start.
+fn restore(
+    path: &Path,
+    identity: &str,
+    log: &Log<Disk>,
+    grammar: &Grammar,
+) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
+    let engine = open_state(path)?;
+    let (mut engine, mut head, fold) = match load(engine.as_ref(), identity, log.durable(), grammar) {
+        Ok((head, fold)) => (engine, head, fold),
+        Err(error) => {
+            warn!(error, "checkpoints are of no use; folding the log from its start");
+            drop(engine);
+            remove_state(path)?;
+            (open_state(path)?, Head::new(grammar), Fold::new(*grammar))
+        }
+    };
+    engine.commit(vec![Change { table: Table::Meta, key: LOG_KEY.to_vec(), value: Some(identity.into()) }])?;
+    let findings = head.replay(&mut log.reader(head.applied().next()))?;
+    findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
+    Ok((engine, head, fold))
+}
+
+fn load(engine: &dyn StateEngine, identity: &str, durable: Offset, grammar: &Grammar) -> Result<(Head, Fold), String> {
+    let head = Head::load(grammar, engine).map_err(|error| error.to_string())?;
+    let fold = load_fold(engine, grammar)?;
+    let applied = head.applied().max(fold.applied());
+    let written_for = engine.get(Table::Meta, LOG_KEY).map_err(|error| error.to_string())?;
+    if applied > Offset(0) && written_for.as_deref() != Some(identity.as_bytes()) {
+        return Err("they were written for another log".to_owned());
+    }
+    // Records it knows of were lost, and their offsets would be given to others.
+    if applied > durable {
+        return Err(format!("they end at offset {applied}, behind the log, which ends at {durable}"));
+    }
+    Ok((head, fold))
+}
+
+fn remove_state(path: &Path) -> Result<(), RecoveryError> {
+    std::fs::remove_file(path).map_err(|source| RecoveryError::Folder { path: path.to_owned(), source })
+}
+
+fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
+    let rows = engine.rows(Table::Halo).map_err(|error| error.to_string())?;
+    let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    Fold::load(*grammar, rows).map_err(|error| error.to_string())
+}
+
+/// Opens the checkpoints; what cannot be opened is set aside, because the log rebuilds it.
+fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, RecoveryError> {
+    match Redb::open(path, FOLD_VERSION.into()) {
+        Ok(engine) => Ok(Box::new(engine)),
+        Err(error) if error.rebuilds() => {
+            warn!(%error, "checkpoints are of no use");
+            remove_state(path)?;
+            Ok(Box::new(Redb::open(path, FOLD_VERSION.into())?))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What tells this log from any other that may carry the same gateway's name: made once per data folder.
+fn identity(folder: &Path) -> Result<String, RecoveryError> {
+    let path = folder.join(IDENTITY_FILE);
+    let failed = |source| RecoveryError::Folder { path: path.clone(), source };
+    match std::fs::read_to_string(&path) {
+        Ok(identity) if !identity.trim().is_empty() => return Ok(identity.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let identity = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
+    let unfinished = path.with_extension("new");
+    let mut file = std::fs::File::create(&unfinished).map_err(failed)?;
+    file.write_all(identity.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&unfinished, &path).and_then(|()| Disk.sync_dir(folder)).map_err(failed)?;
+    Ok(identity)
+}

@@ -1,0 +1,68 @@
+//! Checkpoints are disposable: whatever becomes of them, the log's halos come back.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{Client, Gateway, runtime};
+
+const STATE: &str = "state.redb";
+
+fn record(data: &Path, device: &str, values: std::ops::Range<u32>) {
+    let gateway = Gateway::start(data, "127.0.0.1:0", &[]);
+    runtime().block_on(async {
+        let mut client = Client::connect(gateway.address, "by-hand").await;
+        for value in values {
+            client.publish(&format!("halo/v1/d/{device}/t"), false, format!(r#"{{"heart_rate":{value}}}"#)).await;
+        }
+    });
+    assert_eq!(gateway.stop(), Some(0));
+}
+
+/// Starts the gateway once more; how many frames the device's halo counts, and its newest heart rate.
+fn halo_after_a_start(data: &Path, device: &str) -> (u64, u64) {
+    let gateway = Gateway::start(data, "127.0.0.1:0", &[]);
+    let halo: Value = runtime().block_on(async {
+        let mut client = Client::connect(gateway.address, "integrator").await;
+        client.subscribe(&format!("halo/v1/halos/{device}")).await;
+        serde_json::from_slice(&client.message().await.1).expect("a halo is JSON")
+    });
+    assert_eq!(gateway.stop(), Some(0));
+    let number = |value: &Value| value.as_u64().expect("a number");
+    (number(&halo["quality"]["accepted"]), number(&halo["signals"]["heart_rate"]["value"]))
+}
+
+#[test]
+fn deleted_and_damaged_checkpoints_are_rebuilt_from_the_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    record(folder.path(), "my-watch", 60..90);
+    let state = folder.path().join(STATE);
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89));
+    fs::remove_file(&state).expect("removable");
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89), "deleted");
+    let mut bytes = fs::read(&state).expect("readable");
+    bytes.iter_mut().step_by(97).for_each(|byte| *byte ^= 0x55);
+    fs::write(&state, &bytes).expect("writable");
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89), "damaged");
+    fs::write(&state, b"").expect("writable");
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89), "emptied");
+}
+
+#[test]
+fn checkpoints_of_another_log_are_not_believed() {
+    let (ours, theirs) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    record(ours.path(), "my-watch", 60..90);
+    record(theirs.path(), "my-watch", 150..155);
+    fs::copy(theirs.path().join(STATE), ours.path().join(STATE)).expect("copied");
+    assert_eq!(halo_after_a_start(ours.path(), "my-watch"), (30, 89));
+}
+
+#[test]
+fn checkpoints_that_end_beyond_the_log_are_not_believed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    record(folder.path(), "my-watch", 60..90);
+    fs::remove_dir_all(folder.path().join("log")).expect("removable");
+    record(folder.path(), "my-watch", 99..100);
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (1, 99));
+}
