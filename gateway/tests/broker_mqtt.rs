@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use broker_support::{Client, connect, connect_with, framed, publish, start, start_at, start_with};
 use bytes::Bytes;
+use halo_gateway::broker::reason::words;
 use halo_gateway::broker::{Config, Inbound, Outcome, TooSlow};
 use halo_gateway::clock::Clock;
 use halo_gateway::record::GatewayTime;
@@ -172,7 +173,7 @@ async fn the_second_connection_takes_over_after_the_firsts_will_and_only_for_the
     first.packet().await;
     let mut thief = Client::open(broker.addr, 5).await;
     thief.send(&connect(5, "c", &[], "bob", None)).await;
-    assert_eq!(thief.packet().await, [0x20, 3, 0, 0x85, 0]);
+    assert_eq!(thief.refusal(2).await.0, [0x20, 0, 0x85]);
     first.ping().await;
     let mut second = Client::open(broker.addr, 5).await;
     second.send(&connect(5, "c", &[], "ann", None)).await;
@@ -180,7 +181,7 @@ async fn the_second_connection_takes_over_after_the_firsts_will_and_only_for_the
     let will = broker.inbounds.try_recv().expect("the will is offered before the CONNACK");
     assert!(will.will);
     settle(will, Outcome::Stored);
-    assert_eq!(first.packet().await, [0xE0, 1, 0x8E]);
+    assert_eq!(first.disconnect().await, 0x8E);
     second.ping().await;
 }
 
@@ -194,9 +195,9 @@ async fn owned_topics_are_rendered_for_subscribers_and_closed_to_publishers() {
     broker.router.publish(Arc::from("owned/a"), text("newer"), 1, true).unwrap();
     assert_eq!(client.message().await, ("owned/a".into(), b"newer".to_vec(), false));
     client.publish("owned/a", b"mine", Some(1), false).await;
-    assert_eq!(client.packet().await, [0x40, 3, 0, 1, 0x87]);
+    assert_eq!(client.refusal(3).await.0, [0x40, 0, 1, 0x87]);
     client.publish("owned/a", b"mine", None, false).await;
-    assert_eq!(client.packet().await, [0xE0, 1, 0x87]);
+    assert_eq!(client.disconnect().await, 0x87);
     let mut old = broker.v311("old").await;
     old.publish("owned/a", b"mine", Some(1), false).await;
     assert!(old.packet().await.is_empty());
@@ -230,7 +231,7 @@ async fn a_slow_subscriber_of_qos_1_is_ended_and_the_publisher_does_not_wait() {
     for _ in 0..5 {
         broker.router.publish(Arc::from("t"), text("x"), 1, false).unwrap();
     }
-    assert_eq!(slow.packet().await, [0xE0, 1, 0x97]);
+    assert_eq!(slow.disconnect().await, 0x97);
     assert_eq!(broker.metrics.broker_slow_closed_total.get(), 1);
 }
 
@@ -275,7 +276,7 @@ async fn silence_beyond_the_keep_alive_ends_the_connection() {
     let mut client = Client::open(broker.addr, 5).await;
     client.send(&connect_with(5, "c", &[], "", None, 1)).await;
     client.packet().await;
-    assert_eq!(client.packet().await, [0xE0, 1, 0x8D]);
+    assert_eq!(client.disconnect().await, 0x8D);
 }
 
 #[tokio::test]
@@ -294,7 +295,7 @@ async fn a_filter_of_30000_levels_is_refused_and_nobody_dies() {
     let mut client = broker.v5("c").await;
     assert_eq!(client.subscribe(&"+/".repeat(30_000), 0).await, 0x8F);
     client.publish(&"a/".repeat(30_000), b"", Some(1), false).await;
-    assert_eq!(client.packet().await, [0x40, 3, 0, 1, 0x90]);
+    assert_eq!(client.refusal(3).await.0, [0x40, 0, 1, 0x90]);
     let mut old = broker.v311("old").await;
     assert_eq!(old.subscribe(&"a/".repeat(30_000), 0).await, 0x80);
     old.ping().await;
@@ -335,7 +336,7 @@ async fn retained_topics_beyond_the_limit_are_refused() {
     settle(broker.inbound().await, Outcome::Stored);
     assert_eq!(client.packet().await, [0x40, 2, 0, 1]);
     client.publish("b", b"1", Some(2), true).await;
-    assert_eq!(client.packet().await, [0x40, 3, 0, 2, 0x97]);
+    assert_eq!(client.refusal(3).await.0, [0x40, 0, 2, 0x97]);
     client.publish("a", b"2", Some(3), true).await;
     settle(broker.inbound().await, Outcome::Stored);
     assert_eq!(client.packet().await, [0x40, 2, 0, 3]);
@@ -346,12 +347,14 @@ async fn retained_topics_beyond_the_limit_are_refused() {
 async fn connections_above_the_limit_are_told_so() {
     let broker = start_with(Config { connections_max: 1, ..Config::default() }, 10).await;
     let _first = broker.v5("a").await;
-    for (level, answer) in [(5, vec![0x20, 3, 0, 0x97, 0]), (4, vec![0x20, 2, 0, 3])] {
-        let mut client = Client::open(broker.addr, level).await;
-        client.send(&connect(level, "b", &[], "", None)).await;
-        assert_eq!(client.packet().await, answer);
-        assert!(client.packet().await.is_empty());
-    }
+    let mut client = Client::open(broker.addr, 5).await;
+    client.send(&connect(5, "b", &[], "", None)).await;
+    assert_eq!(client.refusal(2).await, (vec![0x20, 0, 0x97], words(0x97).to_owned()));
+    assert!(client.packet().await.is_empty());
+    let mut client = Client::open(broker.addr, 4).await;
+    client.send(&connect(4, "b", &[], "", None)).await;
+    assert_eq!(client.packet().await, [0x20, 2, 0, 3]);
+    assert!(client.packet().await.is_empty());
 }
 
 #[tokio::test]
@@ -362,10 +365,10 @@ async fn a_stopping_broker_settles_what_is_in_flight_then_says_goodbye() {
     client.publish("t", b"p", Some(1), false).await;
     let inbound = broker.inbound().await;
     broker.stop.cancel();
-    assert_eq!(idle.packet().await, [0xE0, 1, 0x8B]);
+    assert_eq!(idle.disconnect().await, 0x8B);
     settle(inbound, Outcome::Stored);
     assert_eq!(client.packet().await, [0x40, 2, 0, 1]);
-    assert_eq!(client.packet().await, [0xE0, 1, 0x8B]);
+    assert_eq!(client.disconnect().await, 0x8B);
     drop((client, idle));
     broker.served.await.unwrap();
     assert_eq!(broker.metrics.broker_closed_total.get(), 2);
@@ -378,7 +381,7 @@ async fn a_stopping_broker_does_not_wait_for_ever() {
     client.publish("t", b"p", Some(1), false).await;
     let _never_settled = broker.inbound().await;
     broker.stop.cancel();
-    assert_eq!(client.packet().await, [0xE0, 1, 0x8B]);
+    assert_eq!(client.disconnect().await, 0x8B);
     drop(client);
     broker.served.await.unwrap();
 }
@@ -525,5 +528,107 @@ async fn a_5_client_from_a_library_publishes_and_subscribes_with_properties() {
             },
             Some(inbound) = broker.inbounds.recv() => settle(inbound, Outcome::Stored),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_5_client_from_a_library_reads_why_it_was_refused_and_why_it_was_ended() {
+    use rumqttc::v5::mqttbytes::QoS;
+    use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
+    use rumqttc::v5::{AsyncClient, ConnectionError, Event, MqttOptions, StateError};
+    let broker = start().await;
+    let options = MqttOptions::new("library", broker.addr.ip().to_string(), broker.addr.port());
+    let (client, mut events) = AsyncClient::new(options, 10);
+    client.publish("owned/a", QoS::AtLeastOnce, false, "mine").await.unwrap();
+    let mut refused = None;
+    let ended = loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::PubAck(ack))) => {
+                assert_eq!(ack.reason, PubAckReason::NotAuthorized);
+                refused = ack.properties.and_then(|properties| properties.reason_string);
+                client.publish("owned/b", QoS::AtMostOnce, false, "mine").await.unwrap();
+            }
+            Ok(_) => {}
+            Err(ConnectionError::MqttState(StateError::ServerDisconnect { reason_string, .. })) => break reason_string,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(refused, Some(format!("owned/a: {}", words(0x87))));
+    assert_eq!(ended, Some(format!("owned/b: {}", words(0x87))));
+}
+
+#[tokio::test]
+async fn who_wants_no_problem_information_or_has_no_room_for_it_gets_the_code_alone() {
+    let broker = start().await;
+    let mut uninterested = Client::open(broker.addr, 5).await;
+    uninterested.send(&connect(5, "a", b"\x17\x00", "", None)).await;
+    uninterested.packet().await;
+    assert_eq!(uninterested.subscribe("a/#/b", 0).await, 0x8F);
+    uninterested.publish("owned/a", b"mine", Some(1), false).await;
+    assert_eq!(uninterested.packet().await, [0x40, 3, 0, 1, 0x87]);
+    uninterested.publish("owned/a", b"mine", None, false).await;
+    assert_eq!(uninterested.disconnect().await, 0x87, "a DISCONNECT may say why to anybody");
+
+    let mut small = Client::open(broker.addr, 5).await;
+    small.send(&connect(5, "b", b"\x27\x00\x00\x00\x40", "", None)).await;
+    small.packet().await;
+    assert_eq!(small.subscribe("a/#/b", 0).await, 0x8F);
+    small.publish("owned/a", b"mine", Some(1), false).await;
+    assert_eq!(small.packet().await, [0x40, 3, 0, 1, 0x87]);
+    small.publish("owned/a", b"mine", None, false).await;
+    assert_eq!(small.packet().await, [0xE0, 1, 0x87]);
+}
+
+#[tokio::test]
+async fn a_refused_subscription_says_which_filter_and_why() {
+    let broker = start().await;
+    let mut client = broker.v5("c").await;
+    client.send(&framed(0x82, b"\x00\x01\x00\x00\x05a/#/b\x01")).await;
+    let (suback, why) = client.refusal(2).await;
+    assert_eq!((suback, why), (vec![0x90, 0, 1], format!("a/#/b: {}", words(0x8F))));
+}
+
+/// Lines of the log, as the operator sees them.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_client_topic_and_way_out_once_however_often_a_client_is_refused() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _log = tracing::subscriber::set_default(log);
+    let broker = start().await;
+    let mut new = broker.v5("new").await;
+    for id in 1..=100 {
+        new.publish("owned/a", b"mine", Some(id), false).await;
+        new.packet().await;
+    }
+    let mut old = broker.v311("old").await;
+    old.publish("owned/b", b"mine", Some(1), false).await;
+    assert!(old.packet().await.is_empty());
+    let mut twice = broker.v311("twice").await;
+    twice.send(b"\x34\x07\x00\x03a/b\x00\x01").await;
+    assert!(twice.packet().await.is_empty());
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    let expected = [
+        ["refused what the client sent", "client_id=\"new\"", "topic=\"owned/a\"", "code=0x87", words(0x87)],
+        ["connection ended", "client_id=\"old\"", "topic=\"owned/b\"", "suppressed=99", words(0x87)],
+        ["connection ended", "client_id=\"twice\"", "topic=\"a/b\"", "code=0x9b", words(0x9B)],
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{log}");
+    for (line, parts) in warnings.iter().zip(expected) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line} lacks one of {parts:?}");
     }
 }

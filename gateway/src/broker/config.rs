@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+/// Longest time that may be configured, seconds: a day.
+const TIME_S_MAX: u64 = 86_400;
+
 /// Limits and times of the MQTT front. The defaults suit a machine of 2 cores and 4 GB.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,11 +32,11 @@ pub struct Config {
     pub retained_topics_max: usize,
     /// Bytes of retained topics and payloads of clients, same consequence. Default 67,108,864.
     pub retained_bytes_max: usize,
-    /// A new connection must send its CONNECT within this time, seconds. Default 10; at least 1.
+    /// A new connection must send its CONNECT within this time, seconds. Default 10; 1 to 86,400.
     pub connect_timeout_s: u64,
     /// Longest keep-alive granted, seconds; MQTT 5 clients are told, others are measured by their own. Default 0 = no limit.
     pub keep_alive_max_s: u16,
-    /// How long a connection may take to settle what is in flight once the gateway stops, seconds. Default 5; 0 = none.
+    /// How long a connection may take to settle what is in flight once the gateway stops, seconds. Default 5; 0 = none; at most 86,400.
     pub shutdown_s: u64,
 }
 
@@ -86,6 +89,10 @@ impl Config {
         if let Some((field, got)) = at_least_one.into_iter().find(|&(_, got)| got == 0) {
             return Err(OutOfRange { field, got, wanted: "at least 1" });
         }
+        let times = [("connect_timeout_s", self.connect_timeout_s), ("shutdown_s", self.shutdown_s)];
+        if let Some((field, got)) = times.into_iter().find(|&(_, got)| got > TIME_S_MAX) {
+            return Err(OutOfRange { field, got, wanted: "at most 86400, a day" });
+        }
         if !(1_024..=268_435_455).contains(&self.packet_bytes_max) {
             let got = u64::from(self.packet_bytes_max);
             return Err(OutOfRange { field: "packet_bytes_max", got, wanted: "1024 to 268435455" });
@@ -110,6 +117,9 @@ mod tests {
     fn a_field_out_of_range_is_named() {
         let error = Config { receive_maximum: 0, ..Config::default() }.validate().unwrap_err();
         assert_eq!(error.to_string(), "broker.receive_maximum is 0, wanted at least 1");
+        let error = Config { shutdown_s: u64::MAX, ..Config::default() }.validate().unwrap_err();
+        assert_eq!(error.field, "shutdown_s");
+        assert!(Config { connect_timeout_s: 86_401, ..Config::default() }.validate().is_err());
         assert!(Config { packet_bytes_max: 100, ..Config::default() }.validate().is_err());
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use super::complaint::Limiter;
 use super::config::Config;
 use super::receipt::{Kick, Mailbox};
 use super::router::Router;
@@ -87,6 +88,7 @@ pub(crate) struct Shared {
     pub(crate) owned: Arc<dyn OwnedTopics>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) complaints: Limiter,
     connections: Mutex<HashMap<SessionKey, Arc<Mailbox>>>,
 }
 
@@ -111,8 +113,8 @@ impl Broker {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let connections = Mutex::default();
-        Self(Arc::new(Shared { config: Arc::new(config), router, sink, owned, clock, metrics, connections }))
+        let (config, complaints, connections) = (Arc::new(config), Limiter::default(), Mutex::default());
+        Self(Arc::new(Shared { config, router, sink, owned, clock, metrics, complaints, connections }))
     }
 
     /// Accepts connections, each a task on `tracker`, until `stop` is cancelled; then tells every client that the gateway stops, lets

@@ -11,6 +11,8 @@
 //! * **Bounds**: everything that waits is bounded, see [`Config`]. Publishers never wait for subscribers. A full sink, or too much
 //!   that is not committed yet, stops the reading of that socket and nothing else.
 //! * **Failure**: bytes that are no MQTT end their connection, never the broker; a lost log closes connections without acknowledging.
+//! * **Refusals** are told with the place and the way out, see [`reason`]: to MQTT 5 clients as Reason String, to the operator as a warning,
+//!   at most one per connection and cause and ten a second; how many were held back is told with the next.
 //! * **Offered**: QoS 0 and 1, retained messages, wills, wildcards, no-local, retain handling, retain as published, maximum packet size and
 //!   receive maximum both ways. **Not offered** (and said so in the CONNACK): QoS 2, sessions that outlive their connection, topic
 //!   aliases, subscription identifiers, shared subscriptions, enhanced authentication. Message expiry and will delay are taken as 0:
@@ -20,10 +22,12 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod codec;
+mod complaint;
 mod config;
 mod listener;
 mod local;
 mod message;
+pub mod reason;
 mod receipt;
 mod retained;
 mod router;

@@ -16,9 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 use tracing::{debug, info};
 
-use super::codec::{self, Packet, Reply, SubscribeRequest, Version, reason};
+use super::codec::{self, Packet, Reply, SubscribeRequest, Version};
+use super::complaint::{Complaint, Said};
 use super::listener::Shared;
 use super::message::{Delivery, Message};
+use super::reason;
 use super::receipt::{Kick, Mailbox, Receipt, Ticket};
 use super::router::Registered;
 use super::seam::{Disposition, Inbound, Pending, Principal, SessionKey};
@@ -42,6 +44,7 @@ const TAKE_OVER_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     stream: TcpStream,
+    peer: SocketAddr,
     session: Session,
     key: SessionKey,
     mailbox: Arc<Mailbox>,
@@ -64,6 +67,7 @@ pub(crate) struct Connection {
     /// There is more to send than one turn allowed.
     unfinished: bool,
     closed: Option<Cause>,
+    said: Said,
 }
 
 /// While paused, no packet is decoded.
@@ -113,6 +117,7 @@ impl Connection {
         Self {
             shared,
             stream,
+            peer,
             session,
             key,
             mailbox,
@@ -130,6 +135,7 @@ impl Connection {
             shutdown_due_ms: None,
             unfinished: false,
             closed: None,
+            said: Said::default(),
         }
     }
 
@@ -174,7 +180,7 @@ impl Connection {
         }
         let Some(kick) = kick else { return };
         if kick == Kick::Shutdown {
-            let due_ms = self.now().mono_ms + self.shared.config.shutdown_s * 1_000;
+            let due_ms = self.now().mono_ms.saturating_add(self.shared.config.shutdown_s.saturating_mul(1_000));
             self.shutdown_due_ms = Some(due_ms);
         }
         self.feed(Event::Kick(kick));
@@ -317,12 +323,19 @@ impl Connection {
                 Effect::Unsubscribe(filters) => {
                     filters.iter().for_each(|filter| self.shared.router.unsubscribe(self.key, filter));
                 }
+                Effect::Complain(complaint) => self.complain(&complaint),
                 Effect::Close(cause) => self.closed = Some(cause),
             }
         }
         if self.effects.capacity() == 0 {
             self.effects = effects;
         }
+    }
+
+    fn complain(&mut self, complaint: &Complaint) {
+        let now_ms = self.now().mono_ms;
+        let client_id = self.client.as_ref().map(|(client_id, _)| &**client_id);
+        self.shared.complaints.say(&mut self.said, complaint, client_id, self.peer, now_ms);
     }
 
     fn reply(&mut self, reply: &Reply) {
@@ -372,7 +385,7 @@ impl Connection {
             self.shared.metrics.broker_publishes_total.add(1);
         }
         if message.retain && !self.shared.router.has_room(&message) {
-            return self.feed(Event::Offered(ticket, Disposition::Refused(reason::QUOTA)));
+            return self.feed(Event::Offered(ticket, Disposition::Refused(reason::QUOTA_EXCEEDED)));
         }
         let Message { topic, payload, qos, retain, .. } = message;
         let inbound = Inbound {

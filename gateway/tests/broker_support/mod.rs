@@ -156,6 +156,24 @@ impl Client {
         timeout(PATIENCE, self.read_packet()).await.expect("a packet in time").unwrap_or_default()
     }
 
+    /// The next packet, a refusal, without its Reason String, and that string: its fixed fields are `fixed` bytes.
+    pub(crate) async fn refusal(&mut self, fixed: usize) -> (Vec<u8>, String) {
+        let packet = self.packet().await;
+        let header = 1 + packet[1..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let (fixed, properties) = packet[header..].split_at(fixed);
+        let at = properties.iter().position(|byte| *byte == 0x1F).expect("a reason string");
+        let len = usize::from(u16::from_be_bytes([properties[at + 1], properties[at + 2]]));
+        let text = String::from_utf8(properties[at + 3..at + 3 + len].to_vec()).unwrap();
+        ([&packet[..1], fixed].concat(), text)
+    }
+
+    /// The next packet, a DISCONNECT: its code.
+    pub(crate) async fn disconnect(&mut self) -> u8 {
+        let (packet, _) = self.refusal(1).await;
+        assert_eq!(packet[0], 0xE0);
+        packet[1]
+    }
+
     async fn read_packet(&mut self) -> io::Result<Vec<u8>> {
         let mut packet = vec![self.stream.read_u8().await?];
         let (mut len, mut shift) = (0usize, 0);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::packet::{Connect, Login, Malformed, Packet, Publish, SubscribeRequest, Topics, Version, Will, reason};
+use super::packet::{Connect, Login, Malformed, Packet, Publish, SubscribeRequest, Topics, Version, Will};
 use super::reader::{Reader, Varint, varint};
+use crate::broker::reason;
 
 const fn rule(rule: &'static str) -> Malformed {
     Malformed::Rule { rule, code: reason::PROTOCOL }
@@ -85,6 +86,7 @@ fn connect(body: &[u8]) -> Result<Box<Connect>, Malformed> {
         receive_maximum: properties.receive_maximum.unwrap_or(u16::MAX),
         packet_bytes_max: properties.packet_bytes_max.unwrap_or(u32::MAX),
         auth_method: properties.auth_method,
+        problem_information: !properties.no_problem_information,
     }))
 }
 
@@ -223,6 +225,7 @@ struct Properties {
     receive_maximum: Option<u16>,
     packet_bytes_max: Option<u32>,
     auth_method: bool,
+    no_problem_information: bool,
     topic_alias: bool,
     subscription_id: bool,
     passed_on: Vec<u8>,
@@ -269,8 +272,8 @@ impl Properties {
 
     fn value(&mut self, id: u8, r: &mut Reader<'_>) -> Result<(), Malformed> {
         match id {
-            0x01 | 0x17 | 0x19 if r.u8()? > 1 => return Err(rule("flag property is neither 0 nor 1")),
-            0x01 | 0x17 | 0x19 => {}
+            0x01 | 0x19 => drop(flag(r)?),
+            0x17 => self.no_problem_information = !flag(r)?,
             0x02 | 0x18 => drop(r.u32()?),
             0x03 | 0x08 | 0x1F => drop(r.string()?),
             0x09 | 0x16 => drop(r.binary()?),
@@ -301,6 +304,13 @@ impl Properties {
             _ => return Err(r.malformed()),
         }
         Ok(())
+    }
+}
+
+fn flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
+    match r.u8()? {
+        value @ 0..=1 => Ok(value == 1),
+        _ => Err(rule("flag property is neither 0 nor 1")),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Packets → bytes.
 
-use super::packet::{ConnAck, Reply, Version, reason};
+use super::packet::{ConnAck, Reply, Version};
 use crate::broker::message::Delivery;
+use crate::broker::reason;
 
 /// The packet is longer than its receiver takes, and was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,58 +16,79 @@ pub(crate) fn encode(
     out: &mut Vec<u8>,
 ) -> Result<(), TooLarge> {
     let start = out.len();
+    let max = packet_bytes_max as usize;
     match reply {
-        Reply::ConnAck(ack) => connack(version, ack, out),
-        Reply::PubAck { id, code } => match (version, *code) {
-            (Version::V5, code) if code != reason::SUCCESS => {
-                let [high, low] = id.to_be_bytes();
-                out.extend_from_slice(&[0x40, 3, high, low, code]);
+        Reply::ConnAck(ack) => connack(version, ack, max, out),
+        Reply::PubAck { id, code, reason } => {
+            let id = id.to_be_bytes();
+            match (version, *code) {
+                (Version::V5, code) if code != reason::SUCCESS => {
+                    acknowledgement(0x40, &[&id, &[code]], reason.as_deref(), max, out);
+                }
+                _ => framed(0x40, &[&id], out),
             }
-            _ => {
-                let [high, low] = id.to_be_bytes();
-                out.extend_from_slice(&[0x40, 2, high, low]);
+        }
+        Reply::SubAck { id, codes, reason } => match version {
+            Version::V5 => {
+                let body = 2 + codes.len();
+                let properties = fitting(reason.as_deref(), body, max).unwrap_or_else(|| vec![0]);
+                framed(0x90, &[&id.to_be_bytes(), &properties, codes], out);
+            }
+            Version::V311 => {
+                let codes: Vec<u8> = codes.iter().map(|&code| code.min(0x80)).collect();
+                framed(0x90, &[&id.to_be_bytes(), &codes], out);
             }
         },
-        Reply::SubAck { id, codes } => {
-            let codes: Vec<u8> = match version {
-                Version::V5 => codes.clone(),
-                Version::V311 => codes.iter().map(|&code| code.min(0x80)).collect(),
-            };
-            codes_reply(version, 0x90, *id, &codes, out);
-        }
-        Reply::UnsubAck { id, codes } => {
-            let codes = if version == Version::V5 { codes.as_slice() } else { &[] };
-            codes_reply(version, 0xB0, *id, codes, out);
-        }
+        Reply::UnsubAck { id, codes } => match version {
+            Version::V5 => framed(0xB0, &[&id.to_be_bytes(), &[0], codes], out),
+            Version::V311 => framed(0xB0, &[&id.to_be_bytes()], out),
+        },
         Reply::Publish { id, delivery } => return publish(version, *id, delivery, packet_bytes_max, out),
         Reply::PingResp => out.extend_from_slice(&[0xD0, 0]),
-        Reply::Disconnect { code } => out.extend_from_slice(&[0xE0, 1, *code]),
+        Reply::Disconnect { code, reason } => acknowledgement(0xE0, &[&[*code]], reason.as_deref(), max, out),
     }
-    if out.len() - start > packet_bytes_max as usize {
+    if out.len() - start > max {
         out.truncate(start);
         return Err(TooLarge);
     }
     Ok(())
 }
 
-fn codes_reply(version: Version, first: u8, id: u16, codes: &[u8], out: &mut Vec<u8>) {
-    let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
+fn framed(first: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
     out.push(first);
-    put_varint(2 + properties.len() + codes.len(), out);
-    out.extend_from_slice(&id.to_be_bytes());
-    out.extend_from_slice(properties);
-    out.extend_from_slice(codes);
+    put_varint(parts.iter().map(|part| part.len()).sum(), out);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-fn connack(version: Version, ack: &ConnAck, out: &mut Vec<u8>) {
+/// A packet whose properties come last and may be left out altogether.
+fn acknowledgement(first: u8, parts: &[&[u8]], reason: Option<&str>, packet_bytes_max: usize, out: &mut Vec<u8>) {
+    let body = parts.iter().map(|part| part.len()).sum();
+    let properties = fitting(reason, body, packet_bytes_max).unwrap_or_default();
+    framed(first, &[&parts.concat(), &properties], out);
+}
+
+/// The properties, length included, that hold `reason`, if they fit a packet with `body` other bytes after its header.
+fn fitting(reason: Option<&str>, body: usize, packet_bytes_max: usize) -> Option<Vec<u8>> {
+    let mut property = vec![0x1F];
+    put_string(reason?, &mut property);
+    let mut properties = Vec::new();
+    put_varint(property.len(), &mut properties);
+    properties.extend(property);
+    let remaining = body + properties.len();
+    (1 + varint_len(remaining) + remaining <= packet_bytes_max).then_some(properties)
+}
+
+fn connack(version: Version, ack: &ConnAck, packet_bytes_max: usize, out: &mut Vec<u8>) {
     if version == Version::V311 {
         out.extend_from_slice(&[0x20, 2, 0, return_code(ack.code)]);
         return;
     }
-    let mut properties = Vec::new();
-    if ack.code == reason::SUCCESS {
-        offered(ack, &mut properties);
+    if ack.code != reason::SUCCESS {
+        let properties = fitting(Some(reason::words(ack.code)), 2, packet_bytes_max).unwrap_or_else(|| vec![0]);
+        return framed(0x20, &[&[0, ack.code], &properties], out);
     }
+    let mut properties = Vec::new();
+    offered(ack, &mut properties);
     out.push(0x20);
     put_varint(2 + varint_len(properties.len()) + properties.len(), out);
     out.extend_from_slice(&[0, ack.code]);
@@ -143,7 +165,7 @@ fn publish(
     Ok(())
 }
 
-/// `text` is a topic or a client id, both checked to be far below 64 KB; anything longer would be cut here.
+/// `text` is a topic, a client id or a reason, all checked to be far below 64 KB; anything longer would be cut here.
 fn put_string(text: &str, out: &mut Vec<u8>) {
     debug_assert!(text.len() <= usize::from(u16::MAX));
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);

@@ -23,4 +23,6 @@ mod tests;
 pub(crate) use decode::decode;
 pub(crate) use encode::encode;
 pub use packet::Version;
-pub(crate) use packet::{ConnAck, Connect, Malformed, Packet, Publish, Reply, SubscribeRequest, Topics, Will, reason};
+pub(crate) use packet::{
+    ConnAck, Connect, Malformed, Packet, Publish, ReasonString, Reply, SubscribeRequest, Topics, Will,
+};

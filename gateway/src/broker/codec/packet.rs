@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::broker::message::Delivery;
+use crate::broker::reason;
 
 /// Protocol version of a connection, settled by its CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,32 +15,6 @@ pub enum Version {
     V311,
     /// MQTT 5.
     V5,
-}
-
-/// Reason codes of MQTT 5, section 2.4.
-pub(crate) mod reason {
-    pub(crate) const SUCCESS: u8 = 0x00;
-    pub(crate) const NO_SUBSCRIPTION: u8 = 0x11;
-    pub(crate) const MALFORMED: u8 = 0x81;
-    pub(crate) const PROTOCOL: u8 = 0x82;
-    pub(crate) const IMPLEMENTATION: u8 = 0x83;
-    pub(crate) const VERSION: u8 = 0x84;
-    pub(crate) const CLIENT_ID: u8 = 0x85;
-    pub(crate) const BAD_LOGIN: u8 = 0x86;
-    pub(crate) const NOT_AUTHORIZED: u8 = 0x87;
-    pub(crate) const SHUTTING_DOWN: u8 = 0x8B;
-    pub(crate) const BAD_AUTH_METHOD: u8 = 0x8C;
-    pub(crate) const KEEP_ALIVE: u8 = 0x8D;
-    pub(crate) const TAKEN_OVER: u8 = 0x8E;
-    pub(crate) const FILTER_INVALID: u8 = 0x8F;
-    pub(crate) const TOPIC_INVALID: u8 = 0x90;
-    pub(crate) const RECEIVE_MAXIMUM: u8 = 0x93;
-    pub(crate) const TOPIC_ALIAS: u8 = 0x94;
-    pub(crate) const TOO_LARGE: u8 = 0x95;
-    pub(crate) const QUOTA: u8 = 0x97;
-    pub(crate) const QOS: u8 = 0x9B;
-    pub(crate) const SHARED: u8 = 0x9E;
-    pub(crate) const SUBSCRIPTION_ID: u8 = 0xA1;
 }
 
 /// Bytes that are no packet, or no packet the standard allows there.
@@ -63,7 +38,7 @@ impl Malformed {
     /// The reason code a DISCONNECT or CONNACK names.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::TooLarge { .. } => reason::TOO_LARGE,
+            Self::TooLarge { .. } => reason::PACKET_TOO_LARGE,
             Self::Version { .. } => reason::VERSION,
             Self::Layout(_) => reason::MALFORMED,
             Self::Rule { code, .. } => *code,
@@ -107,6 +82,8 @@ pub(crate) struct Connect {
     pub(crate) packet_bytes_max: u32,
     /// It asked for enhanced authentication.
     pub(crate) auth_method: bool,
+    /// Request Problem Information is not 0: reason strings may go anywhere (MQTT 5, 3.1.2.11.7).
+    pub(crate) problem_information: bool,
 }
 
 /// User name and password of a CONNECT; its `Debug` does not show the password.
@@ -172,10 +149,12 @@ pub(crate) enum Reply {
     PubAck {
         id: u16,
         code: u8,
+        reason: ReasonString,
     },
     SubAck {
         id: u16,
         codes: Vec<u8>,
+        reason: ReasonString,
     },
     UnsubAck {
         id: u16,
@@ -189,8 +168,12 @@ pub(crate) enum Reply {
     /// Sent to MQTT 5 clients only.
     Disconnect {
         code: u8,
+        reason: ReasonString,
     },
 }
+
+/// Left out where it does not fit the client's Maximum Packet Size.
+pub(crate) type ReasonString = Option<Box<str>>;
 
 /// Answer to a CONNECT; the session is never present. What a property says is encoded truthfully for MQTT 5 only.
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -1,6 +1,7 @@
 //! A cursor over untrusted bytes whose every step can say no.
 
-use super::packet::{Malformed, reason};
+use super::packet::Malformed;
+use crate::broker::reason;
 
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {

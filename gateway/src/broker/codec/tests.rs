@@ -55,6 +55,7 @@ fn a_311_connect_is_read_to_its_last_field() {
         receive_maximum: 65_535,
         packet_bytes_max: u32::MAX,
         auth_method: false,
+        problem_information: true,
     };
     assert_eq!(*connect, expected);
 }
@@ -146,16 +147,16 @@ fn replies_have_the_bytes_of_the_standard() {
         encode(version, reply, u32::MAX, &mut out).unwrap();
         out
     };
-    assert_eq!(bytes(Version::V311, &Reply::PubAck { id: 0x1234, code: 0x97 }), b"\x40\x02\x12\x34");
-    assert_eq!(bytes(Version::V5, &Reply::PubAck { id: 0x1234, code: 0 }), b"\x40\x02\x12\x34");
-    assert_eq!(bytes(Version::V5, &Reply::PubAck { id: 0x1234, code: 0x97 }), b"\x40\x03\x12\x34\x97");
-    let suback = Reply::SubAck { id: 1, codes: vec![1, 0x8F] };
+    assert_eq!(bytes(Version::V311, &Reply::PubAck { id: 0x1234, code: 0x97, reason: None }), b"\x40\x02\x12\x34");
+    assert_eq!(bytes(Version::V5, &Reply::PubAck { id: 0x1234, code: 0, reason: None }), b"\x40\x02\x12\x34");
+    assert_eq!(bytes(Version::V5, &Reply::PubAck { id: 0x1234, code: 0x97, reason: None }), b"\x40\x03\x12\x34\x97");
+    let suback = Reply::SubAck { id: 1, codes: vec![1, 0x8F], reason: None };
     assert_eq!(bytes(Version::V311, &suback), b"\x90\x04\x00\x01\x01\x80");
     assert_eq!(bytes(Version::V5, &suback), b"\x90\x05\x00\x01\x00\x01\x8F");
     let unsuback = Reply::UnsubAck { id: 1, codes: vec![0x11] };
     assert_eq!(bytes(Version::V311, &unsuback), b"\xB0\x02\x00\x01");
     assert_eq!(bytes(Version::V5, &unsuback), b"\xB0\x04\x00\x01\x00\x11");
-    assert_eq!(bytes(Version::V5, &Reply::Disconnect { code: 0x8E }), b"\xE0\x01\x8E");
+    assert_eq!(bytes(Version::V5, &Reply::Disconnect { code: 0x8E, reason: None }), b"\xE0\x01\x8E");
     assert_eq!(bytes(Version::V5, &Reply::PingResp), b"\xD0\x00");
 }
 
@@ -192,7 +193,7 @@ fn what_is_longer_than_its_receiver_takes_is_not_written() {
     assert_eq!(out, [1]);
     assert_eq!(encode(Version::V5, &reply, 207, &mut out), Ok(()));
     assert_eq!(out.len(), 208);
-    assert_eq!(encode(Version::V5, &Reply::PubAck { id: 1, code: 0 }, 1, &mut out), Err(TooLarge));
+    assert_eq!(encode(Version::V5, &Reply::PubAck { id: 1, code: 0, reason: None }, 1, &mut out), Err(TooLarge));
     assert_eq!(out.len(), 208);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::broker::codec::Reply;
+use crate::broker::complaint::Place;
 use crate::broker::message::Message;
 use crate::broker::receipt::Ticket;
 use crate::broker::seam::Outcome;
@@ -13,7 +14,7 @@ pub(crate) enum Turn {
     /// A publish: to be routed when stored, and acknowledged if it has a packet id.
     Publish { id: Option<u16>, message: Message, will: bool },
     /// A publish that was refused at the door.
-    RefusedPublish { id: Option<u16>, code: u8 },
+    RefusedPublish { id: Option<u16>, code: u8, place: Place },
     /// An answer that is ready and only waits for its turn.
     Answer(Reply),
 }
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     fn answer(id: u16) -> Turn {
-        Turn::Answer(Reply::PubAck { id, code: 0 })
+        Turn::Answer(Reply::PubAck { id, code: 0, reason: None })
     }
 
     fn pop_ids(queue: &mut AckQueue) -> Vec<u16> {

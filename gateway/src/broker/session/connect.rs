@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::broker::codec::{Connect, Version, Will, reason};
+use crate::broker::codec::{Connect, Version, Will};
+use crate::broker::reason;
 use crate::broker::seam::{ConnectRequest, Policy, Principal};
 use crate::broker::topic::{check_name, is_server_topic};
 
@@ -45,10 +46,10 @@ pub(super) fn judge(connect: &Connect, peer: SocketAddr, spare_id: &str, policy:
 
 fn judge_will(will: &Will, version: Version, principal: &Principal, policy: &dyn Policy) -> Result<(), u8> {
     if will.qos > 1 && version == Version::V5 {
-        return Err(reason::QOS);
+        return Err(reason::QOS_NOT_SUPPORTED);
     }
     if check_name(&will.topic).is_err() || is_server_topic(&will.topic) {
-        return Err(reason::TOPIC_INVALID);
+        return Err(reason::TOPIC_NAME_INVALID);
     }
     policy.publish(principal, &will.topic)
 }

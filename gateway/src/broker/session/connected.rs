@@ -10,9 +10,13 @@ use super::connect::Accepted;
 use super::effects::{Cause, Effect, Event};
 use super::in_flight::InFlight;
 use super::machine::offered;
-use crate::broker::codec::{ConnAck, Connect, Packet, Publish, Reply, SubscribeRequest, Topics, Version, Will, reason};
+use crate::broker::codec::{
+    ConnAck, Connect, Packet, Publish, ReasonString, Reply, SubscribeRequest, Topics, Version, Will,
+};
+use crate::broker::complaint::{Complaint, Place};
 use crate::broker::config::Config;
 use crate::broker::message::{Delivery, Message};
+use crate::broker::reason;
 use crate::broker::receipt::Kick;
 use crate::broker::seam::{Outcome, Policy, Principal};
 use crate::broker::topic::{TopicError, check_filter, check_name, is_server_topic};
@@ -32,6 +36,10 @@ pub(super) struct Connected {
     /// The topic of the last publish: a device publishes to the same one again and again.
     last_topic: Option<Arc<str>>,
     reading: Reading,
+    /// Reason strings may go into acknowledgements.
+    explains: bool,
+    /// Where the client went wrong, once it has to end for it.
+    pub(super) fault: Place,
 }
 
 /// Whether further packets are taken.
@@ -71,6 +79,8 @@ impl Connected {
             filters: HashSet::new(),
             last_topic: None,
             reading: Reading::Open,
+            explains: connect.version == Version::V5 && connect.problem_information,
+            fault: Place::default(),
         };
         (connected, ack)
     }
@@ -102,7 +112,10 @@ impl Connected {
                     return Some(cause);
                 }
             }
-            Event::Malformed(malformed) => return Some(Cause::Violation(malformed.code())),
+            Event::Malformed(malformed) => {
+                self.fault = Place::found(malformed);
+                return Some(Cause::Violation(malformed.code()));
+            }
             Event::Offered(ticket, disposition) => offered(&mut self.acks, ticket, disposition),
             Event::Settled(ticket, outcome) => self.acks.settle(ticket, outcome),
             Event::Deliver(delivery) => self.deliver(delivery, fx),
@@ -170,18 +183,11 @@ impl Connected {
         policy: &dyn Policy,
         fx: &mut Vec<Effect>,
     ) -> Result<(), Cause> {
-        let Publish { topic, payload, qos, retain, id, alias, properties } = publish;
-        if qos > 1 {
-            return Err(Cause::Violation(reason::QOS));
-        }
-        if alias {
-            return Err(Cause::Violation(reason::TOPIC_ALIAS));
-        }
-        if id.is_some() && self.version == Version::V5 && self.acks.unacked() >= usize::from(config.receive_maximum) {
-            return Err(Cause::Violation(reason::RECEIVE_MAXIMUM));
-        }
-        if let Err(code) = self.may_publish(topic, policy)? {
-            self.acks.push_ready(Turn::RefusedPublish { id, code });
+        let judged = self.judge_form(&publish, config).and_then(|()| self.may_publish(publish.topic, policy));
+        let Publish { topic, payload, qos, retain, id, properties, .. } = publish;
+        let judged = judged.inspect_err(|_| self.fault = Place::topic(topic))?;
+        if let Err(code) = judged {
+            self.acks.push_ready(Turn::RefusedPublish { id, code, place: Place::topic(topic) });
             if self.refusal_ends(id, code).is_some() {
                 self.reading = Reading::Refused;
             }
@@ -194,15 +200,29 @@ impl Connected {
         Ok(())
     }
 
+    fn judge_form(&self, publish: &Publish<'_>, config: &Config) -> Result<(), Cause> {
+        if publish.qos > 1 {
+            return Err(Cause::Violation(reason::QOS_NOT_SUPPORTED));
+        }
+        if publish.alias {
+            return Err(Cause::Violation(reason::TOPIC_ALIAS_INVALID));
+        }
+        let bounded = publish.id.is_some() && self.version == Version::V5;
+        if bounded && self.acks.unacked() >= usize::from(config.receive_maximum) {
+            return Err(Cause::Violation(reason::RECEIVE_MAXIMUM_EXCEEDED));
+        }
+        Ok(())
+    }
+
     /// `Err`: no topic name at all, which ends the connection; `Ok(Err)`: refused with a code.
     fn may_publish(&self, topic: &str, policy: &dyn Policy) -> Result<Result<(), u8>, Cause> {
         match check_name(topic) {
-            Err(TopicError::TooLong { .. } | TopicError::TooDeep) => return Ok(Err(reason::TOPIC_INVALID)),
-            Err(_) => return Err(Cause::Violation(reason::TOPIC_INVALID)),
+            Err(TopicError::TooLong { .. } | TopicError::TooDeep) => return Ok(Err(reason::TOPIC_NAME_INVALID)),
+            Err(_) => return Err(Cause::Violation(reason::TOPIC_NAME_INVALID)),
             Ok(()) => {}
         }
         if is_server_topic(topic) {
-            return Ok(Err(reason::TOPIC_INVALID));
+            return Ok(Err(reason::TOPIC_NAME_INVALID));
         }
         Ok(policy.publish(&self.principal, topic))
     }
@@ -222,12 +242,15 @@ impl Connected {
         fx: &mut Vec<Effect>,
     ) -> Result<(), Cause> {
         if topics.subscription_id {
-            return Err(Cause::Violation(reason::SUBSCRIPTION_ID));
+            return Err(Cause::Violation(reason::SUBSCRIPTION_IDS));
         }
-        let (mut codes, mut granted) = (Vec::new(), Vec::new());
+        let (mut codes, mut granted, mut refused) = (Vec::new(), Vec::new(), None);
         for mut request in topics.entries {
             match self.may_subscribe(&request.filter, config, policy) {
-                Err(code) => codes.push(code),
+                Err(code) => {
+                    codes.push(code);
+                    refused.get_or_insert_with(|| (code, Place::topic(&request.filter)));
+                }
                 Ok(()) => {
                     request.qos = request.qos.min(1);
                     codes.push(request.qos);
@@ -237,7 +260,8 @@ impl Connected {
                 }
             }
         }
-        self.acks.push_ready(Turn::Answer(Reply::SubAck { id: topics.id, codes }));
+        let reason = refused.and_then(|(code, place)| self.complain(code, place, fx));
+        self.acks.push_ready(Turn::Answer(Reply::SubAck { id: topics.id, codes, reason }));
         if !granted.is_empty() {
             fx.push(Effect::Subscribe(granted));
         }
@@ -246,11 +270,11 @@ impl Connected {
 
     fn may_subscribe(&self, filter: &str, config: &Config, policy: &dyn Policy) -> Result<(), u8> {
         if self.version == Version::V5 && filter.starts_with("$share/") {
-            return Err(reason::SHARED);
+            return Err(reason::SHARED_SUBSCRIPTIONS);
         }
-        check_filter(filter).map_err(|_| reason::FILTER_INVALID)?;
+        check_filter(filter).map_err(|_| reason::TOPIC_FILTER_INVALID)?;
         if self.filters.len() >= config.subscriptions_max && !self.filters.contains(filter) {
-            return Err(reason::QUOTA);
+            return Err(reason::QUOTA_EXCEEDED);
         }
         policy.subscribe(&self.principal, filter)
     }
@@ -279,30 +303,41 @@ impl Connected {
             match (turn, outcome) {
                 (_, Outcome::Lost) => return Err(Cause::LogFailed),
                 (Turn::Answer(reply), _) => fx.push(Effect::Reply(reply)),
-                (Turn::RefusedPublish { id, code }, _) | (Turn::Publish { id, .. }, Outcome::Refused(code)) => {
-                    self.refuse(id, code, fx)?;
+                (Turn::RefusedPublish { id, code, place }, _) => self.refuse(id, code, place, fx)?,
+                (Turn::Publish { id, message, .. }, Outcome::Refused(code)) => {
+                    self.refuse(id, code, Place::topic(&message.topic), fx)?;
                 }
                 (Turn::Publish { id, message, .. }, Outcome::Stored) => {
                     fx.push(Effect::Route(message));
-                    fx.extend(id.map(|id| Effect::Reply(Reply::PubAck { id, code: reason::SUCCESS })));
+                    fx.extend(id.map(|id| Effect::Reply(Reply::PubAck { id, code: reason::SUCCESS, reason: None })));
                 }
             }
         }
         Ok(())
     }
 
-    fn refuse(&mut self, id: Option<u16>, code: u8, fx: &mut Vec<Effect>) -> Result<(), Cause> {
+    fn refuse(&mut self, id: Option<u16>, code: u8, place: Place, fx: &mut Vec<Effect>) -> Result<(), Cause> {
         if let Some(cause) = self.refusal_ends(id, code) {
+            self.fault = place;
             return Err(cause);
         }
-        fx.extend(id.map(|id| Effect::Reply(Reply::PubAck { id, code })));
+        let reason = self.complain(code, place, fx);
+        fx.extend(id.map(|id| Effect::Reply(Reply::PubAck { id, code, reason })));
         Ok(())
+    }
+
+    /// Tells the operator; returns what to tell the client, if it wants to know.
+    fn complain(&self, code: u8, place: Place, fx: &mut Vec<Effect>) -> ReasonString {
+        let complaint = Complaint { code, place, ends: false };
+        let told = self.explains.then(|| complaint.to_string().into());
+        fx.push(Effect::Complain(complaint));
+        told
     }
 
     /// 3.1.1 has no negative PUBACK, and QoS 0 has none at all: what must not be taken for accepted ends the connection. A QoS 0
     /// publish that was refused for want of room is merely not there, as QoS 0 allows.
     fn refusal_ends(&self, id: Option<u16>, code: u8) -> Option<Cause> {
-        let forbidden = matches!(code, reason::NOT_AUTHORIZED | reason::TOPIC_INVALID);
+        let forbidden = matches!(code, reason::NOT_AUTHORIZED | reason::TOPIC_NAME_INVALID);
         let ends = match id {
             Some(_) => self.version == Version::V311,
             None => forbidden,

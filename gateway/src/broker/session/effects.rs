@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::broker::codec::{Malformed, Packet, Reply, SubscribeRequest, reason};
+use crate::broker::codec::{Malformed, Packet, Reply, SubscribeRequest};
+use crate::broker::complaint::Complaint;
 use crate::broker::message::{Delivery, Message};
+use crate::broker::reason;
 use crate::broker::receipt::{Kick, Ticket};
 use crate::broker::seam::{Disposition, Outcome, Principal};
 
@@ -49,6 +51,8 @@ pub(crate) enum Effect {
     /// Subscribe, and send the retained messages where asked for.
     Subscribe(Vec<(SubscribeRequest, SendRetained)>),
     Unsubscribe(Vec<Arc<str>>),
+    /// Tell the operator.
+    Complain(Complaint),
     /// Flush, then close the socket.
     Close(Cause),
 }
@@ -85,9 +89,17 @@ impl Cause {
             Self::Violation(code) | Self::PublishRefused(code) => Some(code),
             Self::KeepAlive => Some(reason::KEEP_ALIVE),
             Self::Kicked(Kick::TakenOver) => Some(reason::TAKEN_OVER),
-            Self::Kicked(Kick::TooSlow) => Some(reason::QUOTA),
+            Self::Kicked(Kick::TooSlow) => Some(reason::QUOTA_EXCEEDED),
             Self::Kicked(Kick::Shutdown) => Some(reason::SHUTTING_DOWN),
             Self::LogFailed => Some(reason::IMPLEMENTATION),
+        }
+    }
+
+    /// The reason code, if it ends because of what the client sent.
+    pub(super) fn blamed_code(self) -> Option<u8> {
+        match self {
+            Self::ConnectRefused(code) | Self::Violation(code) | Self::PublishRefused(code) => Some(code),
+            _ => None,
         }
     }
 

@@ -7,9 +7,11 @@ use super::acks::{AckQueue, Turn};
 use super::connect::{Accepted, judge};
 use super::connected::Connected;
 use super::effects::{Cause, Effect, Event};
-use crate::broker::codec::{ConnAck, Connect, Malformed, Packet, Reply, Version, Will, reason};
+use crate::broker::codec::{ConnAck, Connect, Malformed, Packet, Reply, Version, Will};
+use crate::broker::complaint::{Complaint, Place};
 use crate::broker::config::Config;
 use crate::broker::message::Message;
+use crate::broker::reason;
 use crate::broker::receipt::{Kick, Ticket};
 use crate::broker::seam::{Disposition, Outcome, Policy};
 
@@ -36,16 +38,29 @@ enum State {
     },
     Registering(Box<(Connect, Accepted)>),
     Connected(Box<Connected>),
-    /// Closed; takes outcomes until nothing is open. The version is known if a CONNECT came.
+    /// Closed; takes outcomes until nothing is open.
     Over {
-        version: Option<Version>,
+        peer: Option<Peer>,
         acks: AckQueue,
     },
 }
 
+/// What the last words to a client depend on; known once its CONNECT has come.
+#[derive(Clone, Copy)]
+struct Peer {
+    version: Version,
+    packet_bytes_max: u32,
+}
+
+impl Peer {
+    fn of(connect: &Connect) -> Self {
+        Self { version: connect.version, packet_bytes_max: connect.packet_bytes_max }
+    }
+}
+
 impl Session {
     pub(crate) fn new(limits: Limits, policy: Arc<dyn Policy>, now_ms: u64) -> Self {
-        let until_ms = now_ms + limits.config.connect_timeout_s * 1_000;
+        let until_ms = now_ms.saturating_add(limits.config.connect_timeout_s.saturating_mul(1_000));
         Self { limits, policy, state: State::AwaitingConnect { until_ms } }
     }
 
@@ -74,22 +89,25 @@ impl Session {
         }
     }
 
-    /// The protocol version, once a CONNECT has come.
-    pub(crate) fn version(&self) -> Option<Version> {
+    fn peer(&self) -> Option<Peer> {
         match &self.state {
             State::AwaitingConnect { .. } => None,
-            State::Registering(pending) => Some(pending.0.version),
-            State::Connected(connected) => Some(connected.version),
-            State::Over { version, .. } => *version,
+            State::Registering(pending) => Some(Peer::of(&pending.0)),
+            State::Connected(connected) => {
+                Some(Peer { version: connected.version, packet_bytes_max: connected.packet_bytes_max })
+            }
+            State::Over { peer, .. } => *peer,
         }
+    }
+
+    /// The protocol version, once a CONNECT has come.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.peer().map(|peer| peer.version)
     }
 
     /// The largest packet the client takes.
     pub(crate) fn packet_bytes_max(&self) -> u32 {
-        match &self.state {
-            State::Connected(connected) => connected.packet_bytes_max,
-            _ => u32::MAX,
-        }
+        self.peer().map_or(u32::MAX, |peer| peer.packet_bytes_max)
     }
 
     /// Whether further packets may be decoded now.
@@ -126,8 +144,15 @@ impl Session {
     fn awaiting_connect(&mut self, now_ms: u64, until_ms: u64, event: Event<'_>, fx: &mut Vec<Effect>) {
         match event {
             Event::Packet(Packet::Connect(connect)) => self.connect(*connect, fx),
-            Event::Malformed(Malformed::Version { .. }) => self.refuse_connect(Version::V311, reason::VERSION, fx),
-            Event::Malformed(malformed) => self.close(None, Cause::Violation(malformed.code()), fx),
+            Event::Malformed(malformed @ Malformed::Version { .. }) => {
+                let peer = Peer { version: Version::V311, packet_bytes_max: u32::MAX };
+                self.refuse_connect(peer, reason::VERSION, Place::found(malformed), fx);
+            }
+            Event::Malformed(malformed) => {
+                let cause = Cause::Violation(malformed.code());
+                complain(cause, Place::found(malformed), fx);
+                self.close(None, cause, fx);
+            }
             Event::Packet(_) => self.close(None, Cause::Violation(reason::PROTOCOL), fx),
             Event::Time { .. } if now_ms >= until_ms => self.close(None, Cause::ConnectTimeout, fx),
             Event::Kick(kick) => self.close(None, Cause::Kicked(kick), fx),
@@ -144,10 +169,10 @@ impl Session {
 
     fn connect(&mut self, connect: Connect, fx: &mut Vec<Effect>) {
         if self.limits.full {
-            return self.refuse_connect(connect.version, reason::QUOTA, fx);
+            return self.refuse_connect(Peer::of(&connect), reason::QUOTA_EXCEEDED, caller(&connect), fx);
         }
         match judge(&connect, self.limits.peer, &self.limits.spare_id, &*self.policy) {
-            Err(code) => self.refuse_connect(connect.version, code, fx),
+            Err(code) => self.refuse_connect(Peer::of(&connect), code, caller(&connect), fx),
             Ok(accepted) => {
                 let (client_id, principal) = (Arc::clone(&accepted.client_id), accepted.principal.clone());
                 fx.push(Effect::Register { client_id, principal });
@@ -157,10 +182,10 @@ impl Session {
     }
 
     fn registering(&mut self, now_ms: u64, event: Event<'_>, fx: &mut Vec<Effect>) {
-        let version = self.version();
+        let peer = self.peer();
         match event {
             Event::Registered(Ok(())) => {
-                let over = State::Over { version, acks: AckQueue::default() };
+                let over = State::Over { peer, acks: AckQueue::default() };
                 if let State::Registering(pending) = std::mem::replace(&mut self.state, over) {
                     let (connect, accepted) = *pending;
                     let (connected, ack) = Connected::new(connect, accepted, now_ms, &self.limits.config);
@@ -168,32 +193,41 @@ impl Session {
                     self.state = State::Connected(Box::new(connected));
                 }
             }
-            Event::Registered(Err(code)) => self.refuse_connect(version.unwrap_or(Version::V311), code, fx),
-            Event::Kick(kick) => self.close(version, Cause::Kicked(kick), fx),
-            Event::PeerGone => self.close(version, Cause::Gone, fx),
-            Event::ShutdownDue => self.close(version, Cause::Kicked(Kick::Shutdown), fx),
+            Event::Registered(Err(code)) => {
+                if let State::Registering(pending) = &self.state {
+                    let (peer, caller) = (Peer::of(&pending.0), caller(&pending.0));
+                    self.refuse_connect(peer, code, caller, fx);
+                }
+            }
+            Event::Kick(kick) => self.close(peer, Cause::Kicked(kick), fx),
+            Event::PeerGone => self.close(peer, Cause::Gone, fx),
+            Event::ShutdownDue => self.close(peer, Cause::Kicked(Kick::Shutdown), fx),
             _ => {}
         }
     }
 
-    fn refuse_connect(&mut self, version: Version, code: u8, fx: &mut Vec<Effect>) {
+    fn refuse_connect(&mut self, peer: Peer, code: u8, place: Place, fx: &mut Vec<Effect>) {
+        complain(Cause::ConnectRefused(code), place, fx);
         fx.push(Effect::Reply(Reply::ConnAck(Box::new(ConnAck { code, ..ConnAck::default() }))));
-        self.close(Some(version), Cause::ConnectRefused(code), fx);
+        self.close(Some(peer), Cause::ConnectRefused(code), fx);
     }
 
     /// Closes a connection that is not connected yet: there is nobody to say DISCONNECT to, and no will.
-    fn close(&mut self, version: Option<Version>, cause: Cause, fx: &mut Vec<Effect>) {
-        self.state = State::Over { version, acks: AckQueue::default() };
+    fn close(&mut self, peer: Option<Peer>, cause: Cause, fx: &mut Vec<Effect>) {
+        self.state = State::Over { peer, acks: AckQueue::default() };
         fx.push(Effect::Close(cause));
     }
 
     fn end(&mut self, cause: Cause, fx: &mut Vec<Effect>) {
-        let over = State::Over { version: self.version(), acks: AckQueue::default() };
+        let peer = self.peer();
+        let over = State::Over { peer, acks: AckQueue::default() };
         let State::Connected(connected) = std::mem::replace(&mut self.state, over) else { return };
-        let Connected { version, principal, will, mut acks, .. } = *connected;
+        let Connected { version, principal, will, mut acks, fault, .. } = *connected;
         if let Some(code) = cause.disconnect_code().filter(|_| version == Version::V5) {
-            fx.push(Effect::Reply(Reply::Disconnect { code }));
+            let reason = Complaint { code, place: fault.clone(), ends: true }.to_string().into();
+            fx.push(Effect::Reply(Reply::Disconnect { code, reason: Some(reason) }));
         }
+        complain(cause, fault, fx);
         fx.push(Effect::Close(cause));
         if let Some(will) = will.filter(|_| cause.fires_will())
             && self.policy.publish(&principal, &will.topic).is_ok()
@@ -204,8 +238,20 @@ impl Session {
             fx.push(Effect::Offer { ticket, message, will: true });
         }
         route_stored(&mut acks, fx);
-        self.state = State::Over { version: Some(version), acks };
+        self.state = State::Over { peer, acks };
     }
+}
+
+/// Tells the operator, if the client is to blame.
+fn complain(cause: Cause, place: Place, fx: &mut Vec<Effect>) {
+    fx.extend(cause.blamed_code().map(|code| Effect::Complain(Complaint { code, place, ends: true })));
+}
+
+/// Who was not let in.
+fn caller(connect: &Connect) -> Place {
+    let will = connect.will.as_ref().map(|will| Place::topic(&will.topic)).unwrap_or_default();
+    let client_id = Place::topic(&connect.client_id).topic;
+    Place { found: client_id.map(|id| format!("CONNECT of client id {id:?}").into()), ..will }
 }
 
 /// Routes what was stored although its sender has left.

@@ -7,6 +7,7 @@ use super::machine::{Limits, Session};
 use crate::broker::codec::{
     ConnAck, Connect, Malformed, Packet, Publish, Reply, SubscribeRequest, Topics, Version, Will,
 };
+use crate::broker::complaint::Complaint;
 use crate::broker::config::Config;
 use crate::broker::message::{Delivery, Message};
 use crate::broker::receipt::Kick;
@@ -32,13 +33,21 @@ impl Policy for Rules {
 struct Rig {
     session: Session,
     now_ms: u64,
+    /// What the operator and the client were told in words, taken out of the effects.
+    complaints: Vec<Complaint>,
+    reasons: Vec<Box<str>>,
 }
 
 impl Rig {
     fn new(config: Config) -> Self {
         let peer = "127.0.0.1:1".parse().unwrap();
         let limits = Limits { config: Arc::new(config), peer, spare_id: "spare".into(), full: false };
-        Self { session: Session::new(limits, Arc::new(Rules), 0), now_ms: 0 }
+        Self {
+            session: Session::new(limits, Arc::new(Rules), 0),
+            now_ms: 0,
+            complaints: Vec::new(),
+            reasons: Vec::new(),
+        }
     }
 
     fn connected(connect: Connect) -> Self {
@@ -55,7 +64,21 @@ impl Rig {
     fn step(&mut self, event: Event<'_>) -> Vec<Effect> {
         let mut fx = Vec::new();
         self.session.step(self.now_ms, event, &mut fx);
-        fx
+        fx.into_iter().filter_map(|effect| self.without_words(effect)).collect()
+    }
+
+    fn without_words(&mut self, mut effect: Effect) -> Option<Effect> {
+        match &mut effect {
+            Effect::Complain(complaint) => {
+                self.complaints.push(complaint.clone());
+                return None;
+            }
+            Effect::Reply(
+                Reply::PubAck { reason, .. } | Reply::SubAck { reason, .. } | Reply::Disconnect { reason, .. },
+            ) => self.reasons.extend(reason.take()),
+            _ => {}
+        }
+        Some(effect)
     }
 
     fn packet(&mut self, packet: Packet<'_>) -> Vec<Effect> {
@@ -83,6 +106,7 @@ fn connect(version: Version) -> Connect {
         receive_maximum: u16::MAX,
         packet_bytes_max: u32::MAX,
         auth_method: false,
+        problem_information: true,
     }
 }
 
@@ -109,11 +133,11 @@ fn subscribe(filters: &[&str]) -> Packet<'static> {
 }
 
 fn puback(id: u16) -> Effect {
-    Effect::Reply(Reply::PubAck { id, code: 0 })
+    Effect::Reply(Reply::PubAck { id, code: 0, reason: None })
 }
 
 fn disconnect(code: u8) -> Effect {
-    Effect::Reply(Reply::Disconnect { code })
+    Effect::Reply(Reply::Disconnect { code, reason: None })
 }
 
 fn message(qos: u8) -> Message {
@@ -145,7 +169,7 @@ fn a_suback_waits_for_its_turn_and_a_pingresp_does_not() {
     assert!(matches!(rig.packet(subscribe(&["a"]))[..], [Effect::Subscribe(_)]));
     assert_eq!(rig.packet(Packet::PingReq), [Effect::Reply(Reply::PingResp)]);
     let fx = rig.step(Event::Settled(ticket, Outcome::Stored));
-    assert_eq!(fx[1..], [puback(1), Effect::Reply(Reply::SubAck { id: 5, codes: vec![1] })]);
+    assert_eq!(fx[1..], [puback(1), Effect::Reply(Reply::SubAck { id: 5, codes: vec![1], reason: None })]);
 }
 
 #[test]
@@ -168,7 +192,7 @@ fn a_refusal_by_the_log_is_a_puback_with_the_code_in_5_and_the_end_in_311() {
     let mut rig = Rig::connected(connect(Version::V5));
     let ticket = rig.logged(Some(1));
     let fx = rig.step(Event::Settled(ticket, Outcome::Refused(0x97)));
-    assert_eq!(fx, [Effect::Reply(Reply::PubAck { id: 1, code: 0x97 })]);
+    assert_eq!(fx, [Effect::Reply(Reply::PubAck { id: 1, code: 0x97, reason: None })]);
     let mut rig = Rig::connected(connect(Version::V311));
     let ticket = rig.logged(Some(1));
     let fx = rig.step(Event::Settled(ticket, Outcome::Refused(0x97)));
@@ -181,7 +205,7 @@ fn a_forbidden_topic_is_refused_in_its_turn() {
     let ticket = rig.logged(Some(1));
     assert_eq!(rig.packet(publish("owned/x", Some(2))), []);
     let fx = rig.step(Event::Settled(ticket, Outcome::Stored));
-    assert_eq!(fx[1..], [puback(1), Effect::Reply(Reply::PubAck { id: 2, code: 0x87 })]);
+    assert_eq!(fx[1..], [puback(1), Effect::Reply(Reply::PubAck { id: 2, code: 0x87, reason: None })]);
     assert_eq!(rig.packet(publish("owned/x", None)), [disconnect(0x87), Effect::Close(Cause::PublishRefused(0x87))]);
 }
 
@@ -198,7 +222,7 @@ fn in_311_a_forbidden_topic_ends_the_connection_after_earlier_acknowledgements_a
 #[test]
 fn clients_do_not_publish_to_server_topics() {
     let mut rig = Rig::connected(connect(Version::V5));
-    let refused = [Effect::Reply(Reply::PubAck { id: 1, code: 0x90 })];
+    let refused = [Effect::Reply(Reply::PubAck { id: 1, code: 0x90, reason: None })];
     assert_eq!(rig.packet(publish("$SYS/x", Some(1))), refused);
     assert_eq!(rig.packet(publish(&"a/".repeat(200), Some(1))), refused);
     let fx = rig.packet(publish("a/+", Some(1)));
@@ -258,7 +282,9 @@ fn subscriptions_are_granted_at_most_qos_1_or_refused_one_by_one() {
     let mut rig = Rig::connected_with(connect(Version::V5), config);
     let deep = "a/".repeat(15_000);
     let fx = rig.packet(subscribe(&["a/#", "secret", "#/x", &deep, "$share/g/t", "b", "c", "b"]));
-    let [Effect::Subscribe(granted), Effect::Reply(Reply::SubAck { id: 5, codes })] = &fx[..] else { panic!("{fx:?}") };
+    let [Effect::Subscribe(granted), Effect::Reply(Reply::SubAck { id: 5, codes, .. })] = &fx[..] else {
+        panic!("{fx:?}")
+    };
     assert_eq!(codes, &[1, 0x87, 0x8F, 0x8F, 0x9E, 1, 0x97, 1]);
     let granted: Vec<_> = granted.iter().map(|(request, retained)| (&*request.filter, *retained)).collect();
     assert_eq!(granted, [("a/#", true), ("b", true), ("b", false)], "retain handling 1: only when new");
@@ -449,6 +475,31 @@ fn a_disconnect_that_asks_for_a_session_the_connect_did_not_ask_for_is_a_protoco
     assert_eq!(fx, [disconnect(0x82), Effect::Close(Cause::Violation(0x82))]);
 }
 
+#[test]
+fn whatever_a_client_is_refused_the_operator_hears_of_with_place_and_code() {
+    let mut rig = Rig::connected(connect(Version::V311));
+    let ticket = rig.logged(None);
+    rig.step(Event::Settled(ticket, Outcome::Refused(0x97)));
+    rig.packet(subscribe(&["a", "secret"]));
+    rig.packet(publish("owned/x", Some(1)));
+    let heard = rig.complaints.iter().map(|c| (c.code, c.place.topic.as_deref(), c.ends)).collect::<Vec<_>>();
+    let expected = [(0x97, Some("t"), false), (0x87, Some("secret"), false), (0x87, Some("owned/x"), true)];
+    assert_eq!(heard, expected);
+    assert!(rig.reasons.is_empty(), "3.1.1 has no reason strings");
+
+    let mut rig = Rig::connected(connect(Version::V5));
+    rig.step(Event::Malformed(&Malformed::TooLarge { len: 9, max: 8 }));
+    assert!(rig.reasons[0].starts_with("packet has 9 bytes, limit is 8: packet too large"), "{:?}", rig.reasons);
+    assert!(rig.complaints[0].ends);
+
+    let mut rig = Rig::new(Config::default());
+    rig.packet(Packet::Connect(Box::new(Connect { client_id: Arc::from("banned"), ..connect(Version::V5) })));
+    assert_eq!(rig.complaints[0].place.found.as_deref(), Some("CONNECT of client id \"banned\""));
+    let mut rig = Rig::connected(connect(Version::V5));
+    rig.step(Event::PeerGone);
+    assert_eq!(rig.complaints, [], "leaving is nothing to complain about");
+}
+
 /// Every state × every event: none panics, and nothing comes after the close but routing.
 #[test]
 fn in_every_state_every_event_has_an_answer() {
@@ -503,6 +554,7 @@ fn brief(fx: &[Effect]) -> String {
         Effect::Route(_) => "Route",
         Effect::Subscribe(_) => "Subscribe",
         Effect::Unsubscribe(_) => "Unsubscribe",
+        Effect::Complain(_) => "Complain",
         Effect::Close(_) => "Close",
     };
     if fx.is_empty() { "-".into() } else { fx.iter().map(name).collect::<Vec<_>>().join("+") }
