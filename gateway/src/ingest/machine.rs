@@ -15,6 +15,7 @@ use super::publish::{Admission, Channel, Publish, Settings};
 use super::readings::{Readings, format_of};
 use super::schemas::{Learned, Schemas};
 use super::sequence::Sequences;
+use crate::broker::reason::QUOTA_EXCEEDED;
 use crate::record::{
     Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Format, Frame, GatewayTime, Name, Presence, Record,
     Retained, WallJump,
@@ -25,8 +26,6 @@ use rows::Dirty;
 
 /// A wall clock that moved more than this against the monotonic one has jumped.
 const WALL_JUMP_MS: u64 = 1000;
-/// MQTT 5 reason code "quota exceeded".
-const QUOTA_EXCEEDED: u8 = 0x97;
 
 /// The machine. See the module's contract for the order of calls.
 #[derive(Debug)]

@@ -5,12 +5,8 @@ use std::sync::Arc;
 
 use halo_proto::topic::{Grammar, Topic};
 
+use crate::broker::reason::{NOT_AUTHORIZED, TOPIC_NAME_INVALID};
 use crate::broker::{ConnectRequest, Policy, Principal};
-
-/// MQTT 5 reason code "Not authorized".
-const NOT_AUTHORIZED: u8 = 0x87;
-/// MQTT 5 reason code "Topic Name invalid".
-const TOPIC_NAME_INVALID: u8 = 0x90;
 
 /// Anonymous clients on loopback may do everything but speak in the gateway's name (LOG.md, "Identity").
 pub struct LoopbackPolicy {

@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use halo_proto::topic::{Grammar, Topic};
 use tokio::sync::oneshot;
 
+use crate::broker::reason::TOPIC_NAME_INVALID;
 use crate::broker::{Disposition, Inbound, Pending, Receipt, SessionKey, Sink};
 use crate::ingest::{Channel, Publish};
 use crate::record::{Draft, Name, Offset};
@@ -14,8 +15,6 @@ use crate::store::gate::{Gate, SUBMISSIONS_MAX};
 /// Places in the owner's queue: what the [`Gate`] lets in, and half as many for ends of sessions, which it counts and
 /// cannot refuse.
 pub(crate) const QUEUE_MAX: usize = SUBMISSIONS_MAX + SUBMISSIONS_MAX / 2;
-/// MQTT 5 reason code "Topic Name invalid".
-const TOPIC_NAME_INVALID: u8 = 0x90;
 
 /// One thing for the owner to do.
 pub(crate) enum Submission {

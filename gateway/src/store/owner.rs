@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
+use crate::broker::reason::PACKET_TOO_LARGE;
 use crate::broker::{Outcome, Receipt};
 use crate::clock::Clock;
 use crate::ingest::{Admission, Publish};
@@ -30,8 +31,6 @@ const IDLE_WAIT: Duration = Duration::from_millis(250);
 const CHECKPOINT_PERIOD_MS: u64 = 1_000;
 /// Least time between two ticks: a thousand deadlines in one second are one (LOG.md, "Time").
 const TICK_PERIOD_MS: u64 = 1_000;
-/// MQTT 5 reason code "Packet too large".
-const PACKET_TOO_LARGE: u8 = 0x95;
 
 /// What one turn of the owner ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

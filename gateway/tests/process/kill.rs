@@ -99,8 +99,10 @@ async fn live_halos_equal_a_replay(address: SocketAddr, data: &Path) {
             seen.push(client.message().await);
         }
         // The last devices may still be leaving: only halos of one and the same offset can be compared.
-        if before.is_some() && before == folded_to(address).await {
-            break (before.expect("just checked"), seen);
+        if let (Some(before), after) = (before, folded_to(address).await)
+            && after == Some(before)
+        {
+            break (before, seen);
         }
     };
     let mut replayed = Fold::new(Grammar::default());
