@@ -104,6 +104,9 @@ pub enum Damage {
     HeaderCopy,
     /// Both copies of the segment header: nothing of the segment can be read.
     Header,
+    /// A segment that a later one names, or the end of it: cut off or removed from outside. Offsets that a failed commit
+    /// had left out may be among the lost ones.
+    Missing,
     /// Bytes that mean nothing and should be zero.
     Slack,
     /// The footer or a section of it: it can be rebuilt from the records.
@@ -112,6 +115,13 @@ pub enum Damage {
     TornTail,
     /// Valid-looking bytes beyond the end that a later segment names: left by a failed commit, not part of the log.
     Stale,
+}
+
+impl Finding {
+    /// Whether it is what is unreadable at the end of a segment's items.
+    pub(crate) fn is_tail(&self, segment: u64, end: u64) -> bool {
+        self.what == Damage::Unreadable && self.segment == segment && self.bytes.end == end
+    }
 }
 
 impl fmt::Display for Finding {
@@ -126,6 +136,10 @@ impl fmt::Display for Finding {
             Damage::Name(number) => write!(f, "definition of name {number} is lost")?,
             Damage::HeaderCopy => f.write_str("one copy of the segment header is damaged")?,
             Damage::Header => f.write_str("both copies of the segment header are damaged")?,
+            Damage::Missing => {
+                f.write_str("these bytes are gone, cut off or removed from outside: stop the gateway and put the file back from a copy; ")?;
+                f.write_str("without one the log goes on as it is and reports this at every start")?;
+            }
             Damage::Slack => f.write_str("unused bytes are not zero")?,
             Damage::Footer => f.write_str("footer is damaged, it can be rebuilt")?,
             Damage::TornTail => f.write_str("unfinished end, never acknowledged")?,

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::chain;
 use super::durable::{Durable, Head};
 use super::error::{Damage, Finding, StoreError};
 use super::footer::{Footer, locate};
@@ -28,13 +29,17 @@ pub(crate) struct Folder<F: Fs> {
     pub(crate) dir: PathBuf,
     pub(crate) durable: Arc<Durable>,
     entries: Mutex<Vec<Entry>>,
-    /// Segments whose headers are damaged: nothing in them can be read.
+    /// Segments of which nothing can be read: headers damaged, files gone; and ends that segments have lost.
     lost: Vec<Finding>,
 }
 
 impl<F: Fs> Folder<F> {
     pub(crate) fn new(fs: F, dir: &Path, durable: Durable, entries: Vec<Entry>, findings: &[Finding]) -> Self {
-        let lost = findings.iter().filter(|finding| finding.what == Damage::Header).cloned().collect();
+        let lost = findings
+            .iter()
+            .filter(|finding| matches!(finding.what, Damage::Header | Damage::Missing))
+            .cloned()
+            .collect();
         Self { fs, dir: dir.to_owned(), durable: Arc::new(durable), entries: Mutex::new(entries), lost }
     }
 
@@ -63,6 +68,7 @@ impl<F: Fs> Folder<F> {
             }
         }
         head.next = Offset(u64::MAX);
+        findings.extend(chain::missing(&probes)?);
         Ok((Self::new(fs, dir, Durable::new(Offset(0), head), entries, &findings), findings))
     }
 
@@ -91,6 +97,18 @@ impl<F: Fs> Folder<F> {
         let between = |finding: &&Finding| number < finding.segment && finding.segment < next.header.segment;
         let lost = self.lost.iter().filter(between).filter(|_| expected < next.first);
         lost.map(|it| Finding { offsets: Some(expected..=Offset(next.first.0 - 1)), ..it.clone() }).collect()
+    }
+
+    /// What is missing before the first segment that can be read. The log began with offset 1.
+    pub(crate) fn lost_before(&self, first: &Entry) -> Vec<Finding> {
+        self.lost_between(0, Offset(1), first)
+    }
+
+    /// What was known at the start to be missing exactly there, in place of what a reader made of it.
+    pub(crate) fn explain(&self, found: Finding) -> Finding {
+        let same = |lost: &&Finding| found.is_tail(lost.segment, lost.bytes.end) && lost.offsets == found.offsets;
+        let lost = self.lost.iter().filter(|lost| lost.what == Damage::Missing).find(same);
+        lost.cloned().unwrap_or(found)
     }
 
     /// The last segment ends at `end`.

@@ -23,6 +23,7 @@ pub mod checkpoint;
 pub mod head;
 pub mod inlet;
 pub mod owner;
+mod chain;
 mod config;
 mod codec;
 mod durable;

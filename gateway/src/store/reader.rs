@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::durable::Durable;
-use super::error::{Damage, Finding, StoreError};
+use super::error::{Finding, StoreError};
 use super::folder::{Entry, Folder};
 use super::fs::Fs;
 use super::scan::WINDOW;
@@ -84,7 +84,7 @@ impl<F: Fs> Reader<F> {
     fn pull(&mut self, max_bytes: usize) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
         while batch.bytes < max_bytes.max(1) {
-            if self.open.is_none() && !self.open_segment()? {
+            if self.open.is_none() && !self.open_segment(&mut batch)? {
                 break;
             }
             let Some(open) = &mut self.open else { break };
@@ -122,15 +122,17 @@ impl<F: Fs> Reader<F> {
         if finding.offsets.as_ref().is_some_and(|offsets| *offsets.end() < self.from) {
             return;
         }
-        debug_assert!(finding.what != Damage::Header, "a segment without header is never entered");
-        batch.findings.push(finding);
+        batch.findings.push(self.folder.explain(finding));
     }
 
-    fn open_segment(&mut self) -> Result<bool, StoreError> {
+    fn open_segment(&mut self, batch: &mut Batch) -> Result<bool, StoreError> {
         let Some((entry, is_first)) = self.folder.find(self.from) else { return Ok(false) };
         // Only a segment without one before it has to vouch for its own beginning.
         let expected = if is_first { entry.first.min(entry.header.floor) } else { entry.first };
         self.enter(entry, expected)?;
+        if is_first {
+            self.folder.lost_before(&entry).into_iter().for_each(|finding| self.found(finding, batch));
+        }
         Ok(true)
     }
 

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::chain;
 use super::error::{Damage, Finding, StoreError};
 use super::folder::{Entry, end, footer, named_end, probe_all};
 use super::footer::{FooterBuilder, Numbers, Summary};
@@ -63,6 +64,7 @@ pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError>
         empty: Vec::new(),
     };
     recovery.recovered.findings = probes.iter().flat_map(|probe| probe.findings.clone()).collect();
+    recovery.recovered.findings.extend(chain::missing(&probes)?);
     let sealed = probes.iter().rposition(is_sealed).map_or(0, |at| at + 1);
     let (trusted, open) = probes.split_at_checked(sealed).unwrap_or_default();
     let mut kept = recovery.trust(trusted, probes.as_slice())?;
@@ -102,17 +104,18 @@ impl Recovery {
     fn trust<F: Fs>(&mut self, trusted: &[Probe<F>], all: &[Probe<F>]) -> Result<Option<Kept>, StoreError> {
         for (at, probe) in trusted.iter().enumerate() {
             let read = StoreError::io("read segment", &probe.path);
+            let later = all.get(at + 1..).unwrap_or_default();
             let (Some(header), Some(first)) = (probe.header, probe.first().map_err(read)?) else {
-                self.note_empty(probe);
+                self.note_empty(probe, later);
                 continue;
             };
-            let named = named_end(probe, all.get(at + 1..).unwrap_or_default());
+            let named = named_end(probe, later);
             let end = match named {
                 Some(end) => end,
                 None => end(probe, &header, None)?.end,
             };
             if end <= FIRST_ITEM {
-                self.note_empty(probe);
+                self.note_empty(probe, later);
                 continue;
             }
             self.entries.push(Entry { header, first, end: Some(end) });
@@ -133,7 +136,7 @@ impl Recovery {
         before: Option<&Kept>,
     ) -> Result<Option<Kept>, StoreError> {
         let Some(header) = probe.header else {
-            self.note_empty(probe);
+            self.note_empty(probe, later);
             return Ok(None);
         };
         // First make durable what the last process left in memory, then ask the disk and not the memory: after a
@@ -147,21 +150,25 @@ impl Recovery {
             self.recovered.clean = false;
             self.found(probe.number, ends.end..ends.junk, what);
         }
-        if ends.end <= FIRST_ITEM {
-            self.note_empty(probe);
+        if ends.end <= FIRST_ITEM || probe.first().map_err(StoreError::io("read segment", &probe.path))?.is_none() {
+            self.note_empty(probe, later);
             return Ok(None);
         }
         self.recovered.clean = false;
         let (builder, numbers, first) = self.read_through(probe, &header, ends.end, before)?;
-        segment::seal(&probe.file, header.seed(), ends.end, &builder, &numbers)
-            .map_err(StoreError::io("seal segment", &probe.path))?;
+        // A seal would stretch a shortened file over what it has lost.
+        if probe.file.len().map_err(StoreError::io("read segment", &probe.path))? >= ends.end {
+            segment::seal(&probe.file, header.seed(), ends.end, &builder, &numbers)
+                .map_err(StoreError::io("seal segment", &probe.path))?;
+        }
         self.entries.push(Entry { header, first, end: Some(ends.end) });
         Ok(Some(Kept { segment: probe.number, end: ends.end, summary: builder.summary }))
     }
 
-    /// Nothing of the log is in it. One whose headers are lost, but not what is behind them, stays for whoever can read it.
-    fn note_empty<F: Fs>(&mut self, probe: &Probe<F>) {
-        if probe.header.is_some() || probe.is_blank() {
+    /// Nothing of the log is in it. One that may have held records stays for whoever can read it or put it back: its
+    /// headers are lost, but not what is behind them, or a later segment knows of more than there is.
+    fn note_empty<F: Fs>(&mut self, probe: &Probe<F>, later: &[Probe<F>]) {
+        if (probe.header.is_some() || probe.is_blank()) && chain::is_void(probe, later) {
             self.empty.push(probe.number);
             // Its creation may have been cut between the two copies of the header.
             self.recovered.findings.retain(|it| it.segment != probe.number || it.what != Damage::HeaderCopy);
@@ -183,7 +190,12 @@ impl Recovery {
         loop {
             match walk.next(&probe.file, end, None).map_err(read())? {
                 Walked::Record(record, at) => records.push((record, at.start)),
-                Walked::Found(finding) => self.recovered.findings.push(finding),
+                Walked::Found(finding) => {
+                    let known = |it: &Finding| it.what == Damage::Missing && finding.is_tail(it.segment, it.bytes.end);
+                    if !self.recovered.findings.iter().any(known) {
+                        self.recovered.findings.push(finding);
+                    }
+                }
                 Walked::End => break,
             }
         }

@@ -6,6 +6,8 @@ use super::fs::mem::{Fault, MemFs};
 use super::*;
 use crate::record::*;
 
+mod missing;
+
 fn dir() -> PathBuf {
     PathBuf::from("/log")
 }

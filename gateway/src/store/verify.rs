@@ -60,7 +60,12 @@ pub fn verify<F: Fs>(fs: &F, dir: &Path, mut progress: impl FnMut(Progress)) -> 
             let start = seen.offsets.as_ref().map_or(first.offset, |offsets| *offsets.start());
             seen.offsets = Some(start..=last.offset);
         }
-        seen.findings.extend(batch.findings);
+        for finding in batch.findings {
+            // What is missing was seen before reading.
+            if !seen.findings.contains(&finding) {
+                seen.findings.push(finding);
+            }
+        }
         progress(Progress { done: seen.bytes.min(total), total });
     }
     for entry in &entries {
@@ -110,6 +115,7 @@ pub fn dump<F: Fs>(
 ) -> Result<(), StoreError> {
     let (mut reader, findings) = Reader::over(fs.clone(), dir, *offsets.start())?;
     let mut hand = |dumped| each(dumped).is_break();
+    let told = findings.clone();
     if findings.into_iter().any(|finding| hand(Dumped::Finding(finding))) {
         return Ok(());
     }
@@ -118,7 +124,8 @@ pub fn dump<F: Fs>(
         if batch.is_empty() {
             return Ok(());
         }
-        if batch.findings.into_iter().any(|finding| hand(Dumped::Finding(finding))) {
+        let news = batch.findings.into_iter().filter(|finding| !told.contains(finding));
+        if news.map(Dumped::Finding).any(&mut hand) {
             return Ok(());
         }
         for record in batch.records {
