@@ -11,7 +11,7 @@ use super::folder::{Entry, Folder};
 use super::footer::{self, FooterBuilder, Numbers};
 use super::format::{FIRST_ITEM, FORMAT, GROUP_LEN, Group, Header, Mark, RECORD_LEN, RecordHeader, kind, pad};
 use super::fs::{Fs, FsFile};
-use super::helper::{Helper, Prepared, Seal};
+use super::preparer::{Prepared, Preparer, Seal};
 use super::reader::Reader;
 use super::recover::{Recovered, recover};
 use super::salt::Salts;
@@ -46,7 +46,7 @@ impl Default for Options {
 pub struct Log<F: Fs> {
     folder: Arc<Folder<F>>,
     options: Options,
-    helper: Helper<F>,
+    preparer: Preparer<F>,
     salts: Salts,
     epoch: StartEpoch,
     next_offset: Offset,
@@ -93,11 +93,11 @@ impl<F: Fs> Log<F> {
         let recovery = recover(&fs, dir)?;
         let epoch = recovery.recovered.epoch;
         let mut salts = Salts::new(options.salt_seed);
-        let mut helper = Helper::new(&fs, dir, options.segment_bytes, options.background)?;
+        let mut preparer = Preparer::new(&fs, dir, options.segment_bytes, options.background)?;
         let floor = recovery.next_offset;
         let mut next_segment = recovery.next_segment;
         let header = next_header(&mut next_segment, epoch, &mut salts, floor);
-        let prepared = helper.take(|| header)?;
+        let prepared = preparer.take(|| header)?;
         for number in &recovery.empty {
             let path = segment::path(dir, *number);
             fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;
@@ -114,7 +114,7 @@ impl<F: Fs> Log<F> {
         let mut log = Self {
             folder: Arc::new(folder),
             options,
-            helper,
+            preparer,
             salts,
             epoch,
             next_offset,
@@ -302,7 +302,7 @@ impl<F: Fs> Log<F> {
             let prepared = self.prepared()?;
             let old = self.begin_segment(prepared);
             let Active { header, file, tail, numbers, footer } = old;
-            self.helper.seal(Seal { header, file, end: tail, footer, numbers });
+            self.preparer.seal(Seal { header, file, end: tail, footer, numbers });
             self.ask_for_segment();
         }
         self.group.bytes.clear();
@@ -417,12 +417,12 @@ impl<F: Fs> Log<F> {
 
     fn prepared(&mut self) -> Result<Prepared<F>, StoreError> {
         let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
-        self.helper.take(|| next_header(next, epoch, salts, self.next_offset))
+        self.preparer.take(|| next_header(next, epoch, salts, self.next_offset))
     }
 
     fn ask_for_segment(&mut self) {
         let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
-        self.helper.ask(|| next_header(next, epoch, salts, self.next_offset));
+        self.preparer.ask(|| next_header(next, epoch, salts, self.next_offset));
     }
 }
 

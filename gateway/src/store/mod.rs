@@ -30,7 +30,7 @@ mod durable;
 mod error;
 mod folder;
 mod footer;
-mod helper;
+mod preparer;
 mod log;
 mod reader;
 mod recover;

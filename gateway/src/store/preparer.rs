@@ -36,7 +36,7 @@ enum Job<F: Fs> {
 }
 
 /// Who does it.
-pub(crate) struct Helper<F: Fs> {
+pub(crate) struct Preparer<F: Fs> {
     works: Works<F>,
     thread: Option<Thread<F>>,
 }
@@ -54,7 +54,7 @@ struct Thread<F: Fs> {
     handle: Option<JoinHandle<()>>,
 }
 
-impl<F: Fs> Helper<F> {
+impl<F: Fs> Preparer<F> {
     pub(crate) fn new(fs: &F, dir: &Path, segment_bytes: u64, background: bool) -> Result<Self, StoreError> {
         let works = || Works { fs: fs.clone(), dir: dir.to_owned(), segment_bytes };
         let thread = background.then(|| Thread::start(works())).transpose();
