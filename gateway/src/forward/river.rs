@@ -278,6 +278,7 @@ impl<F: Fs> River<F> {
         let gate = &self.shared.gate;
         let known = [
             (gate.has_failed(), "the log is not written any more: nothing is acknowledged until a restart"),
+            (gate.has_no_room(), "the disk has no place for another record: free some, publishes are not acknowledged"),
             (!gate.is_open(), "more waits for the disk or the fold than is allowed: sockets are not read"),
             (!self.checkpoints.is_healthy(), "checkpoints cannot be written: the next start takes longer"),
             (self.unreadable, "the log cannot be read: halos stand still"),

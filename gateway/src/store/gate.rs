@@ -28,6 +28,7 @@ pub struct Gate {
     /// Monotonic ms at which the fold has something due; `u64::MAX` = nothing.
     fold_deadline_ms: AtomicU64,
     failed: AtomicBool,
+    no_room: AtomicBool,
     opened: Notify,
 }
 
@@ -47,6 +48,7 @@ impl Default for Gate {
             unfolded: Mutex::default(),
             fold_deadline_ms: AtomicU64::new(u64::MAX),
             failed: AtomicBool::new(false),
+            no_room: AtomicBool::new(false),
             opened: Notify::new(),
         }
     }
@@ -180,6 +182,16 @@ impl Gate {
     /// Whether the log or the river has ended for good.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether the disk gives the log no place for another record; `true` when that is news.
+    pub(crate) fn set_no_room(&self, no_room: bool) -> bool {
+        self.no_room.load(Ordering::Relaxed) != no_room && self.no_room.swap(no_room, Ordering::Relaxed) != no_room
+    }
+
+    /// Whether the disk gives the log no place for another record: publishes are lost until it does.
+    pub fn has_no_room(&self) -> bool {
+        self.no_room.load(Ordering::Relaxed)
     }
 
     fn unfolded(&self) -> MutexGuard<'_, VecDeque<Stretch>> {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::broker::reason::PACKET_TOO_LARGE;
 use crate::broker::{Outcome, Receipt};
@@ -259,6 +259,9 @@ impl<F: Fs> Owner<F> {
             }
             pushed => pushed?,
         };
+        if self.gate.set_no_room(false) {
+            info!("the disk has a place for records again");
+        }
         let Draft { cause, body } = draft;
         let record = Record { offset, epoch: self.log.epoch(), stamp, cause, key: KeyId::default(), body };
         self.group.add(&record);
@@ -309,7 +312,9 @@ impl<F: Fs> Owner<F> {
     /// goes back to what is durable, and the log goes on in a new segment if the disk lets it.
     fn failed(&mut self, mut error: StoreError, stamp: GatewayTime) -> Turn {
         if !self.log.is_poisoned() {
-            warn!(%error, "a record has no place in the log; what was gathered before it is written");
+            if self.gate.set_no_room(true) {
+                error!(%error, "the disk has no place for another record: publishes are not acknowledged until it has");
+            }
             match self.commit() {
                 Ok(()) => return Turn::Next,
                 Err(worse) => error = worse,
