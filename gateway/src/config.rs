@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use halo_proto::topic;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use crate::record::{Assignment, FoldConfig, SubjectKind};
-use crate::{broker, ingest, store};
+use crate::{auth, broker, forward, ingest, source, store, units};
 
 /// What starts an environment variable that mirrors a configuration key.
 pub const ENV_PREFIX: &str = "HALO_GATEWAY__";
@@ -26,8 +26,20 @@ pub struct Config {
     pub gateway: Gateway,
     /// The MQTT front.
     pub broker: broker::Config,
+    /// Who may connect from elsewhere than this machine, and what they may do.
+    pub auth: auth::Config,
+    /// Existing brokers to read telemetry from.
+    pub source: Vec<source::Config>,
+    /// What is kept of frames that cannot be understood.
+    pub quarantine: ingest::quarantine::Config,
     /// The log and its checkpoints.
     pub store: store::Config,
+    /// How much disk all this may take, and what happens when that is used up.
+    pub disk: store::disk::Config,
+    /// Where the checkpoints are kept.
+    pub state: store::state::Config,
+    /// Brokers far away that get halos, readings and losses.
+    pub upstream: Vec<forward::upstream::Config>,
     /// What a halo shows.
     pub halo: Halo,
     /// Which device feeds whose halo, and when; a device without one feeds a subject of its own name.
@@ -64,7 +76,7 @@ impl Default for Gateway {
 #[serde(deny_unknown_fields, default)]
 pub struct Halo {
     /// A device not heard of for this long is shown as `silent`. Default 5 min.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "units::duration")]
     pub silent_after: Duration,
 }
 
@@ -270,21 +282,6 @@ fn overlay(tree: &mut toml::Table, key: &str, value: &str, origin: &str) -> Resu
 
 fn tree_is_config(tree: &toml::Table) -> Result<(), String> {
     tree.clone().try_into::<Config>().map(drop).map_err(|error| error.to_string().trim_end().to_owned())
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
-}
-
-/// Parses `20s`, `1h 30m`, `500ms`.
-///
-/// # Errors
-/// A sentence that shows the text and the form wanted.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wanted = || format!("{text:?} is not a duration such as \"20s\", \"5m\" or \"1h 30m\"");
-    let signed: SignedDuration = text.parse().map_err(|_| wanted())?;
-    Duration::try_from(signed).map_err(|_| wanted())
 }
 
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, StartError, StopSignal, Stopped};
 use crate::broker::{BindError, LocalSubscriber};
-use crate::config::{Config, parse_duration};
+use crate::config::Config;
 use crate::record::{Body, Offset, StartEpoch};
 use crate::store::fs::Disk;
 use crate::store::{LOG_FOLDER, Reader, StoreError};
@@ -48,7 +48,7 @@ pub struct Options {
     #[arg(long, value_name = "S", default_value_t = 42)]
     seed: u64,
     /// End after this long, e.g. `20s` or `5m` [default: run until Ctrl-C].
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = crate::units::parse_duration)]
     duration: Option<Duration>,
     /// One JSON document per line: every halo, then the summary.
     #[arg(long)]

@@ -10,13 +10,17 @@
 //! The modules below stand in flow order and each uses only those above it (`tests/architecture.rs` keeps that true).
 
 pub mod record;
+pub mod units;
 pub mod clock;
 pub mod metrics;
 pub mod broker;
+pub mod source;
 pub mod ingest;
+pub mod auth;
 pub mod store;
 pub mod halo;
 pub mod forward;
+pub mod admin;
 pub mod config;
 pub mod recovery;
 pub mod app;

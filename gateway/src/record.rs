@@ -70,7 +70,9 @@ impl Record {
         const FIXED: u64 = 96;
         let payload = match &self.body {
             Body::Frame(frame) => frame.payload.len(),
+            Body::Replayed(frame) => frame.payload.len(),
             Body::Retained(retained) => retained.payload.len(),
+            Body::Carry(carry) => carry.bytes.len(),
             _ => 0,
         };
         FIXED + payload as u64
@@ -122,6 +124,16 @@ pub enum Body {
     Conflict(Conflict),
     /// Decision: a consumer of the log has confirmed everything up to an offset.
     Cursor(Cursor),
+    /// Input: an administrative act.
+    Act(Act),
+    /// Input: a frame that was set aside, to be read again; `cause` is the offset at which it was stored first.
+    Replayed(Frame),
+    /// Decision: stored frames given up for want of room.
+    Dropped(Dropped),
+    /// Decision: the quarantined frame at `cause` has left the quarantine unread.
+    Expired(Expired),
+    /// Facts carried over, so that the segments before them may be deleted.
+    Carry(Carry),
 }
 
 /// Identity of a frame within a device: who restarts counts anew under another `boot`.
@@ -319,6 +331,137 @@ pub struct Conflict {
 pub struct Cursor {
     /// Whose cursor.
     pub consumer: Name,
-    /// Everything up to here is confirmed.
+    /// Everything up to here is confirmed: it needs nothing of the log before.
     pub confirmed: Offset,
+    /// How far its lanes are and what became of the frames.
+    pub progress: Progress,
+}
+
+/// Where a consumer with two lanes stands (LOG.md, "Upstream lanes").
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The live lane has confirmed everything up to here, except `backfill`.
+    pub live: Offset,
+    /// What is still to be made up for, ascending; empty when the lanes have joined.
+    pub backfill: Vec<Stretch>,
+    /// What became of the frames.
+    pub account: Account,
+}
+
+/// A stretch of the log, both ends inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Its first offset.
+    pub first: Offset,
+    /// Its last offset.
+    pub last: Offset,
+}
+
+/// What became of the stored frames a consumer has passed; the rest of them is pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Forwarded and confirmed.
+    pub forwarded: u64,
+    /// Set aside; nothing was forwarded.
+    pub quarantined: u64,
+    /// Deleted before they were forwarded.
+    pub dropped: u64,
+}
+
+/// An administrative act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Who did it: an account's name, or `local` for whoever may open the administration socket.
+    pub by: String,
+    /// What was done.
+    pub deed: Deed,
+}
+
+/// What an administrator did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deed {
+    /// A device feeds a subject; it ends what was in force for the device from then on.
+    Assign(Assignment),
+    /// A device feeds nobody but itself from this Unix time on, milliseconds.
+    Release {
+        /// The device.
+        device: String,
+        /// From when.
+        at_ms: i64,
+    },
+    /// Everything known of a device is forgotten: births, sequences, clocks, presence. Its readings stay where they went.
+    Forget {
+        /// The device.
+        device: String,
+    },
+    /// A quarantined frame is given up.
+    Discard {
+        /// Where it was stored.
+        frame: Offset,
+    },
+    /// An upstream is held back, or let go again.
+    Hold {
+        /// Its name.
+        upstream: String,
+        /// Held, or let go.
+        held: bool,
+    },
+}
+
+/// Stored frames of one boot of one device that were deleted before everybody had them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dropped {
+    /// The device.
+    pub device: Name,
+    /// Whose halo counts them.
+    pub subject: Name,
+    /// The boot they belong to.
+    pub boot: u32,
+    /// Lowest sequence among them.
+    pub first: u32,
+    /// Highest sequence among them.
+    pub last: u32,
+    /// How many frames.
+    pub frames: u32,
+    /// Where they stood in the log.
+    pub stretch: Stretch,
+    /// Why, for a human.
+    pub reason: String,
+    /// Which upstreams had not confirmed how many of them.
+    pub missed: Vec<(String, u32)>,
+}
+
+/// A frame that has left the quarantine without having been read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expired {
+    /// The device that sent it.
+    pub device: Name,
+    /// Whose halo counted it.
+    pub subject: Name,
+    /// Why, for a human: too old, or the quarantine was full.
+    pub reason: String,
+}
+
+/// One part of a set of carried facts: the parts of a set, joined, are the rows of a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Carry {
+    /// Which set: a number no other set of this log has.
+    pub set: u64,
+    /// Which part of it, from 0.
+    pub part: u32,
+    /// In the last part only.
+    pub end: Option<CarryEnd>,
+    /// The part's bytes.
+    pub bytes: Bytes,
+}
+
+/// What makes a set of carried facts complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarryEnd {
+    /// How many parts.
+    pub parts: u32,
+    /// CRC-32C of all parts' bytes, joined.
+    pub crc: u32,
+    /// With these rows, the log is replayed from here on.
+    pub from: Offset,
 }

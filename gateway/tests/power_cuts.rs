@@ -226,7 +226,11 @@ fn body(rng: &mut Rng) -> Body {
     let arrival = GatewayTime { wall_ms: rng.below(1 << 41).cast_signed(), mono_ms: rng.below(1 << 30) };
     match rng.below(8) {
         0 => Body::Tick,
-        1 => Body::Cursor(Cursor { consumer: name(rng), confirmed: Offset(rng.below(1000)) }),
+        1 => Body::Cursor(Cursor {
+            consumer: name(rng),
+            confirmed: Offset(rng.below(1000)),
+            progress: halo_gateway::record::Progress::default(),
+        }),
         2 => Body::Gap(Gap { device: name(rng), subject: name(rng), boot: 1, first: rng.draw() as u32, last: 9 }),
         3 => {
             Body::Retained(Retained { topic: name(rng), publisher: name(rng), qos: 1, arrival, payload: payload(rng) })

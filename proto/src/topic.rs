@@ -7,7 +7,7 @@
 //! gateway → device        d/<device>/cmd
 //! gateway → integrators   halos/<subject>   sparks/<subject>/<rule>   readings/<subject>/<device>   cohorts/<cohort>
 //!                         partners/<partner>/halos/<pseudonym>   partners/<partner>/sparks/<pseudonym>/<rule>
-//!                         gateway/<gateway>/health   gateway/<gateway>/losses
+//!                         gateway/<gateway>/health   gateway/<gateway>/losses   gateway/<gateway>/probe
 //! ```
 
 use core::fmt;
@@ -98,6 +98,11 @@ pub enum Topic<'a> {
         /// Which gateway.
         gateway: &'a str,
     },
+    /// What a gateway publishes to an upstream to see it come back.
+    Probe {
+        /// Which gateway.
+        gateway: &'a str,
+    },
     /// Inside the root, but not in the grammar; no one may publish there.
     Invalid {
         /// What is wrong with it.
@@ -133,7 +138,7 @@ impl<'a> Topic<'a> {
             Self::Invalid { .. } | Self::Foreign => false,
             Self::Cmd { .. } | Self::Halo { .. } | Self::Spark { .. } | Self::Readings { .. } => true,
             Self::Cohort { .. } | Self::PartnerHalo { .. } | Self::PartnerSpark { .. } => true,
-            Self::Health { .. } | Self::Losses { .. } => true,
+            Self::Health { .. } | Self::Losses { .. } | Self::Probe { .. } => true,
         }
     }
 
@@ -162,6 +167,7 @@ impl<'a> Topic<'a> {
             Self::PartnerSpark { partner, pseudonym, rule } => ["partners", partner, "sparks", pseudonym, rule],
             Self::Health { gateway } => ["gateway", gateway, "health", "", ""],
             Self::Losses { gateway } => ["gateway", gateway, "losses", "", ""],
+            Self::Probe { gateway } => ["gateway", gateway, "probe", "", ""],
             Self::Invalid { .. } | Self::Foreign => [""; 5],
         }
     }
@@ -181,6 +187,7 @@ impl<'a> Topic<'a> {
             ["partners", partner, "sparks", pseudonym, rule] => Self::PartnerSpark { partner, pseudonym, rule },
             ["gateway", gateway, "health"] => Self::Health { gateway },
             ["gateway", gateway, "losses"] => Self::Losses { gateway },
+            ["gateway", gateway, "probe"] => Self::Probe { gateway },
             _ => return Self::Invalid { why: Invalid::Shape },
         };
         if levels.iter().all(|level| id_is_valid(level)) { topic } else { Self::Invalid { why: Invalid::Id } }

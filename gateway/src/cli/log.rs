@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Failure;
-use crate::record::{Body, Format, Frame, Offset, Record};
+use crate::record::{Account, Body, Cursor, Format, Frame, Offset, Record};
 use crate::store::fs::Disk;
 use crate::store::{self, Dumped, LOG_FOLDER};
 use crate::terminal::say;
@@ -160,6 +160,7 @@ fn line(record: &Record, as_json: bool, out: &mut impl Write) -> io::Result<()> 
 fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
     let (kind, fields) = match body {
         Body::Frame(frame) => ("frame", frame_fields(frame)),
+        Body::Replayed(frame) => ("replayed", frame_fields(frame)),
         Body::Retained(retained) => {
             let device = retained.topic.split('/').rev().nth(1);
             (
@@ -190,10 +191,36 @@ fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
             "conflict",
             json!({"device": *it.device, "subject": *it.subject, "boot": it.identity.boot, "seq": it.identity.seq}),
         ),
-        Body::Cursor(cursor) => ("cursor", json!({"consumer": *cursor.consumer, "confirmed": cursor.confirmed.0})),
+        Body::Cursor(it) => ("cursor", cursor_fields(it)),
+        Body::Act(act) => ("act", json!({"by": act.by, "deed": act.deed})),
+        Body::Dropped(it) => (
+            "dropped",
+            json!({
+                "device": *it.device, "subject": *it.subject, "boot": it.boot, "first": it.first, "last": it.last,
+                "frames": it.frames, "from": it.stretch.first.0, "until": it.stretch.last.0, "reason": it.reason,
+                "missed": it.missed,
+            }),
+        ),
+        Body::Expired(it) => ("expired", json!({"device": *it.device, "subject": *it.subject, "reason": it.reason})),
+        Body::Carry(carry) => (
+            "carry",
+            json!({
+                "set": carry.set, "part": carry.part, "bytes": carry.bytes.len(),
+                "replay_from": carry.end.map(|end| end.from.0),
+            }),
+        ),
     };
     let Value::Object(fields) = fields else { return (kind, Map::new()) };
     (kind, fields)
+}
+
+fn cursor_fields(cursor: &Cursor) -> Value {
+    let Account { forwarded, quarantined, dropped } = cursor.progress.account;
+    let backfill: Vec<_> = cursor.progress.backfill.iter().map(|it| json!([it.first.0, it.last.0])).collect();
+    json!({
+        "consumer": *cursor.consumer, "confirmed": cursor.confirmed.0, "live": cursor.progress.live.0,
+        "backfill": backfill, "forwarded": forwarded, "quarantined": quarantined, "dropped": dropped,
+    })
 }
 
 fn frame_fields(frame: &Frame) -> Value {

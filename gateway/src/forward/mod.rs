@@ -15,6 +15,7 @@ pub mod health_json;
 mod due;
 pub(crate) mod owned;
 pub mod river;
+pub mod upstream;
 
 #[cfg(test)]
 mod tests;

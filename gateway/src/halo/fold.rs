@@ -149,6 +149,7 @@ impl Fold {
                 counts.missing += u64::from(gap.last.saturating_sub(gap.first)) + 1;
             }),
             Body::Retained(_) | Body::Tick | Body::WallJump(_) | Body::Cursor(_) => {}
+            Body::Act(_) | Body::Replayed(_) | Body::Dropped(_) | Body::Expired(_) | Body::Carry(_) => {}
         }
     }
 

@@ -121,6 +121,7 @@ impl Ingest {
             Body::Duplicates(duplicates) => self.live.repeats_logged(&duplicates.device, duplicates.count),
             Body::Quarantine(_) | Body::Gap(_) | Body::Conflict(_) => self.dirty.owed |= self.owed.settle(record),
             Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Connected(_) | Body::Cursor(_) => {}
+            Body::Act(_) | Body::Replayed(_) | Body::Dropped(_) | Body::Expired(_) | Body::Carry(_) => {}
         }
     }
 

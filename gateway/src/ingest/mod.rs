@@ -42,6 +42,7 @@ mod facts;
 mod device;
 mod owed;
 mod live;
+pub mod quarantine;
 mod publish;
 mod machine;
 pub mod policy;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::format::kind;
 use crate::record::{
-    Body, ClockUse, Conflict, Cursor, Duplicates, Format, Frame, Gap, GatewayTime, Identity, Name, Offset, Presence,
-    Quarantine, Retained, Start, WallJump,
+    Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Dropped, Duplicates, Expired, Format, Frame, Gap, GatewayTime,
+    Identity, Name, Offset, Presence, Quarantine, Retained, Start, Stretch, WallJump,
 };
 
 /// The version of every kind of record that this program writes.
@@ -79,6 +79,20 @@ struct CursorHead {
     confirmed: Offset,
 }
 
+#[derive(Serialize, Deserialize)]
+struct DroppedHead {
+    missing: Missing,
+    frames: u32,
+    stretch: Stretch,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CarryHead {
+    set: u64,
+    part: u32,
+    end: Option<CarryEnd>,
+}
+
 /// A time as its distance before the record's stamp: usually two bytes instead of twelve.
 #[derive(Serialize, Deserialize)]
 struct Before {
@@ -101,7 +115,9 @@ impl Before {
 /// The names a body uses; [`encode`] wants their numbers in the same places.
 pub(crate) fn names(body: &Body) -> [Option<&Name>; 3] {
     match body {
-        Body::Frame(frame) => [Some(&frame.device), Some(&frame.publisher), Some(&frame.subject)],
+        Body::Frame(frame) | Body::Replayed(frame) => {
+            [Some(&frame.device), Some(&frame.publisher), Some(&frame.subject)]
+        }
         Body::Retained(retained) => [Some(&retained.topic), Some(&retained.publisher), None],
         Body::Connected(it) | Body::Gone(it) => [Some(&it.device), Some(&it.subject), None],
         Body::Quarantine(it) => [Some(&it.device), Some(&it.subject), None],
@@ -109,18 +125,25 @@ pub(crate) fn names(body: &Body) -> [Option<&Name>; 3] {
         Body::Duplicates(it) => [Some(&it.device), Some(&it.subject), None],
         Body::Conflict(it) => [Some(&it.device), Some(&it.subject), None],
         Body::Cursor(it) => [Some(&it.consumer), None, None],
-        Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Config(_) => [None; 3],
+        Body::Dropped(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Expired(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Config(_) | Body::Act(_) | Body::Carry(_) => [None; 3],
     }
 }
 
 /// What follows the head: bytes and text as they are, larger structures as postcard.
 pub(crate) fn rest(body: &Body) -> Result<Cow<'_, [u8]>, postcard::Error> {
     Ok(match body {
-        Body::Frame(frame) => Cow::Borrowed(&frame.payload),
+        Body::Frame(frame) | Body::Replayed(frame) => Cow::Borrowed(&frame.payload),
         Body::Retained(retained) => Cow::Borrowed(&retained.payload),
         Body::Quarantine(quarantine) => Cow::Borrowed(quarantine.reason.as_bytes()),
         Body::Start(start) => Cow::Borrowed(start.version.as_bytes()),
         Body::Config(config) => Cow::Owned(postcard::to_stdvec(config)?),
+        Body::Cursor(cursor) => Cow::Owned(postcard::to_stdvec(&cursor.progress)?),
+        Body::Act(act) => Cow::Owned(postcard::to_stdvec(act)?),
+        Body::Dropped(dropped) => Cow::Owned(postcard::to_stdvec(&(&dropped.reason, &dropped.missed))?),
+        Body::Expired(expired) => Cow::Borrowed(expired.reason.as_bytes()),
+        Body::Carry(carry) => Cow::Borrowed(&carry.bytes),
         _ => Cow::Borrowed(&[]),
     })
 }
@@ -146,6 +169,7 @@ pub(crate) fn encode<'a>(
 ) -> Result<Encoded<'a>, postcard::Error> {
     match body {
         Body::Frame(frame) => Encoded::new(kind::FRAME, &frame_head(frame, stamp, [a, b, c]), rest),
+        Body::Replayed(frame) => Encoded::new(kind::REPLAYED, &frame_head(frame, stamp, [a, b, c]), rest),
         Body::Retained(retained) => {
             let arrival = Before::new(retained.arrival, stamp);
             Encoded::new(kind::RETAINED, &RetainedHead { topic: a, publisher: b, qos: retained.qos, arrival }, rest)
@@ -164,6 +188,14 @@ pub(crate) fn encode<'a>(
         Body::Duplicates(it) => Encoded::new(kind::DUPLICATES, &about(a, b, it.count), rest),
         Body::Conflict(it) => Encoded::new(kind::CONFLICT, &about(a, b, it.identity), rest),
         Body::Cursor(it) => Encoded::new(kind::CURSOR, &CursorHead { consumer: a, confirmed: it.confirmed }, rest),
+        Body::Act(_) => Encoded::new(kind::ACT, &(), rest),
+        Body::Expired(_) => Encoded::new(kind::EXPIRED, &about(a, b, ()), rest),
+        Body::Dropped(it) => {
+            let missing = Missing { boot: it.boot, first: it.first, last: it.last };
+            let head = DroppedHead { missing, frames: it.frames, stretch: it.stretch };
+            Encoded::new(kind::DROPPED, &about(a, b, head), rest)
+        }
+        Body::Carry(it) => Encoded::new(kind::CARRY, &CarryHead { set: it.set, part: it.part, end: it.end }, rest),
     }
 }
 
@@ -189,6 +221,7 @@ pub(crate) fn decode(
     }
     Ok(match kind {
         kind::FRAME => Body::Frame(frame(read(head)?, stamp, rest, names)?),
+        kind::REPLAYED => Body::Replayed(frame(read(head)?, stamp, rest, names)?),
         kind::RETAINED => {
             let head: RetainedHead = read(head)?;
             Body::Retained(Retained {
@@ -223,7 +256,23 @@ pub(crate) fn decode(
         }
         kind::CURSOR => {
             let head: CursorHead = read(head)?;
-            Body::Cursor(Cursor { consumer: name(names, head.consumer)?, confirmed: head.confirmed })
+            let consumer = name(names, head.consumer)?;
+            Body::Cursor(Cursor { consumer, confirmed: head.confirmed, progress: read(&rest)? })
+        }
+        kind::ACT => Body::Act(read(&rest)?),
+        kind::EXPIRED => {
+            let Presence { device, subject } = presence(head, names)?;
+            Body::Expired(Expired { device, subject, reason: text(&rest)? })
+        }
+        kind::DROPPED => {
+            let (device, subject, head): (_, _, DroppedHead) = said(head, names)?;
+            let DroppedHead { missing: Missing { boot, first, last }, frames, stretch } = head;
+            let (reason, missed) = read(&rest)?;
+            Body::Dropped(Dropped { device, subject, boot, first, last, frames, stretch, reason, missed })
+        }
+        kind::CARRY => {
+            let CarryHead { set, part, end } = read(head)?;
+            Body::Carry(Carry { set, part, end, bytes: rest })
         }
         _ => return Err(Unread::Unknown),
     })

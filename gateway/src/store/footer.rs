@@ -227,6 +227,9 @@ pub(crate) fn device(body: &Body) -> Option<&Name> {
         Body::Gap(it) => Some(&it.device),
         Body::Duplicates(it) => Some(&it.device),
         Body::Conflict(it) => Some(&it.device),
+        Body::Replayed(it) => Some(&it.device),
+        Body::Dropped(it) => Some(&it.device),
+        Body::Expired(it) => Some(&it.device),
         _ => None,
     }
 }

@@ -92,8 +92,8 @@ const _: () = assert!(SECTION_LEN.is_multiple_of(8) && TRAILER_LEN.is_multiple_o
 const _: () = assert!(u32::from_le_bytes(GROUP_MAGIC) as usize > BODY_MAX);
 const _: () = assert!(u32::from_le_bytes(FOOTER_MAGIC) as usize > BODY_MAX);
 
-/// What a record says, as a number. 10–12 and 37–47 are kept for inputs and decisions that are foreseen (session,
-/// administrative act, answer; spark, expiry, offer), 64–95 for carry records.
+/// What a record says, as a number. 10, 12, 37 and 40–47 are kept for inputs and decisions that are foreseen
+/// (session, answer; spark, offer), 65–95 for other carry records.
 pub mod kind {
     /// Definitions of names.
     pub const NAMES: u8 = 1;
@@ -115,10 +115,12 @@ pub mod kind {
     pub const GONE: u8 = 9;
     /// Kept for: subscriptions and queue heads of a persistent session.
     pub const SESSION: u8 = 10;
-    /// Kept for: an administrative act.
-    pub const ADMIN: u8 = 11;
+    /// Input: an administrative act.
+    pub const ACT: u8 = 11;
     /// Kept for: an answer to an offer.
     pub const ANSWER: u8 = 12;
+    /// Input: a quarantined frame, to be read again.
+    pub const REPLAYED: u8 = 13;
     /// Decision: a frame set aside.
     pub const QUARANTINE: u8 = 32;
     /// Decision: sequences given up.
@@ -131,9 +133,11 @@ pub mod kind {
     pub const CURSOR: u8 = 36;
     /// Kept for: a spark.
     pub const SPARK: u8 = 37;
-    /// Kept for: an expiry.
-    pub const EXPIRY: u8 = 38;
-    /// Kept for: the first of the facts carried over from deleted segments.
+    /// Decision: a frame left the quarantine unread.
+    pub const EXPIRED: u8 = 38;
+    /// Decision: stored frames given up for want of room.
+    pub const DROPPED: u8 = 39;
+    /// A part of a set of facts carried over from segments that may be deleted.
     pub const CARRY: u8 = 64;
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use halo_proto::topic::Grammar;
 
 use crate::ingest::{Ingest, LoadError, Settings};
-use crate::record::{Body, FoldConfig, GatewayTime, Name, Offset, Record, Retained};
+use crate::record::{Body, FoldConfig, GatewayTime, Name, Offset, Progress, Record, Retained};
 use crate::store::fs::Fs;
 use crate::store::state::{Change, StateEngine, StateError, Table};
 use crate::store::{Finding, Reader, StoreError};
@@ -68,7 +68,7 @@ pub struct Head {
     grammar: Grammar,
     retained: BTreeMap<Name, Kept>,
     retained_dirty: BTreeSet<Name>,
-    cursors: BTreeMap<Name, Offset>,
+    cursors: BTreeMap<Name, (Offset, Progress)>,
     cursors_dirty: BTreeSet<Name>,
     config: FoldConfig,
     applied: Offset,
@@ -143,7 +143,8 @@ impl Head {
         match &record.body {
             Body::Retained(retained) => self.keep(retained),
             Body::Cursor(cursor) => {
-                self.cursors.insert(cursor.consumer.clone(), cursor.confirmed);
+                let stands = (cursor.confirmed, cursor.progress.clone());
+                self.cursors.insert(cursor.consumer.clone(), stands);
                 self.cursors_dirty.insert(cursor.consumer.clone());
             }
             Body::Config(config) => self.config = config.clone(),
@@ -179,7 +180,12 @@ impl Head {
 
     /// How far a consumer of the log has confirmed; `None` = it never did.
     pub fn cursor(&self, consumer: &str) -> Option<Offset> {
-        self.cursors.get(consumer).copied()
+        self.cursors.get(consumer).map(|(confirmed, _)| *confirmed)
+    }
+
+    /// Where a consumer of the log stands; `None` = it never confirmed anything.
+    pub fn progress(&self, consumer: &str) -> Option<&Progress> {
+        self.cursors.get(consumer).map(|(_, progress)| progress)
     }
 
     /// The clients' retained messages: topic, payload, QoS.

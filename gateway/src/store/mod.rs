@@ -18,6 +18,7 @@
 pub mod format;
 pub mod fs;
 pub mod state;
+pub mod disk;
 pub mod gate;
 pub mod checkpoint;
 pub mod head;

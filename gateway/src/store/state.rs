@@ -4,9 +4,31 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 mod redb;
 
 pub use redb::Redb;
+
+/// Where the checkpoints are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `redb` or `sled` (a build with the feature of that name). Default `redb`; `halo-gateway state migrate` goes over
+    /// from one to the other.
+    pub engine: Engine,
+}
+
+/// A state engine by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// The default.
+    #[default]
+    Redb,
+    /// The second one.
+    Sled,
+}
 
 /// The tables; each belongs to one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

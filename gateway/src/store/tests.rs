@@ -82,8 +82,45 @@ fn every_body() -> Vec<Body> {
         Body::Gap(Gap { device: device.clone(), subject: subject.clone(), boot: 1, first: 2, last: u32::MAX }),
         Body::Duplicates(Duplicates { device: device.clone(), subject: subject.clone(), count: 77 }),
         Body::Conflict(Conflict { device, subject, identity: Identity { boot: 0x0FFF_FFFF, seq: 5 } }),
-        Body::Cursor(Cursor { consumer: "upstream".into(), confirmed: Offset(12) }),
+        Body::Cursor(Cursor {
+            consumer: "upstream".into(),
+            confirmed: Offset(12),
+            progress: crate::record::Progress {
+                live: Offset(90),
+                backfill: vec![Stretch { first: Offset(13), last: Offset(40) }],
+                account: Account { forwarded: u64::MAX, quarantined: 1, dropped: 2 },
+            },
+        }),
         Body::Gone(presence),
+    ]
+}
+
+/// The kinds of the years after the first.
+fn more_bodies() -> Vec<Body> {
+    let (device, subject): (Name, Name) = ("band-1".into(), "ann".into());
+    let Body::Frame(replayed) = frame("band-1", 1, b"\xF9payload") else { return Vec::new() };
+    vec![
+        Body::Replayed(replayed),
+        Body::Expired(Expired { device: device.clone(), subject: subject.clone(), reason: "too old".into() }),
+        Body::Dropped(Dropped {
+            device: device.clone(),
+            subject: subject.clone(),
+            boot: u32::MAX,
+            first: 3,
+            last: u32::MAX,
+            frames: 9,
+            stretch: Stretch { first: Offset(1), last: Offset(u64::MAX) },
+            reason: "disk.max".into(),
+            missed: vec![("cloud".to_owned(), u32::MAX)],
+        }),
+        Body::Act(Act { by: "local".into(), deed: Deed::Release { device: "band-1".into(), at_ms: i64::MIN } }),
+        Body::Carry(Carry { set: u64::MAX, part: 0, end: None, bytes: Bytes::from_static(b"rows") }),
+        Body::Carry(Carry {
+            set: u64::MAX,
+            part: 1,
+            end: Some(CarryEnd { parts: 2, crc: u32::MAX, from: Offset(u64::MAX) }),
+            bytes: Bytes::new(),
+        }),
     ]
 }
 
@@ -136,6 +173,14 @@ fn every_body_comes_back<F: Fs>(fs: F, dir: &Path, options: Options) {
     }
     let seen = verify(&fs, dir, |_| ()).unwrap();
     assert_eq!((seen.records, seen.segments, seen.findings), (42, 2, vec![]));
+}
+
+#[test]
+fn administrative_and_carried_records_come_back_as_they_were_written() {
+    let (mut log, _) = Log::open(MemFs::new(1), &dir(), small()).unwrap();
+    let wrote = push_all(&mut log, &more_bodies());
+    log.commit().unwrap();
+    assert_eq!(read_all(&mut log.reader(Offset(1))), (wrote, vec![]));
 }
 
 #[test]

@@ -34,7 +34,8 @@ fn golden() -> Vec<u8> {
     };
     log.push(&Body::Frame(frame).into(), stamp).unwrap();
     log.commit().unwrap();
-    let cursor = Cursor { consumer: "upstream".into(), confirmed: Offset(1) };
+    let cursor =
+        Cursor { consumer: "upstream".into(), confirmed: Offset(1), progress: crate::record::Progress::default() };
     log.push(&Body::Cursor(cursor).into(), stamp).unwrap();
     log.close().unwrap();
     fs.bytes(&crate::store::segment::path(&dir, 1)).unwrap()

@@ -88,7 +88,8 @@ impl World {
             self.session += 1;
         }
         let next = self.confirmed + 1;
-        let cursor = Cursor { consumer: "up".into(), confirmed: Offset(next) };
+        let cursor =
+            Cursor { consumer: "up".into(), confirmed: Offset(next), progress: crate::record::Progress::default() };
         let mut done = self.rng.one_in(3).then(|| rig.append(Body::Cursor(cursor)));
         let turn = rig.turn();
         if done.as_mut().is_some_and(|done| matches!(done.try_recv(), Ok(Ok(_)))) {

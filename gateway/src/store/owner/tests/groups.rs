@@ -115,7 +115,11 @@ fn the_latest_cursor_survives_from_a_checkpoint_and_from_the_log() {
     let fs = MemFs::new(7);
     let mut rig = born(&fs);
     for confirmed in [1, 2, 3] {
-        let mut done = rig.append(Body::Cursor(Cursor { consumer: "up".into(), confirmed: Offset(confirmed) }));
+        let mut done = rig.append(Body::Cursor(Cursor {
+            consumer: "up".into(),
+            confirmed: Offset(confirmed),
+            progress: crate::record::Progress::default(),
+        }));
         assert_eq!(rig.turn(), Turn::Next);
         assert!(done.try_recv().unwrap().is_ok());
         if confirmed == 2 {

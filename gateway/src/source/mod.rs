@@ -1,0 +1,13 @@
+//! Another front: telemetry from an existing broker, acknowledged to it only after it is durable.
+
+use serde::Deserialize;
+
+/// One existing broker to read from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names it in the log, in `status` and in complaints; `[A-Za-z0-9._-]{1,64}`.
+    pub name: String,
+    /// `mqtt://host:port` or `mqtts://host:port`.
+    pub url: String,
+}

@@ -1,0 +1,1 @@
+//! Judges a gateway from outside; depends on nothing of it.
