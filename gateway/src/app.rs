@@ -152,8 +152,7 @@ impl App {
         owner.begin(first)?;
         let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone());
         let folded = Arc::clone(&shared.folded);
-        let mut river = River::new(reader, fold, checkpointer, shared);
-        river.catch_up()?;
+        let river = River::new(reader, fold, checkpointer, shared);
 
         let failed = CancellationToken::new();
         let ending = Ending::new(&common.gate, &failed);

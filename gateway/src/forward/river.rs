@@ -21,11 +21,11 @@ use crate::halo::{Fold, Subject, Tally};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Offset, Record};
+use crate::store::Reader;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::state::{Change, Table};
-use crate::store::{Reader, StoreError};
 
 /// Bytes of log folded before due halos and questions get their turn.
 const BATCH_BYTES: usize = 256 << 10;
@@ -66,6 +66,8 @@ pub struct Shared {
 /// Folds and forwards one log.
 pub struct River<F: Fs> {
     reader: Reader<F>,
+    /// What was durable at the start: its readings went out in an earlier life.
+    old: Offset,
     fold: Fold,
     checkpoints: Checkpointer,
     shared: Shared,
@@ -86,38 +88,35 @@ struct Schedule {
 }
 
 impl<F: Fs> River<F> {
-    /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on.
+    /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on. What is durable by now is only
+    /// folded, which [`River::run`] does while publishes are already acknowledged.
     pub fn new(reader: Reader<F>, fold: Fold, checkpoints: Checkpointer, shared: Shared) -> Self {
         shared.folded.store(fold.applied().0, Ordering::Release);
         let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
         let (health, health_due_ms) = (State::Starting, 0);
         let unreadable = false;
-        Self { reader, fold, checkpoints, shared, due, topic, tally, unreadable, health, health_due_ms, checkpoint }
-    }
-
-    /// Folds what was durable at the start; nothing is forwarded, those readings went out in an earlier life.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] when the log cannot be read.
-    pub fn catch_up(&mut self) -> Result<(), StoreError> {
-        loop {
-            let batch = self.reader.next(BATCH_BYTES)?;
-            batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
-            let Some(last) = batch.records.last().map(|record| record.offset) else { break };
-            for record in &batch.records {
-                self.fold.apply(record);
-            }
-            self.checkpoint.bytes += batch.bytes as u64;
-            self.shared.folded.store(last.0, Ordering::Release);
+        let old = reader.durable().offset();
+        Self {
+            reader,
+            old,
+            fold,
+            checkpoints,
+            shared,
+            due,
+            topic,
+            tally,
+            unreadable,
+            health,
+            health_due_ms,
+            checkpoint,
         }
-        self.tell_gate();
-        self.shared.gate.set_fold_deadline(self.fold.deadline());
-        Ok(())
     }
 
     /// Runs until [`Call::Stop`].
     pub(crate) fn run(mut self, calls: &Receiver<Call>) {
         self.checkpoint.due_ms = self.now_ms() + CHECKPOINT_PERIOD_MS;
+        // Nobody is answered before: what a halo was in the midst of the old is of no use.
+        while self.reader.position() <= self.old && self.step() {}
         self.set_health(State::Ready);
         let (mut going, mut more) = (true, true);
         while going {
@@ -191,13 +190,16 @@ impl<F: Fs> River<F> {
 
     fn fold_record(&mut self, record: &Record, now_ms: u64) {
         let touched = self.fold.apply(record);
+        self.shared.metrics.halo_records_total.add(1);
+        if record.offset <= self.old {
+            return;
+        }
         for subject in touched.subjects() {
             self.due.touch(subject.name(), now_ms);
         }
         if let (Body::Frame(frame), Some(readings)) = (&record.body, touched.readings()) {
             publish_readings(&self.shared, &mut self.topic, record, frame, readings);
         }
-        self.shared.metrics.halo_records_total.add(1);
     }
 
     fn publish_due(&mut self) {
