@@ -25,6 +25,7 @@ use crate::recovery::{self, RecoveryError, Restored};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
+use crate::store::identity::Identities;
 use crate::store::inlet::{Appender, Inlet, QUEUE_MAX};
 use crate::store::owner::{self, Owner, Turn};
 use crate::store::{Durable, StoreError};
@@ -96,7 +97,7 @@ impl Common {
         }
     }
 
-    fn for_river(&self, log_id: String, gateway_id: String) -> river::Shared {
+    fn for_river(&self, log_ids: Identities, gateway_id: String) -> river::Shared {
         river::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
@@ -104,7 +105,7 @@ impl Common {
             router: self.router.clone(),
             grammar: self.grammar,
             gateway_id,
-            log_id,
+            log_ids,
             folded: Arc::default(),
         }
     }
@@ -137,7 +138,7 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identity, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
+        let Restored { log, identities, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
@@ -150,7 +151,7 @@ impl App {
         let first = first_records(&config, &head);
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
-        let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone());
+        let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone());
         let folded = Arc::clone(&shared.folded);
         let mut river = River::new(reader, fold, checkpointer, shared);
         river.catch_up()?;

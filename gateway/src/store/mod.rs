@@ -18,12 +18,14 @@
 pub mod format;
 pub mod fs;
 pub mod state;
+pub mod identity;
 pub mod disk;
 pub mod gate;
 pub mod checkpoint;
 pub mod head;
 pub mod inlet;
 pub mod owner;
+pub mod backup;
 mod chain;
 mod config;
 mod codec;
