@@ -22,7 +22,9 @@ use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
+use crate::store::backup;
 use crate::store::checkpoint::Checkpointer;
+use crate::store::fs::Disk;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::identity::Identities;
@@ -61,6 +63,7 @@ pub struct App {
     epoch: StartEpoch,
     durable: Arc<Durable>,
     folded: Arc<AtomicU64>,
+    backups: Arc<backup::Source<Disk>>,
     inlet: Arc<Inlet>,
     asker: Asker,
     broker_stop: CancellationToken,
@@ -149,6 +152,10 @@ impl App {
         let (epoch, durable) = (log.epoch(), log.watermark());
         let reader = log.reader(fold.applied().next());
         let first = first_records(&config, &head);
+        let accounts = config.auth.accounts.clone();
+        let accounts = accounts.unwrap_or_else(|| config.gateway.data_dir.join(backup::ACCOUNTS_FILE));
+        let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
+        let backups = Arc::new(backup::Source::new(all, gateway_id, identities.clone(), accounts));
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
         let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone());
@@ -180,6 +187,7 @@ impl App {
             epoch,
             durable,
             folded,
+            backups,
             inlet,
             asker,
             broker_stop,
@@ -209,6 +217,11 @@ impl App {
     /// Counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What a backup is made from, while it runs.
+    pub fn backups(&self) -> Arc<backup::Source<Disk>> {
+        Arc::clone(&self.backups)
     }
 
     /// Which start of this data folder it is.

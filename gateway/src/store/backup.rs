@@ -103,6 +103,36 @@ pub struct About {
     pub time: GatewayTime,
 }
 
+/// What a running gateway is backed up from; shared with whoever asks for a backup.
+pub struct Source<F: Fs> {
+    log: Reader<F>,
+    gateway: String,
+    identities: Identities,
+    accounts: PathBuf,
+}
+
+impl<F: Fs> Source<F> {
+    /// `log` may stand anywhere; it is not moved.
+    pub fn new(log: Reader<F>, gateway: String, identities: Identities, accounts: PathBuf) -> Self {
+        Self { log, gateway, identities, accounts }
+    }
+
+    /// [`backup`] of what is durable now, told to be of `time`.
+    ///
+    /// # Errors
+    /// As [`backup`].
+    pub fn backup(
+        &self,
+        to: &Path,
+        time: GatewayTime,
+        progress: impl FnMut(Progress),
+    ) -> Result<Backup, BackupError> {
+        let (gateway, identities) = (self.gateway.clone(), self.identities.clone());
+        let about = About { gateway, identities, accounts: Some(self.accounts.clone()), time };
+        backup(&self.log, &about, to, progress)
+    }
+}
+
 /// A backup that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {

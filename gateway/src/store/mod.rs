@@ -37,6 +37,7 @@ mod preparer;
 mod log;
 mod reader;
 mod recover;
+pub mod repair;
 mod salt;
 mod scan;
 mod segment;

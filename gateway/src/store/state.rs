@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+mod compare;
 mod engines;
+mod migrate;
 mod redb;
 mod sealed;
 #[cfg(feature = "sled")]
 mod sled;
 
+pub use compare::{Figures, Work, compare};
 pub use engines::{bytes_on_disk, remove};
+pub use migrate::{MigrateError, Migrated, migrate};
 pub use redb::Redb;
 #[cfg(feature = "sled")]
 pub use sled::Sled;

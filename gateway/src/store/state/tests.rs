@@ -164,6 +164,24 @@ fn files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Puts a state back as it was.
+fn put_back(path: &Path, pristine: &[(PathBuf, Vec<u8>)]) {
+    remove(path).unwrap();
+    for (file, bytes) in pristine {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+}
+
+/// What a state with damage came to.
+#[derive(Debug, Default)]
+struct Outcomes {
+    detected: u32,
+    older: u32,
+    harmless: u32,
+    served: Vec<(PathBuf, usize, usize)>,
+}
+
 #[test]
 fn a_flipped_bit_is_never_served_as_a_value() {
     with_each(|engine, path| {
@@ -172,37 +190,33 @@ fn a_flipped_bit_is_never_served_as_a_value() {
         let change = |(key, value): &Row| Change { table: Table::Halo, key: key.clone(), value: Some(value.clone()) };
         state.commit(wrote.iter().map(change).collect()).unwrap();
         drop(state);
-        let file = files(path).into_iter().max_by_key(|file| file.metadata().unwrap().len()).unwrap();
-        let bytes = std::fs::read(&file).unwrap();
-        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-        let value_at = bytes.windows(40).position(|window| window == [b'v'; 40]).unwrap();
-        let (mut detected, mut older, mut harmless, mut served) = (0, 0, 0, Vec::new());
-        let spread = (0..used).step_by(used / 300 + 1);
-        for at in spread.chain(value_at..value_at + 40) {
-            let mut flipped = bytes.clone();
-            flipped[at] ^= 1 << (at % 8);
-            std::fs::write(&file, &flipped).unwrap();
-            match engine.open(path, FOLD).and_then(|state| state.rows(Table::Halo)) {
-                Ok(rows) if rows == wrote => harmless += 1,
-                // The end of sled's log, torn off: the state before that commit, whole.
-                Ok(rows) if rows.is_empty() && engine == Engine::Sled => older += 1,
-                Ok(rows) => served.push((at, rows.len())),
-                Err(error) => {
-                    assert!(error.rebuilds(), "{engine:?}, byte {at}: {error}");
-                    detected += 1;
+        drop(engine.open(path, FOLD).unwrap());
+        let pristine: Vec<_> = files(path).into_iter().map(|it| (it.clone(), std::fs::read(it).unwrap())).collect();
+        let mut seen = Outcomes::default();
+        for (file, bytes) in &pristine {
+            let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+            let value_at = bytes.windows(40).position(|window| window == [b'v'; 40]);
+            let values = value_at.map_or(0..0, |at| at..at + 40);
+            for at in (0..used).step_by(used / 200 + 1).chain(values) {
+                put_back(path, &pristine);
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << (at % 8);
+                std::fs::write(file, &flipped).unwrap();
+                match engine.open(path, FOLD).and_then(|state| state.rows(Table::Halo)) {
+                    Ok(rows) if rows == wrote => seen.harmless += 1,
+                    // The end of sled's log, torn off: the state before that commit, whole.
+                    Ok(rows) if rows.is_empty() && engine == Engine::Sled => seen.older += 1,
+                    Ok(rows) => seen.served.push((file.clone(), at, rows.len())),
+                    Err(error) => {
+                        assert!(error.rebuilds(), "{engine:?}, {} byte {at}: {error}", file.display());
+                        seen.detected += 1;
+                    }
                 }
             }
-            if path.is_dir() {
-                files(path).iter().filter(|it| **it != file).for_each(|it| {
-                    if it.file_name().is_some_and(|name| name != "conf") {
-                        std::fs::remove_file(it).unwrap();
-                    }
-                });
-            }
         }
-        println!("{engine:?}: {detected} detected, {older} fell back whole, {harmless} in unused bytes");
-        assert_eq!(served, [], "{engine:?}: (byte, rows) where other rows were served than written");
-        assert!(detected + older >= 40, "{engine:?}: {detected} detected, {older} older, {harmless} harmless");
+        println!("{engine:?}: {seen:?}");
+        assert!(seen.served.is_empty(), "{engine:?}: (file, byte, rows) where other rows were served: {seen:?}");
+        assert!(seen.detected + seen.older >= 40, "{engine:?}: {seen:?}");
     });
 }
 
