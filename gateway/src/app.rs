@@ -22,9 +22,12 @@ use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
+use crate::store::backup;
 use crate::store::checkpoint::Checkpointer;
+use crate::store::fs::Disk;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
+use crate::store::identity::Identities;
 use crate::store::inlet::{Appender, Inlet, QUEUE_MAX};
 use crate::store::owner::{self, Owner, Turn};
 use crate::store::{Durable, StoreError};
@@ -60,6 +63,7 @@ pub struct App {
     epoch: StartEpoch,
     durable: Arc<Durable>,
     folded: Arc<AtomicU64>,
+    backups: Arc<backup::Source<Disk>>,
     inlet: Arc<Inlet>,
     asker: Asker,
     broker_stop: CancellationToken,
@@ -96,7 +100,7 @@ impl Common {
         }
     }
 
-    fn for_river(&self, log_id: String, gateway_id: String) -> river::Shared {
+    fn for_river(&self, log_ids: Identities, gateway_id: String) -> river::Shared {
         river::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
@@ -104,7 +108,7 @@ impl Common {
             router: self.router.clone(),
             grammar: self.grammar,
             gateway_id,
-            log_id,
+            log_ids,
             folded: Arc::default(),
         }
     }
@@ -137,7 +141,7 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identity, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
+        let Restored { log, identities, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
@@ -148,9 +152,13 @@ impl App {
         let (epoch, durable) = (log.epoch(), log.watermark());
         let reader = log.reader(fold.applied().next());
         let first = first_records(&config, &head);
+        let accounts = config.auth.accounts.clone();
+        let accounts = accounts.unwrap_or_else(|| config.gateway.data_dir.join(backup::ACCOUNTS_FILE));
+        let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
+        let backups = Arc::new(backup::Source::new(all, gateway_id, identities.clone(), accounts));
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
-        let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone());
+        let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone());
         let folded = Arc::clone(&shared.folded);
         let river = River::new(reader, fold, checkpointer, shared);
 
@@ -178,6 +186,7 @@ impl App {
             epoch,
             durable,
             folded,
+            backups,
             inlet,
             asker,
             broker_stop,
@@ -207,6 +216,11 @@ impl App {
     /// Counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What a backup is made from, while it runs.
+    pub fn backups(&self) -> Arc<backup::Source<Disk>> {
+        Arc::clone(&self.backups)
     }
 
     /// Which start of this data folder it is.

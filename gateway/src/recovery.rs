@@ -1,12 +1,10 @@
 //! A data folder becomes a log, the head's state and the fold, as of the log's end or a checkpoint before it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use halo_proto::topic::Grammar;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,13 +13,10 @@ use crate::metrics::Metrics;
 use crate::record::Offset;
 use crate::store::fs::{Disk, Fs};
 use crate::store::head::Head;
-use crate::store::state::{Change, Redb, StateEngine, StateError, Table};
+use crate::store::identity::{IDENTITY_FILE, Identities};
+use crate::store::state::{self, Change, Engine, StateEngine, StateError, Table};
 use crate::store::{LOG_FOLDER, Log, StoreError};
 
-/// File of the checkpoints within the data folder.
-const STATE_FILE: &str = "state.redb";
-/// File that tells this folder's log from any other.
-const IDENTITY_FILE: &str = "identity";
 /// Row of [`Table::Meta`] that says of which log these are the checkpoints.
 const LOG_KEY: &[u8] = b"log";
 
@@ -47,7 +42,7 @@ pub enum RecoveryError {
 /// What a data folder holds, ready to go on.
 pub(crate) struct Restored {
     pub(crate) log: Log<Disk>,
-    pub(crate) identity: String,
+    pub(crate) identities: Identities,
     pub(crate) engine: Box<dyn StateEngine>,
     pub(crate) head: Head,
     pub(crate) fold: Fold,
@@ -67,27 +62,50 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
     if let Some(last) = recovered.last_stamp {
         clock.continue_from(last);
     }
-    let identity = identity(folder)?;
-    let (engine, head, fold) = restore(&folder.join(STATE_FILE), &identity, &log, &config.grammar())?;
-    Ok(Restored { log, identity, engine, head, fold })
+    let failed = |source| RecoveryError::Folder { path: folder.join(IDENTITY_FILE), source };
+    let identities = Identities::of_folder(folder).map_err(failed)?;
+    tell_of_other_engine(config.state.engine, folder);
+    let state = Place { engine: config.state.engine, path: config.state.engine.path(folder) };
+    let (engine, head, fold) = restore(&state, identities.current(), &log, &config.grammar())?;
+    Ok(Restored { log, identities, engine, head, fold })
+}
+
+/// Where the checkpoints are, and whose.
+struct Place {
+    engine: Engine,
+    path: PathBuf,
+}
+
+/// Going over to another engine without taking the checkpoints along is legal: the log rebuilds them.
+fn tell_of_other_engine(engine: Engine, folder: &Path) {
+    let other = engine.other();
+    if other.path(folder).exists() && !engine.path(folder).exists() {
+        info!(
+            engine = engine.name(),
+            "the checkpoints here are another engine's ({}) and are not read: folding the log instead; `halo-gateway \
+             state migrate --to {}` takes them along, while the gateway is stopped",
+            other.path(folder).display(),
+            engine.name()
+        );
+    }
 }
 
 /// The checkpoints, and the head as of the log's end and the fold as of its checkpoint. Checkpoints of no use are set
 /// aside whole: rows that nobody would ever overwrite must not come back at the next start.
 fn restore(
-    path: &Path,
+    state: &Place,
     identity: &str,
     log: &Log<Disk>,
     grammar: &Grammar,
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
-    let engine = open_state(path)?;
+    let engine = open_state(state)?;
     let (mut engine, mut head, fold) = match load(engine.as_ref(), identity, log.durable(), grammar) {
         Ok((head, fold)) => (engine, head, fold),
         Err(error) => {
             warn!(error, "checkpoints are of no use; folding the log from its start");
             drop(engine);
-            remove_state(path)?;
-            (open_state(path)?, Head::new(grammar), Fold::new(*grammar))
+            remove_state(&state.path)?;
+            (open_state(state)?, Head::new(grammar), Fold::new(*grammar))
         }
     };
     engine.commit(vec![Change { table: Table::Meta, key: LOG_KEY.to_vec(), value: Some(identity.into()) }])?;
@@ -112,7 +130,7 @@ fn load(engine: &dyn StateEngine, identity: &str, durable: Offset, grammar: &Gra
 }
 
 fn remove_state(path: &Path) -> Result<(), RecoveryError> {
-    std::fs::remove_file(path).map_err(|source| RecoveryError::Folder { path: path.to_owned(), source })
+    state::remove(path).map_err(|source| RecoveryError::Folder { path: path.to_owned(), source })
 }
 
 fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String> {
@@ -122,32 +140,13 @@ fn load_fold(engine: &dyn StateEngine, grammar: &Grammar) -> Result<Fold, String
 }
 
 /// Opens the checkpoints; what cannot be opened is set aside, because the log rebuilds it.
-fn open_state(path: &Path) -> Result<Box<dyn StateEngine>, RecoveryError> {
-    match Redb::open(path, FOLD_VERSION.into()) {
-        Ok(engine) => Ok(Box::new(engine)),
+fn open_state(Place { engine, path }: &Place) -> Result<Box<dyn StateEngine>, RecoveryError> {
+    match engine.open(path, FOLD_VERSION.into()) {
         Err(error) if error.rebuilds() => {
             warn!(%error, "checkpoints are of no use");
             remove_state(path)?;
-            Ok(Box::new(Redb::open(path, FOLD_VERSION.into())?))
+            Ok(engine.open(path, FOLD_VERSION.into())?)
         }
-        Err(error) => Err(error.into()),
+        opened => Ok(opened?),
     }
-}
-
-/// What tells this log from any other that may carry the same gateway's name: made once per data folder.
-fn identity(folder: &Path) -> Result<String, RecoveryError> {
-    let path = folder.join(IDENTITY_FILE);
-    let failed = |source| RecoveryError::Folder { path: path.clone(), source };
-    match std::fs::read_to_string(&path) {
-        Ok(identity) if !identity.trim().is_empty() => return Ok(identity.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let identity = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
-    let unfinished = path.with_extension("new");
-    let mut file = std::fs::File::create(&unfinished).map_err(failed)?;
-    file.write_all(identity.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&unfinished, &path).and_then(|()| Disk.sync_dir(folder)).map_err(failed)?;
-    Ok(identity)
 }

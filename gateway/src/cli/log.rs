@@ -1,4 +1,5 @@
-//! `halo-gateway log`: what stands in the log of a data folder. Reads only; the gateway may be running.
+//! `halo-gateway log`: what stands in the log of a data folder. `verify` and `dump` read only, the gateway may be
+//! running; `repair` wants it stopped.
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::Failure;
 use crate::record::{Account, Body, Cursor, Format, Frame, Offset, Record};
 use crate::store::fs::Disk;
+use crate::store::repair::Deed;
 use crate::store::{self, Dumped, LOG_FOLDER};
 use crate::terminal::say;
 
@@ -32,6 +34,18 @@ pub(super) enum Command {
         #[arg(long, value_name = "DEVICE")]
         device: Option<String>,
     },
+    /// Make a damaged log readable again, with holes where records are lost; the gateway must be stopped. Exit code 1: it
+    /// found damage and changed nothing.
+    Repair {
+        #[command(flatten)]
+        folder: Folder,
+        /// Only say what would be done; the default.
+        #[arg(long, conflicts_with = "write")]
+        dry_run: bool,
+        /// Do it; damaged segments are kept as `*.damaged`.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 /// Which log, and how to print.
@@ -50,6 +64,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Verify(folder) => verify(&folder),
         Command::Dump { folder, from, device } => dump(&folder, Offset(from), device.as_deref()),
+        Command::Repair { folder, write, .. } => repair(&folder, write),
     }
 }
 
@@ -97,6 +112,46 @@ fn verify(folder: &Folder) -> Result<ExitCode, Failure> {
         say(format_args!("{segments} segments, {records} records, {} bytes: {findings} findings", verified.bytes));
     }
     Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn repair(folder: &Folder, write: bool) -> Result<ExitCode, Failure> {
+    let repaired = store::repair::repair(&Disk, &log_folder(folder)?, write)?;
+    for mended in &repaired.mended {
+        let deed = match &mended.deed {
+            Deed::Rewritten { kept, filled } => format!("{kept} records kept, {filled} bytes lost"),
+            Deed::Replaced => "replaced by a segment without records".to_owned(),
+            Deed::SetAside => "no part of the log: set aside".to_owned(),
+            Deed::Left(why) => format!("left as it is: {why}"),
+        };
+        if folder.json {
+            let findings: Vec<_> = mended
+                .findings
+                .iter()
+                .map(|it| {
+                    let lost = it.offsets.as_ref().map(|lost| json!([lost.start().0, lost.end().0]));
+                    json!({"finding": it.to_string(), "from": it.bytes.start, "until": it.bytes.end, "lost": lost})
+                })
+                .collect();
+            let kept_as = mended.kept_as.as_ref().map(|path| path.display().to_string());
+            let repairable = mended.is_repairable();
+            say(json!({"segment": mended.segment, "deed": deed, "repairable": repairable, "kept_as": kept_as, "findings": findings}));
+            continue;
+        }
+        for finding in &mended.findings {
+            say(finding);
+        }
+        let kept_as = mended.kept_as.as_ref().map(|path| format!("; the damaged file is kept as {}", path.display()));
+        say(format_args!("segment {}: {deed}{}", mended.segment, kept_as.unwrap_or_default()));
+    }
+    let repairable = repaired.mended.iter().filter(|mended| mended.is_repairable()).count();
+    if !folder.json {
+        match (repairable, write) {
+            (0, _) => say("nothing to repair"),
+            (n, false) => say(format_args!("{n} segments can be repaired: stop the gateway and add --write")),
+            (n, true) => say(format_args!("{n} segments repaired; findings left: {}", repaired.left.len())),
+        };
+    }
+    Ok(if write || repairable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn dump(folder: &Folder, from: Offset, device: Option<&str>) -> Result<ExitCode, Failure> {

@@ -3,7 +3,9 @@
 //! Exit codes: 0 done; 1 it failed, the last line on stderr says where and what to do; 2 the arguments were wrong.
 //! Output for people goes to stdout as lines; `--json` gives one JSON document per line instead. Logs go to stderr.
 
+mod backup;
 mod log;
+mod state;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -40,9 +42,16 @@ enum Command {
     Demo(crate::demo::Options),
     /// Check a configuration without running anything: exit code 0 means `run` would accept it.
     Check(Settings),
-    /// Look into the log of a data folder: verify it, or print its records.
+    /// Look into the log of a data folder: verify it, print its records, or repair it.
     #[command(subcommand)]
     Log(log::Command),
+    /// Change or measure the engine that keeps the checkpoints.
+    #[command(subcommand)]
+    State(state::Command),
+    /// Copy the data folder of a stopped gateway: log, identity, accounts.
+    Backup(backup::To),
+    /// Make a data folder from a backup.
+    Restore(backup::From),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -115,6 +124,9 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(options) => runtime()?.block_on(crate::demo::run(options)),
         Command::Check(settings) => check(&settings),
         Command::Log(command) => log::run(command),
+        Command::State(command) => state::run(command),
+        Command::Backup(to) => backup::backup(&to),
+        Command::Restore(from) => backup::restore(&from),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "halo-gateway", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

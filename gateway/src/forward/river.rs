@@ -25,6 +25,7 @@ use crate::store::Reader;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
+use crate::store::identity::Identities;
 use crate::store::state::{Change, Table};
 
 /// Bytes of log folded before due halos and questions get their turn.
@@ -57,8 +58,8 @@ pub struct Shared {
     pub grammar: Grammar,
     /// This gateway's id.
     pub gateway_id: String,
-    /// What message ids begin with: the same for as long as the log lives, and no other log's.
-    pub log_id: String,
+    /// What message ids begin with, by start epoch: the same for as long as a record lives, and no other log's.
+    pub log_ids: Identities,
     /// The last offset folded, for whoever asks.
     pub folded: Arc<AtomicU64>,
 }
@@ -343,7 +344,7 @@ fn publish_readings(shared: &Shared, topic: &mut String, record: &Record, frame:
     if !shared.router.wants(topic) {
         return;
     }
-    let payload = readings_json(&shared.log_id, record.offset, frame, readings, Lane::Live);
+    let payload = readings_json(shared.log_ids.of(record.epoch), record.offset, frame, readings, Lane::Live);
     publish(&shared.router, topic, payload, false);
     shared.metrics.forward_readings_total.add(1);
 }

@@ -327,6 +327,10 @@ pub(crate) struct Definitions<'a> {
 impl Definitions<'_> {
     /// Puts the names of a `NAMES` record into their places.
     pub(crate) fn learn(bytes: &[u8], names: &mut Vec<Name>) -> Result<(), Unread> {
+        // What a repair puts in the place of a lost record without a body.
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let definitions: Definitions<'_> = read(bytes)?;
         // A segment has fewer names than bytes; more than this is not ours.
         let first = usize::try_from(definitions.first).map_err(|_| Unread::Malformed)?;

@@ -51,6 +51,12 @@ impl Durable {
         *self.head_mut()
     }
 
+    /// The last durable offset and where the log ended with it.
+    pub(crate) fn mark(&self) -> (Offset, Head) {
+        let head = self.head_mut();
+        (self.offset(), *head)
+    }
+
     pub(crate) fn advance(&self, last: Offset, segment: u64, position: u64) {
         let mut head = self.head_mut();
         debug_assert!(self.offset() <= last, "the watermark moved back");

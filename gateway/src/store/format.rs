@@ -50,7 +50,7 @@
 //! with the nonce (start epoch, offset); both crcs are over what stands on disk.
 //!
 //! **Names** are numbered from 0 in each segment by `NAMES` records: one before the first use, one for all new names
-//! at the end of the group, one in the footer.
+//! at the end of the group, one in the footer. A repair puts `NAMES` records that define nothing where records were lost.
 //!
 //! **Reading on.** An unknown kind, version or flag of a record, or tag of a footer section, is skipped and reported; a
 //! higher format version is refused.

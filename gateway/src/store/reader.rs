@@ -48,6 +48,11 @@ impl<F: Fs> Reader<F> {
         Self { folder, from, open: None }
     }
 
+    /// The folder it reads.
+    pub(crate) fn folder(&self) -> &Arc<Folder<F>> {
+        &self.folder
+    }
+
     /// A reader over a folder that nobody need have open; it sees what was whole at this moment. Also what is wrong
     /// with headers and ends.
     ///

@@ -6,9 +6,20 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+mod compare;
+mod engines;
+mod migrate;
 mod redb;
+mod sealed;
+#[cfg(feature = "sled")]
+mod sled;
 
+pub use compare::{Figures, Work, compare};
+pub use engines::{bytes_on_disk, remove};
+pub use migrate::{MigrateError, Migrated, migrate};
 pub use redb::Redb;
+#[cfg(feature = "sled")]
+pub use sled::Sled;
 
 /// Where the checkpoints are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -88,6 +99,9 @@ pub enum StateError {
     /// Another process has the file open.
     #[error("state {} is in use by another process", .0.display())]
     InUse(PathBuf),
+    /// This program was built without the engine that is asked for.
+    #[error("this halo-gateway was built without the state engine {0:?}: take \"redb\", or build it with --features {0}")]
+    NotBuilt(&'static str),
     /// The disk's: this commit is not there; the log has everything.
     #[error("state {}: {what}", .path.display())]
     Io {

@@ -10,7 +10,7 @@ use halo_gateway::forward::river::render_halo;
 use halo_gateway::halo::{FOLD_VERSION, Fold};
 use halo_gateway::record::{Body, Offset};
 use halo_gateway::store::fs::Disk;
-use halo_gateway::store::state::{Redb, StateEngine, Table};
+use halo_gateway::store::state::{Engine, Redb, StateEngine, Table};
 use halo_gateway::store::{LOG_FOLDER, Reader};
 use halo_proto::topic::Grammar;
 use rand::{Rng, SeedableRng};
@@ -166,7 +166,7 @@ fn acknowledged_frames_are_in_the_dump(data: &Path, ledger: &BTreeMap<FrameKey, 
 
 /// The state as restored from checkpoint and tail equals the state folded from the first record.
 fn checkpoint_and_replay_agree(data: &Path) {
-    let engine = Redb::open(&data.join("state.redb"), FOLD_VERSION.into()).expect("the checkpoints open");
+    let engine = Redb::open(&Engine::Redb.path(data), FOLD_VERSION.into()).expect("the checkpoints open");
     let rows = engine.rows(Table::Halo).expect("readable");
     let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
     let mut restored = Fold::load(Grammar::default(), rows).expect("loadable");

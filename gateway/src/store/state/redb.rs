@@ -1,15 +1,15 @@
 //! redb as the state engine; the only file that names it. redb does not check what it reads, so every value ends with a
 //! CRC-32C over (table, key, value) of our own, and a digest over all rows of a table tells when one is missing.
 
-use std::any::Any;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
 use tracing::warn;
 
+use super::sealed::{Digest, name, reason, sealed, unsealed, unsealed_rows};
 use super::{Change, Row, StateEngine, StateError, Table};
 
 /// Bytes of pages kept in memory; the state is written often and read once.
@@ -45,9 +45,18 @@ impl Redb {
     /// # Errors
     /// When [`StateError::rebuilds`] says so: delete the file, open again, replay the log from its first record.
     pub fn open(path: &Path, fold_version: u32) -> Result<Self, StateError> {
+        Self::open_by(path, fold_version, |builder| builder.create(path))
+    }
+
+    /// [`Redb::open`] on storage of any kind; `path` is what messages name.
+    pub(super) fn open_by(
+        path: &Path,
+        fold_version: u32,
+        open: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+    ) -> Result<Self, StateError> {
         let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
         // On a damaged file redb may panic instead of returning an error; no byte of a disposable file may end the process.
-        let opened = catch_unwind(|| Database::builder().set_cache_size(CACHE_BYTES).create(path));
+        let opened = catch_unwind(AssertUnwindSafe(|| open(Database::builder().set_cache_size(CACHE_BYTES))));
         let database = opened.map_err(|panic| damaged(reason(panic.as_ref())))?.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StateError::InUse(path.to_owned()),
             // A page number or length that a flipped bit made too large ends in a read beyond the end of the file.
@@ -87,12 +96,6 @@ impl Redb {
     fn damaged(&self, what: String) -> StateError {
         StateError::Damaged { path: self.path.clone(), what }
     }
-
-    fn unsealed(&self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<u8>, StateError> {
-        let intact = value.split_last_chunk().filter(|(value, crc)| crc32(table, key, value).to_le_bytes() == **crc);
-        let what = || format!("value of {table:?} row {} fails its checksum", key.escape_ascii());
-        intact.map(|(value, _)| value.to_vec()).ok_or_else(|| self.damaged(what()))
-    }
 }
 
 impl StateEngine for Redb {
@@ -105,7 +108,7 @@ impl StateEngine for Redb {
             Ok(open.get(key)?.map(|value| value.value().to_vec()))
         })?;
         match value {
-            Some(value) => self.unsealed(table, key, &value).map(Some),
+            Some(value) => unsealed(table, key, &value).map(Some).map_err(|what| self.damaged(what)),
             // A row can be lost with the page that leads to it: then the digest of the whole table does not fit.
             None => self.rows(table).map(|_| None),
         }
@@ -130,13 +133,7 @@ impl StateEngine for Redb {
             }
             Ok((rows, wanted))
         })?;
-        let mut digest = Digest::default();
-        let unsealed = |(key, value): Row| {
-            digest.toggle(&value, 1);
-            self.unsealed(table, &key, &value).map(|value| (key, value))
-        };
-        let rows = rows.into_iter().map(unsealed).collect::<Result<_, _>>()?;
-        if digest == wanted { Ok(rows) } else { Err(self.damaged(format!("table {table:?} lacks rows"))) }
+        unsealed_rows(table, rows, wanted).map_err(|what| self.damaged(what))
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError> {
@@ -154,21 +151,6 @@ impl StateEngine for Redb {
             Ok(written) => written.map_err(|error| StateError::Io { path: self.path.clone(), what: error.to_string() }),
             Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
         }
-    }
-}
-
-/// How many rows a table has, and the exclusive or of their checksums.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Digest {
-    rows: u64,
-    sum: u32,
-}
-
-impl Digest {
-    /// Adds (`by` = 1) or removes (`by` = -1) a row with this sealed value.
-    fn toggle(&mut self, sealed: &[u8], by: i64) {
-        self.rows = self.rows.wrapping_add_signed(by);
-        self.sum ^= sealed.last_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
     }
 }
 
@@ -192,8 +174,7 @@ fn write_table<'a>(
     for Change { key, value, .. } in changes {
         let old = match value {
             Some(value) => {
-                let mut sealed = value.clone();
-                sealed.extend(crc32(table, key, value).to_le_bytes());
+                let sealed = sealed(table, key, value);
                 digest.toggle(&sealed, 1);
                 open.insert(key.as_slice(), sealed.as_slice())?
             }
@@ -209,25 +190,4 @@ fn write_table<'a>(
 
 const fn definition(table: Table) -> Definition {
     TableDefinition::new(name(table))
-}
-
-const fn name(table: Table) -> &'static str {
-    match table {
-        Table::Ingest => "ingest",
-        Table::Retained => "retained",
-        Table::Halo => "halo",
-        Table::Meta => "meta",
-        Table::Cursor => "cursor",
-    }
-}
-
-/// Over the place as well: a value that turns up under another key is damage too.
-fn crc32(table: Table, key: &[u8], value: &[u8]) -> u32 {
-    let place = crc32c::crc32c_append(crc32c::crc32c(name(table).as_bytes()), &(key.len() as u64).to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c_append(place, key), value)
-}
-
-fn reason(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the engine panicked".to_owned())
 }

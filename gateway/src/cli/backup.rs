@@ -1,0 +1,94 @@
+//! `halo-gateway backup` and `restore`: a data folder is copied while nothing runs on it, and brought back.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, Settings, state};
+use crate::clock::Clock;
+use crate::record::Offset;
+use crate::store::backup::{self, ACCOUNTS_FILE, About};
+use crate::store::fs::Disk;
+use crate::store::identity::Identities;
+use crate::store::{LOG_FOLDER, Reader};
+use crate::terminal::say;
+
+/// Where a backup goes.
+#[derive(Args)]
+pub(super) struct To {
+    /// A folder that does not exist yet.
+    #[arg(value_name = "DIR")]
+    to: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Where a data folder comes from.
+#[derive(Args)]
+pub(super) struct From {
+    /// The backup.
+    #[arg(value_name = "DIR")]
+    from: PathBuf,
+    /// The data folder to make; it must not exist, or be empty.
+    #[arg(long, value_name = "NEW")]
+    data_dir: PathBuf,
+    /// Take what is intact of a damaged backup; without it, a damaged one is refused.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Copies the data folder of a gateway that is stopped.
+pub(super) fn backup(To { to, settings }: &To) -> Result<ExitCode, Failure> {
+    let config = settings.load()?;
+    let data_dir = config.gateway.data_dir;
+    let _lock = state::lock(&data_dir)?;
+    let (log, findings) = Reader::over(Disk, &data_dir.join(LOG_FOLDER), Offset(0))?;
+    findings.iter().for_each(|finding| eprintln!("! {finding}"));
+    let about = About {
+        gateway: config.gateway.id,
+        identities: Identities::of_folder(&data_dir)?,
+        accounts: Some(config.auth.accounts.unwrap_or_else(|| data_dir.join(ACCOUNTS_FILE))),
+        time: Clock::system().now(),
+    };
+    let shows_progress = io::stderr().is_terminal();
+    let made = backup::backup(&log, &about, to, |progress| {
+        if shows_progress {
+            eprint!("\r{} of {} MB", progress.done >> 20, progress.total >> 20);
+        }
+    })?;
+    if shows_progress {
+        eprintln!();
+    }
+    say(format_args!(
+        "{}: {} files, {} bytes, every record up to offset {}",
+        made.path.display(),
+        made.files,
+        made.bytes,
+        made.durable
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a data folder of a backup.
+pub(super) fn restore(From { from, data_dir, force }: &From) -> Result<ExitCode, Failure> {
+    let restored = backup::restore(from, data_dir, *force)?;
+    restored.damaged.iter().for_each(|damaged| eprintln!("! {damaged}"));
+    restored.findings.iter().for_each(|finding| eprintln!("! {finding}"));
+    say(format_args!(
+        "{}: gateway {} as of {}, {} records up to offset {}, {} bytes",
+        data_dir.display(),
+        restored.manifest.gateway,
+        restored.manifest.time,
+        restored.records,
+        restored.durable,
+        restored.bytes
+    ));
+    say(format_args!(
+        "new records get message ids with {}; start it with `halo-gateway run --data-dir {}`",
+        restored.identity,
+        data_dir.display()
+    ));
+    if restored.damaged.is_empty() { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::FAILURE) }
+}
