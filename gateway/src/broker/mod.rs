@@ -33,6 +33,7 @@ mod retained;
 mod router;
 mod seam;
 mod session;
+mod stream;
 mod subscriptions;
 mod task;
 mod topic;
