@@ -37,6 +37,10 @@ pub struct Metrics {
     pub broker_dropped_total: Counter,
     /// `gateway_broker_slow_closed_total`: subscribers ended because their queue of QoS 1 messages was full.
     pub broker_slow_closed_total: Counter,
+    /// `gateway_auth_logins_total`: clients let in by password or token.
+    pub auth_logins_total: Counter,
+    /// `gateway_auth_failures_total`: clients not let in: unknown, wrong, missing, or not checked for want of a turn.
+    pub auth_failures_total: Counter,
     /// `gateway_ingest_frames_total`: telemetry publishes that became frame records.
     pub ingest_frames_total: Counter,
     /// `gateway_ingest_duplicates_total`: telemetry publishes recognised as already stored.

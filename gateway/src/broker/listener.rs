@@ -6,16 +6,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::complaint::Limiter;
 use super::config::Config;
 use super::receipt::{Kick, Mailbox};
 use super::router::Router;
 use super::seam::{OwnedTopics, SessionKey, Sink};
+use super::stream::Stream;
 use super::task::Connection;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -30,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub enum BindError {
     /// Others could reach it, and nobody would be asked who they are.
     #[error(
-        "listening on {addr} needs authentication, which this version does not have; use 127.0.0.1:{}",
+        "listening on {addr} needs authentication, and there are no accounts: make one with `halo-gateway passwd USER` or `halo-gateway device token DEVICE`, or listen on 127.0.0.1:{}",
         addr.port()
     )]
     NotLoopback {
@@ -57,19 +61,18 @@ pub enum BindError {
     },
 }
 
-/// Listens on a loopback address; port 0 takes any free port.
+/// Listens; port 0 takes any free port. Whether others may reach the address is for the caller to judge.
 ///
 /// # Errors
 /// By variant; each says the way out.
 pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    check_loopback(addr)?;
     TcpListener::bind(addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { addr },
         _ => BindError::Io { addr, error },
     })
 }
 
-/// Whether [`bind`] would take this address, as far as can be told without trying.
+/// Only this machine reaches `addr`.
 ///
 /// # Errors
 /// [`BindError::NotLoopback`].
@@ -77,8 +80,20 @@ pub fn check_loopback(addr: SocketAddr) -> Result<(), BindError> {
     if addr.ip().is_loopback() { Ok(()) } else { Err(BindError::NotLoopback { addr }) }
 }
 
-/// The MQTT front: serves listeners until it is told to stop.
+/// The MQTT front: serves listeners until it is told to stop. Clones are one broker.
+#[derive(Clone)]
 pub struct Broker(Arc<Shared>);
+
+/// A connection that got its place.
+pub(crate) struct Admitted {
+    pub(crate) peer: SocketAddr,
+    /// It came in on a listener that only this machine reaches.
+    pub(crate) local: bool,
+    pub(crate) key: SessionKey,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// All places are taken: it is told so.
+    pub(crate) full: bool,
+}
 
 /// What every connection uses.
 pub(crate) struct Shared {
@@ -120,11 +135,39 @@ impl Broker {
     /// Accepts connections, each a task on `tracker`, until `stop` is cancelled; then tells every client that the gateway stops, lets
     /// what is in flight settle for at most `shutdown_s`, and returns when every connection is over.
     pub async fn serve(self, listener: TcpListener, tracker: TaskTracker, stop: CancellationToken) {
+        self.serve_on(listener, None, tracker, stop).await;
+    }
+
+    /// As [`Broker::serve`], under TLS. A handshake has `connect_timeout_s`.
+    pub async fn serve_tls(
+        self,
+        listener: TcpListener,
+        tls: Arc<ServerConfig>,
+        tracker: TaskTracker,
+        stop: CancellationToken,
+    ) {
+        self.serve_on(listener, Some(TlsAcceptor::from(tls)), tracker, stop).await;
+    }
+
+    async fn serve_on(
+        self,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        tracker: TaskTracker,
+        stop: CancellationToken,
+    ) {
         let alive = TaskTracker::new();
+        let local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(connection) = self.admit(stream, peer) {
+                    let Some(admitted) = self.admit(peer, local) else { continue };
+                    let shared = Arc::clone(&self.0);
+                    if let Some(tls) = tls.clone() {
+                        let connection = secured(shared, stream, tls, admitted, stop.clone());
+                        drop(tracker.spawn(alive.track_future(connection)));
+                    } else {
+                        let connection = Connection::new(shared, (Stream::Plain(stream), Vec::new()), admitted);
                         drop(tracker.spawn(alive.track_future(connection.run())));
                     }
                 }
@@ -140,7 +183,7 @@ impl Broker {
         alive.wait().await;
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<Connection> {
+    fn admit(&self, peer: SocketAddr, local: bool) -> Option<Admitted> {
         self.0.metrics.broker_connections_total.add(1);
         let mut connections = self.0.connections();
         if connections.len() >= self.0.config.connections_max.saturating_add(REFUSALS_MAX) {
@@ -150,7 +193,29 @@ impl Broker {
         let full = connections.len() >= self.0.config.connections_max;
         let (key, mailbox) = (self.0.router.next_key(), Arc::<Mailbox>::default());
         connections.insert(key, Arc::clone(&mailbox));
-        Some(Connection::new(Arc::clone(&self.0), stream, peer, key, mailbox, full))
+        Some(Admitted { peer, local, key, mailbox, full })
+    }
+}
+
+/// Shakes hands before the connection begins. A client that does not is no client of ours: nobody is told.
+async fn secured(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    admitted: Admitted,
+    stop: CancellationToken,
+) {
+    let patience = Duration::from_secs(shared.config.connect_timeout_s);
+    let shaken = timeout(patience, Box::pin(Stream::secure(stream, &tls)));
+    match stop.run_until_cancelled(shaken).await {
+        Some(Ok(Ok(secured))) => Connection::new(shared, secured, admitted).run().await,
+        ended => {
+            if let Some(Ok(Err(error))) = ended {
+                debug!(%error, peer = %admitted.peer, "TLS handshake failed");
+            }
+            shared.metrics.broker_protocol_errors_total.add(1);
+            shared.connection_over(admitted.key);
+        }
     }
 }
 
@@ -158,12 +223,11 @@ impl Broker {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn an_address_others_can_reach_is_refused_with_the_way_out() {
-        let error = bind("0.0.0.0:1883".parse().unwrap()).await.unwrap_err();
-        let expected =
-            "listening on 0.0.0.0:1883 needs authentication, which this version does not have; use 127.0.0.1:1883";
-        assert_eq!(error.to_string(), expected);
+    #[test]
+    fn an_address_others_can_reach_is_refused_with_the_way_out() {
+        let error = check_loopback("0.0.0.0:1883".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("listening on 0.0.0.0:1883 needs authentication"), "{error}");
+        assert!(error.contains("passwd USER") && error.ends_with("or listen on 127.0.0.1:1883"), "{error}");
     }
 
     #[tokio::test]

@@ -33,6 +33,7 @@ mod retained;
 mod router;
 mod seam;
 mod session;
+mod stream;
 mod subscriptions;
 mod task;
 mod topic;
@@ -49,4 +50,4 @@ pub use router::Router;
 pub use seam::{
     ConnectRequest, Disposition, Inbound, Outcome, OwnedTopics, Pending, Policy, Principal, SessionKey, Sink,
 };
-pub use topic::{TopicError, matches};
+pub use topic::{TopicError, check_filter, matches};

@@ -57,6 +57,8 @@ pub(crate) enum Kick {
     TooSlow,
     /// The gateway stops.
     Shutdown,
+    /// The account that let it in was removed or changed.
+    Revoked,
 }
 
 /// How much may wait for one subscriber; one message always may, however heavy.

@@ -13,6 +13,7 @@ use super::codec::SubscribeRequest;
 use super::config::Config;
 use super::local::LocalSubscriber;
 use super::message::{Delivery, Message};
+use super::reason;
 use super::receipt::{Kick, Mailbox, Pushed, QueueBounds};
 use super::retained::RetainedStore;
 use super::seam::{Policy, Principal, SessionKey};
@@ -46,8 +47,8 @@ pub(crate) enum Registered {
     New,
     /// The session that had this client id; it has been told to end.
     TookOver(Arc<Mailbox>),
-    /// The client id is in use by another principal.
-    Refused,
+    /// The client id is in use by another principal, or the account that let this one in is gone: the reason code.
+    Refused(u8),
 }
 
 impl Router {
@@ -104,6 +105,14 @@ impl Router {
         }
     }
 
+    /// Ends the sessions of everybody who is `over`, with "not authorized"; how many. Change what the policy knows first:
+    /// a session that begins meanwhile is either ended here or refused by [`Policy::holds`].
+    pub fn end_sessions(&self, over: impl Fn(&Principal) -> bool) -> usize {
+        let table = self.write();
+        let ended = table.clients.values().filter(|client| client.principal.as_ref().is_some_and(&over));
+        ended.map(|client| client.mailbox.kick(Kick::Revoked)).count()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.0.table.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,12 +151,16 @@ impl Router {
     /// Gives `subscriber` the client id; of two connections of one principal the later wins.
     pub(crate) fn register(&self, client_id: &Arc<str>, subscriber: &Arc<Subscriber>) -> Registered {
         let mut table = self.write();
+        if subscriber.principal.as_ref().is_some_and(|principal| !self.0.policy.holds(principal)) {
+            return Registered::Refused(reason::NOT_AUTHORIZED);
+        }
         let Some(old) = table.clients.get(client_id) else {
             table.clients.insert(Arc::clone(client_id), Arc::clone(subscriber));
             return Registered::New;
         };
-        if old.principal != subscriber.principal {
-            return Registered::Refused;
+        let same = |(old, new): (&Principal, &Principal)| old.is_same(new);
+        if !old.principal.as_ref().zip(subscriber.principal.as_ref()).is_some_and(same) {
+            return Registered::Refused(reason::CLIENT_ID);
         }
         let old = Arc::clone(old);
         table.clients.insert(Arc::clone(client_id), Arc::clone(subscriber));

@@ -88,8 +88,23 @@ pub trait Sink: Send + Sync + 'static {
 /// Who somebody is, once authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The authenticated name.
+    /// The authenticated name; of an anonymous client, what it calls itself.
     pub name: Arc<str>,
+    /// Which issue of the account of that name let it in; `None` = anonymous.
+    pub grant: Option<u64>,
+}
+
+impl Principal {
+    /// Somebody who was not asked who they are.
+    pub fn anonymous(name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), grant: None }
+    }
+
+    /// Whether both are the same somebody, whichever issue of the account let them in: an anonymous client is never
+    /// the account whose name it uses.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.grant.is_some() == other.grant.is_some()
+    }
 }
 
 /// What a client says about itself in its CONNECT.
@@ -103,17 +118,26 @@ pub struct ConnectRequest<'a> {
     pub password: Option<&'a [u8]>,
     /// Where it connects from.
     pub peer: SocketAddr,
+    /// It came in on a listener that only this machine reaches.
+    pub local: bool,
     /// The protocol version it speaks.
     pub version: Version,
 }
 
-/// Who may do what. Every answer is needed at once; refusals are MQTT 5 reason codes ≥ 0x80.
+/// Who may do what. Every answer but the first is needed at once; refusals are MQTT 5 reason codes ≥ 0x80.
 pub trait Policy: Send + Sync + 'static {
-    /// Authenticates a CONNECT.
+    /// Authenticates a CONNECT; the connection waits, for no longer than `connect_timeout_s`.
     ///
     /// # Errors
     /// The reason code of the CONNACK.
-    fn connect(&self, request: &ConnectRequest<'_>) -> Result<Principal, u8>;
+    fn connect(&self, request: &ConnectRequest<'_>) -> Pending<'static, Result<Principal, u8>>;
+
+    /// Does what let `principal` in still hold? Asked under the router's lock when its session begins, so that an account
+    /// changed before [`Router::end_sessions`](super::Router::end_sessions) leaves no session behind.
+    fn holds(&self, principal: &Principal) -> bool {
+        let _unused = principal;
+        true
+    }
 
     /// May `principal` publish to `topic`? Asked for wills at CONNECT and again when they are due.
     ///

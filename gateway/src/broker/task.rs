@@ -12,24 +12,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 use tracing::{debug, info};
 
-use super::codec::{self, Packet, Reply, SubscribeRequest, Version};
+use super::codec::{self, Login, Packet, Reply, SubscribeRequest, Version};
 use super::complaint::{Complaint, Said};
-use super::listener::Shared;
+use super::listener::{Admitted, Shared};
 use super::message::{Delivery, Message};
 use super::reason;
 use super::receipt::{Kick, Mailbox, Receipt, Ticket};
 use super::router::Registered;
-use super::seam::{Disposition, Inbound, Pending, Principal, SessionKey};
+use super::seam::{ConnectRequest, Disposition, Inbound, Pending, Principal, SessionKey};
 use super::session::{Cause, Effect, Event, Limits, Session};
+use super::stream::Stream;
 use super::subscriptions::Subscriber;
 use crate::record::GatewayTime;
 
-/// Bytes asked of the socket at a time; the buffer exists only while bytes are in it.
-const READ_BYTES: usize = 16 << 10;
 /// Above this many unsent bytes nothing more is encoded for, or read from, the client.
 const OUT_BYTES_MAX: usize = 64 << 10;
 /// Output buffers above this are given back when they run empty.
@@ -43,8 +41,10 @@ const TAKE_OVER_WAIT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
+    /// It came in on a listener that only this machine reaches.
+    local: bool,
     session: Session,
     key: SessionKey,
     mailbox: Arc<Mailbox>,
@@ -73,6 +73,8 @@ pub(crate) struct Connection {
 /// While paused, no packet is decoded.
 enum Pause {
     No,
+    /// The policy finds out who this is.
+    Authenticating(Pending<'static, Result<Principal, u8>>),
     /// The session that had the client id is ending.
     TakingOver(Pending<'static, ()>),
     /// Gateway-owned retained topics are being rendered; deliveries wait, so that the newer ones can be told apart.
@@ -95,6 +97,7 @@ enum Woken {
     Readable(io::Result<usize>),
     Writable,
     SinkReady,
+    Authenticated(Result<Principal, u8>),
     TakenOver,
     Rendered(Vec<Rendered>),
     Time,
@@ -104,25 +107,24 @@ enum Woken {
 impl Connection {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        key: SessionKey,
-        mailbox: Arc<Mailbox>,
-        full: bool,
+        (stream, input): (Stream, Vec<u8>),
+        admitted: Admitted,
     ) -> Self {
+        let Admitted { peer, local, key, mailbox, full } = admitted;
         let now = shared.clock.now();
         let spare_id = format!("auto-{:x}-{}", now.wall_ms, key.0);
-        let limits = Limits { config: Arc::clone(&shared.config), peer, spare_id, full };
+        let limits = Limits { config: Arc::clone(&shared.config), spare_id, full };
         let session = Session::new(limits, Arc::clone(shared.router.policy()), now.mono_ms);
         Self {
             shared,
             stream,
             peer,
+            local,
             session,
             key,
             mailbox,
             client: None,
-            input: Vec::new(),
+            input,
             arrival: now,
             last_read: now,
             output: Vec::new(),
@@ -194,7 +196,7 @@ impl Connection {
         tokio::select! {
             () = mailbox.mail() => Woken::Mail,
             ready = stream.readable(), if reading => {
-                Woken::Readable(ready.and_then(|()| read_some(stream, input)))
+                Woken::Readable(ready.and_then(|()| stream.read_some(input)))
             }
             ready = stream.writable(), if writing => match ready {
                 Ok(()) => Woken::Writable,
@@ -219,6 +221,10 @@ impl Connection {
             }
             Woken::Readable(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
             Woken::Readable(Err(_)) => self.feed(Event::PeerGone),
+            Woken::Authenticated(answer) => {
+                self.pause = Pause::No;
+                self.feed(Event::Authenticated(answer));
+            }
             Woken::TakenOver => {
                 self.pause = Pause::No;
                 self.feed(Event::Registered(Ok(())));
@@ -244,7 +250,7 @@ impl Connection {
     }
 
     fn has_output(&self) -> bool {
-        self.written < self.output.len()
+        self.written < self.output.len() || self.stream.wants_write()
     }
 
     fn due_ms(&self) -> Option<u64> {
@@ -316,6 +322,9 @@ impl Connection {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Reply(reply) => self.reply(&reply),
+                Effect::Authenticate { client_id, login, version } => {
+                    self.pause = Pause::Authenticating(self.ask_policy(&client_id, &login, version));
+                }
                 Effect::Register { client_id, principal } => self.register(client_id, principal),
                 Effect::Offer { ticket, message, will } => self.offer(ticket, message, will),
                 Effect::Route(message) => self.shared.router.route(&message, self.key),
@@ -359,16 +368,32 @@ impl Connection {
         self.shared.metrics.broker_refused_total.add(refused);
     }
 
+    fn ask_policy(
+        &self,
+        client_id: &str,
+        login: &Login,
+        version: Version,
+    ) -> Pending<'static, Result<Principal, u8>> {
+        self.shared.router.policy().connect(&ConnectRequest {
+            client_id,
+            username: login.username.as_deref(),
+            password: login.password.as_deref(),
+            peer: self.peer,
+            local: self.local,
+            version,
+        })
+    }
+
     fn register(&mut self, client_id: Arc<str>, principal: Principal) {
         let mailbox = Arc::clone(&self.mailbox);
         let subscriber = Arc::new(Subscriber { key: self.key, principal: Some(principal), mailbox });
         let registered = self.shared.router.register(&client_id, &subscriber);
-        if !matches!(registered, Registered::Refused) {
+        if !matches!(registered, Registered::Refused(_)) {
             self.client = Some((client_id, subscriber));
         }
         match registered {
             Registered::New => self.feed(Event::Registered(Ok(()))),
-            Registered::Refused => self.feed(Event::Registered(Err(reason::CLIENT_ID))),
+            Registered::Refused(code) => self.feed(Event::Registered(Err(code))),
             Registered::TookOver(old) => {
                 self.pause = Pause::TakingOver(Box::pin(async move {
                     if timeout(TAKE_OVER_WAIT, old.over.cancelled()).await.is_err() {
@@ -471,6 +496,10 @@ impl Connection {
     }
 
     fn flush(&mut self) {
+        if self.stream.wants_write() && self.stream.flush().is_err() {
+            self.forget_output();
+            return self.feed(Event::PeerGone);
+        }
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.stream.try_write(rest) {
                 Ok(written) => self.written += written,
@@ -481,7 +510,7 @@ impl Connection {
                 }
             }
         }
-        if self.has_output() {
+        if self.written < self.output.len() {
             self.output.drain(..self.written);
             self.written = 0;
         } else {
@@ -496,19 +525,10 @@ impl Connection {
     }
 }
 
-/// Reads what is there, at most [`READ_BYTES`].
-fn read_some(stream: &TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
-    input.reserve(READ_BYTES);
-    let read = stream.try_read_buf(input);
-    if input.is_empty() {
-        *input = Vec::new();
-    }
-    read
-}
-
 async fn paused(pause: &mut Pause) -> Woken {
     match pause {
         Pause::No => pending().await,
+        Pause::Authenticating(answer) => Woken::Authenticated(answer.await),
         Pause::TakingOver(over) => {
             over.await;
             Woken::TakenOver

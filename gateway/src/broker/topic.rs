@@ -35,7 +35,10 @@ pub(crate) fn check_name(topic: &str) -> Result<(), TopicError> {
 }
 
 /// Checks a filter to subscribe with.
-pub(crate) fn check_filter(filter: &str) -> Result<(), TopicError> {
+///
+/// # Errors
+/// The first rule it breaks.
+pub fn check_filter(filter: &str) -> Result<(), TopicError> {
     check_size(filter)?;
     let mut levels = filter.split('/').peekable();
     while let Some(level) = levels.next() {

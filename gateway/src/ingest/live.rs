@@ -53,6 +53,11 @@ impl Live {
         }
     }
 
+    /// Whether a session that published as this device is open.
+    pub(super) fn is_online(&self, device: &str) -> bool {
+        self.online.contains_key(device)
+    }
+
     /// Devices whose departure the log does not know yet.
     pub(super) fn departed(&self) -> impl Iterator<Item = &Name> {
         self.departed.iter()

@@ -22,7 +22,9 @@ use crate::record::{
 };
 
 mod rows;
+mod view;
 use rows::Dirty;
+pub use view::Known;
 
 /// A wall clock that moved more than this against the monotonic one has jumped.
 const WALL_JUMP_MS: u64 = 1000;

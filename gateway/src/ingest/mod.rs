@@ -49,5 +49,5 @@ pub mod policy;
 
 pub use checkpoint::{LoadError, Row};
 pub use live::Live;
-pub use machine::Ingest;
+pub use machine::{Ingest, Known};
 pub use publish::{Admission, Channel, Publish, Settings};

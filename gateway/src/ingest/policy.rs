@@ -1,12 +1,10 @@
 //! Who may publish and subscribe where, while everybody is on this machine: anybody, except that the gateway's own
 //! topics are the gateway's.
 
-use std::sync::Arc;
-
 use halo_proto::topic::{Grammar, Topic};
 
 use crate::broker::reason::{NOT_AUTHORIZED, TOPIC_NAME_INVALID};
-use crate::broker::{ConnectRequest, Policy, Principal};
+use crate::broker::{ConnectRequest, Pending, Policy, Principal};
 
 /// Anonymous clients on loopback may do everything but speak in the gateway's name (LOG.md, "Identity").
 pub struct LoopbackPolicy {
@@ -21,9 +19,10 @@ impl LoopbackPolicy {
 }
 
 impl Policy for LoopbackPolicy {
-    fn connect(&self, request: &ConnectRequest<'_>) -> Result<Principal, u8> {
+    fn connect(&self, request: &ConnectRequest<'_>) -> Pending<'static, Result<Principal, u8>> {
         // Without a name of its own a client goes by its id; nothing is decided by it on loopback.
-        Ok(Principal { name: Arc::from(request.username.filter(|name| !name.is_empty()).unwrap_or(request.client_id)) })
+        let name = request.username.filter(|name| !name.is_empty()).unwrap_or(request.client_id);
+        Box::pin(std::future::ready(Ok(Principal::anonymous(name))))
     }
 
     fn publish(&self, _: &Principal, topic: &str) -> Result<(), u8> {
@@ -45,7 +44,7 @@ mod tests {
 
     fn publish(topic: &str) -> Result<(), u8> {
         let policy = LoopbackPolicy::new(Grammar::new("halo/v1").expect("valid"));
-        policy.publish(&Principal { name: "anyone".into() }, topic)
+        policy.publish(&Principal::anonymous("anyone"), topic)
     }
 
     #[test]

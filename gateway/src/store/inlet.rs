@@ -11,6 +11,7 @@ use crate::broker::{Disposition, Inbound, Pending, Receipt, SessionKey, Sink};
 use crate::ingest::{Channel, Publish};
 use crate::record::{Draft, Name, Offset};
 use crate::store::gate::{Gate, SUBMISSIONS_MAX};
+use crate::store::head::Head;
 
 /// Places in the owner's queue: what the [`Gate`] lets in, and half as many for ends of sessions, which it counts and
 /// cannot refuse.
@@ -24,9 +25,14 @@ pub(crate) enum Submission {
     SessionEnded(SessionKey),
     /// A record of a stage.
     Append(Draft, oneshot::Sender<Result<Offset, AppendError>>),
+    /// A question to the head's state; answered between two groups, when all of it is durable.
+    Ask(Question),
     /// Commit what is there and end.
     Stop,
 }
+
+/// What is asked of the head's state: must be quick, the log waits.
+pub(crate) type Question = Box<dyn FnOnce(&Head) + Send>;
 
 /// Why a record was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +64,25 @@ impl Appender {
             submission = back;
         }
         durable.await.map_err(|_| AppendError::Closed)?
+    }
+
+    /// Asks the head's state; the answer is about durable records only.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`].
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Head) -> T + Send + 'static,
+    ) -> Result<T, AppendError> {
+        let (said, heard) = oneshot::channel();
+        let mut submission = Submission::Ask(Box::new(move |head| {
+            // Whoever asked may have stopped waiting.
+            said.send(question(head)).ok();
+        }));
+        while let Some(back) = self.offer(submission).await? {
+            submission = back;
+        }
+        heard.await.map_err(|_| AppendError::Closed)
     }
 
     /// Hands it over; when there is no place for it, it comes back as soon as there may be one.

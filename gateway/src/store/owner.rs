@@ -18,7 +18,7 @@ use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
-use crate::store::inlet::{AppendError, Submission};
+use crate::store::inlet::{AppendError, Question, Submission};
 use crate::store::{Log, StoreError};
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
@@ -70,6 +70,7 @@ pub struct Owner<F: Fs> {
     /// Called after each commit: whoever follows the log may look again.
     wake: Box<dyn Fn() + Send>,
     waiting: Vec<Waiting>,
+    questions: Vec<Question>,
     group: Group,
     tick_due_ms: u64,
     checkpoint_due_ms: u64,
@@ -92,7 +93,8 @@ impl<F: Fs> Owner<F> {
     pub fn new(log: Log<F>, head: Head, checkpoints: Option<Checkpointer>, shared: Shared) -> Self {
         let Shared { clock, gate, metrics, wake } = shared;
         let (waiting, group, tick_due_ms, checkpoint_due_ms) = (Vec::new(), Group::default(), 0, 0);
-        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, group, tick_due_ms, checkpoint_due_ms }
+        let questions = Vec::new();
+        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, questions, group, tick_due_ms, checkpoint_due_ms }
     }
 
     /// Writes the records every start begins with: the start, the configuration if it changed, and decisions that a
@@ -168,8 +170,16 @@ impl<F: Fs> Owner<F> {
             Err(error) => self.failed(error, stamp),
             Ok(()) => Turn::Next,
         };
+        self.answer();
         self.gate.left(taken, bytes as u64);
         if stop && turn == Turn::Next { Turn::Stop } else { turn }
+    }
+
+    /// Between two groups: nothing of the head's state is ahead of the log, unless a failed group is still to come.
+    fn answer(&mut self) {
+        if self.head.applied() <= self.log.durable() {
+            self.questions.drain(..).for_each(|question| question(&self.head));
+        }
     }
 
     fn take(&mut self, submission: Submission, stamp: GatewayTime) -> Result<(), StoreError> {
@@ -189,6 +199,10 @@ impl<F: Fs> Owner<F> {
                     }
                     Err(error) => return Err(error),
                 }
+                Ok(())
+            }
+            Submission::Ask(question) => {
+                self.questions.push(question);
                 Ok(())
             }
             Submission::Stop => Ok(()),
@@ -373,7 +387,7 @@ impl Group {
 fn weight(submission: &Submission) -> usize {
     match submission {
         Submission::Publish(publish, _) => publish.payload.len() + publish.topic.len(),
-        Submission::SessionEnded(_) | Submission::Append(..) | Submission::Stop => 0,
+        Submission::SessionEnded(_) | Submission::Append(..) | Submission::Ask(_) | Submission::Stop => 0,
     }
 }
 

@@ -27,8 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct TestPolicy;
 
 impl Policy for TestPolicy {
-    fn connect(&self, request: &ConnectRequest<'_>) -> Result<Principal, u8> {
-        Ok(Principal { name: Arc::from(request.username.unwrap_or("anyone")) })
+    fn connect(&self, request: &ConnectRequest<'_>) -> Pending<'static, Result<Principal, u8>> {
+        let principal = Principal::anonymous(request.username.unwrap_or("anyone"));
+        Box::pin(std::future::ready(Ok(principal)))
     }
 
     fn publish(&self, _: &Principal, topic: &str) -> Result<(), u8> {

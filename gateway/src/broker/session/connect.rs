@@ -1,11 +1,10 @@
 //! Judging a CONNECT.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::broker::codec::{Connect, Version, Will};
 use crate::broker::reason;
-use crate::broker::seam::{ConnectRequest, Policy, Principal};
+use crate::broker::seam::{Policy, Principal};
 use crate::broker::topic::{check_name, is_server_topic};
 
 /// Longest client id, bytes; 3.1.1 asks for at least 23.
@@ -19,8 +18,8 @@ pub(super) struct Accepted {
     pub(super) principal: Principal,
 }
 
-/// Accepts or refuses a CONNECT with a reason code; `spare_id` becomes the client id if it brings none.
-pub(super) fn judge(connect: &Connect, peer: SocketAddr, spare_id: &str, policy: &dyn Policy) -> Result<Accepted, u8> {
+/// The client id of a CONNECT that may be, or the reason code of its refusal; `spare_id` if it brings none.
+pub(super) fn client_id(connect: &Connect, spare_id: &str) -> Result<Arc<str>, u8> {
     if connect.auth_method {
         return Err(reason::BAD_AUTH_METHOD);
     }
@@ -29,19 +28,20 @@ pub(super) fn judge(connect: &Connect, peer: SocketAddr, spare_id: &str, policy:
     if nameless_but_lasting || connect.client_id.len() > CLIENT_ID_BYTES_MAX {
         return Err(reason::CLIENT_ID);
     }
-    let client_id = if assigned { Arc::from(spare_id) } else { Arc::clone(&connect.client_id) };
-    let request = ConnectRequest {
-        client_id: &client_id,
-        username: connect.login.username.as_deref(),
-        password: connect.login.password.as_deref(),
-        peer,
-        version: connect.version,
-    };
-    let principal = policy.connect(&request)?;
+    Ok(if assigned { Arc::from(spare_id) } else { Arc::clone(&connect.client_id) })
+}
+
+/// Accepts or refuses, with a reason code, a CONNECT whose sender is known.
+pub(super) fn judge(
+    connect: &Connect,
+    client_id: Arc<str>,
+    principal: Principal,
+    policy: &dyn Policy,
+) -> Result<Accepted, u8> {
     if let Some(will) = &connect.will {
         judge_will(will, connect.version, &principal, policy)?;
     }
-    Ok(Accepted { client_id, assigned, principal })
+    Ok(Accepted { client_id, assigned: connect.client_id.is_empty(), principal })
 }
 
 fn judge_will(will: &Will, version: Version, principal: &Principal, policy: &dyn Policy) -> Result<(), u8> {

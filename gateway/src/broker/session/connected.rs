@@ -129,7 +129,7 @@ impl Connected {
             }
             Event::PeerGone => return Some(Cause::Gone),
             Event::ShutdownDue => return Some(Cause::Kicked(Kick::Shutdown)),
-            Event::Registered(_) => {}
+            Event::Authenticated(_) | Event::Registered(_) => {}
         }
         if let Err(cause) = self.take_turns(fx) {
             return Some(cause);

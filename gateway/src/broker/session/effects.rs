@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::broker::codec::{Malformed, Packet, Reply, SubscribeRequest};
+use crate::broker::codec::{Login, Malformed, Packet, Reply, SubscribeRequest, Version};
 use crate::broker::complaint::Complaint;
 use crate::broker::message::{Delivery, Message};
 use crate::broker::reason;
@@ -13,6 +13,8 @@ use crate::broker::seam::{Disposition, Outcome, Principal};
 pub(crate) enum Event<'a> {
     Packet(Packet<'a>),
     Malformed(&'a Malformed),
+    /// The answer to [`Effect::Authenticate`].
+    Authenticated(Result<Principal, u8>),
     /// The answer to [`Effect::Register`]: the client id is this session's, or the reason why not.
     Registered(Result<(), u8>),
     /// The sink's answer to [`Effect::Offer`].
@@ -38,6 +40,12 @@ pub(crate) enum Event<'a> {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
     Reply(Reply),
+    /// Find out who this is.
+    Authenticate {
+        client_id: Arc<str>,
+        login: Login,
+        version: Version,
+    },
     Register {
         client_id: Arc<str>,
         principal: Principal,
@@ -91,6 +99,7 @@ impl Cause {
             Self::Kicked(Kick::TakenOver) => Some(reason::TAKEN_OVER),
             Self::Kicked(Kick::TooSlow) => Some(reason::QUOTA_EXCEEDED),
             Self::Kicked(Kick::Shutdown) => Some(reason::SHUTTING_DOWN),
+            Self::Kicked(Kick::Revoked) => Some(reason::NOT_AUTHORIZED),
             Self::LogFailed => Some(reason::IMPLEMENTATION),
         }
     }

@@ -1,10 +1,9 @@
 //! The session machine: its states, and the way in and out of being connected.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::acks::{AckQueue, Turn};
-use super::connect::{Accepted, judge};
+use super::connect::{Accepted, client_id, judge};
 use super::connected::Connected;
 use super::effects::{Cause, Effect, Event};
 use crate::broker::codec::{ConnAck, Connect, Malformed, Packet, Reply, Version, Will};
@@ -13,13 +12,12 @@ use crate::broker::config::Config;
 use crate::broker::message::Message;
 use crate::broker::reason;
 use crate::broker::receipt::{Kick, Ticket};
-use crate::broker::seam::{Disposition, Outcome, Policy};
+use crate::broker::seam::{Disposition, Outcome, Policy, Principal};
 
 /// What one session needs to know of the configuration and of its connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) config: Arc<Config>,
-    pub(crate) peer: SocketAddr,
     /// The client id a client gets that brings none.
     pub(crate) spare_id: String,
     /// All connections are taken: refuse the CONNECT.
@@ -34,6 +32,11 @@ pub(crate) struct Session {
 
 enum State {
     AwaitingConnect {
+        until_ms: u64,
+    },
+    Authenticating {
+        connect: Box<Connect>,
+        client_id: Arc<str>,
         until_ms: u64,
     },
     Registering(Box<(Connect, Accepted)>),
@@ -71,6 +74,10 @@ impl Session {
                 let until_ms = *until_ms;
                 self.awaiting_connect(now_ms, until_ms, event, fx);
             }
+            State::Authenticating { until_ms, .. } => {
+                let until_ms = *until_ms;
+                self.authenticating(now_ms, until_ms, event, fx);
+            }
             State::Registering(_) => self.registering(now_ms, event, fx),
             State::Connected(connected) => {
                 let cause = connected.step(now_ms, event, &self.limits.config, &*self.policy, fx);
@@ -92,6 +99,7 @@ impl Session {
     fn peer(&self) -> Option<Peer> {
         match &self.state {
             State::AwaitingConnect { .. } => None,
+            State::Authenticating { connect, .. } => Some(Peer::of(connect)),
             State::Registering(pending) => Some(Peer::of(&pending.0)),
             State::Connected(connected) => {
                 Some(Peer { version: connected.version, packet_bytes_max: connected.packet_bytes_max })
@@ -114,7 +122,7 @@ impl Session {
     pub(crate) fn may_read(&self) -> bool {
         match &self.state {
             State::AwaitingConnect { .. } => true,
-            State::Registering(_) | State::Over { .. } => false,
+            State::Authenticating { .. } | State::Registering(_) | State::Over { .. } => false,
             State::Connected(connected) => connected.may_read(&self.limits.config),
         }
     }
@@ -130,7 +138,7 @@ impl Session {
     /// When [`Event::Time`] is due, on the clock of `now_ms`.
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         match &self.state {
-            State::AwaitingConnect { until_ms } => Some(*until_ms),
+            State::AwaitingConnect { until_ms } | State::Authenticating { until_ms, .. } => Some(*until_ms),
             State::Connected(connected) => connected.deadline_ms(),
             State::Registering(_) | State::Over { .. } => None,
         }
@@ -143,7 +151,7 @@ impl Session {
 
     fn awaiting_connect(&mut self, now_ms: u64, until_ms: u64, event: Event<'_>, fx: &mut Vec<Effect>) {
         match event {
-            Event::Packet(Packet::Connect(connect)) => self.connect(*connect, fx),
+            Event::Packet(Packet::Connect(connect)) => self.connect(connect, until_ms, fx),
             Event::Malformed(malformed @ Malformed::Version { .. }) => {
                 let peer = Peer { version: Version::V311, packet_bytes_max: u32::MAX };
                 self.refuse_connect(peer, reason::VERSION, Place::found(malformed), fx);
@@ -159,6 +167,7 @@ impl Session {
             Event::PeerGone => self.close(None, Cause::Gone, fx),
             Event::ShutdownDue => self.close(None, Cause::Kicked(Kick::Shutdown), fx),
             Event::Time { .. }
+            | Event::Authenticated(_)
             | Event::Registered(_)
             | Event::Offered(..)
             | Event::Settled(..)
@@ -167,16 +176,43 @@ impl Session {
         }
     }
 
-    fn connect(&mut self, connect: Connect, fx: &mut Vec<Effect>) {
+    fn connect(&mut self, mut connect: Box<Connect>, until_ms: u64, fx: &mut Vec<Effect>) {
         if self.limits.full {
             return self.refuse_connect(Peer::of(&connect), reason::QUOTA_EXCEEDED, caller(&connect), fx);
         }
-        match judge(&connect, self.limits.peer, &self.limits.spare_id, &*self.policy) {
+        match client_id(&connect, &self.limits.spare_id) {
+            Err(code) => self.refuse_connect(Peer::of(&connect), code, caller(&connect), fx),
+            Ok(client_id) => {
+                let login = std::mem::take(&mut connect.login);
+                let version = connect.version;
+                fx.push(Effect::Authenticate { client_id: Arc::clone(&client_id), login, version });
+                self.state = State::Authenticating { connect, client_id, until_ms };
+            }
+        }
+    }
+
+    fn authenticating(&mut self, now_ms: u64, until_ms: u64, event: Event<'_>, fx: &mut Vec<Effect>) {
+        let peer = self.peer();
+        match event {
+            Event::Authenticated(answer) => self.authenticated(answer, fx),
+            Event::Time { .. } if now_ms >= until_ms => self.close(peer, Cause::ConnectTimeout, fx),
+            Event::Kick(kick) => self.close(peer, Cause::Kicked(kick), fx),
+            Event::PeerGone => self.close(peer, Cause::Gone, fx),
+            Event::ShutdownDue => self.close(peer, Cause::Kicked(Kick::Shutdown), fx),
+            _ => {}
+        }
+    }
+
+    fn authenticated(&mut self, answer: Result<Principal, u8>, fx: &mut Vec<Effect>) {
+        let over = State::Over { peer: self.peer(), acks: AckQueue::default() };
+        let State::Authenticating { connect, client_id, .. } = std::mem::replace(&mut self.state, over) else { return };
+        let judged = answer.and_then(|principal| judge(&connect, client_id, principal, &*self.policy));
+        match judged {
             Err(code) => self.refuse_connect(Peer::of(&connect), code, caller(&connect), fx),
             Ok(accepted) => {
                 let (client_id, principal) = (Arc::clone(&accepted.client_id), accepted.principal.clone());
                 fx.push(Effect::Register { client_id, principal });
-                self.state = State::Registering(Box::new((connect, accepted)));
+                self.state = State::Registering(Box::new((*connect, accepted)));
             }
         }
     }

@@ -5,11 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
-use super::{Connection, Pause, read_some};
+use super::{Connection, Pause};
 use crate::broker::session::Cause;
 
 /// How long a closing connection tries to get its last bytes out, and then waits for the client to close.
@@ -49,10 +48,7 @@ impl Connection {
     /// Writes the last bytes, the DISCONNECT among them, and says that no more will come.
     async fn hang_up(&mut self) {
         let rest = self.output.split_off(self.written.min(self.output.len()));
-        let written = timeout(LINGER, async {
-            self.stream.write_all(&rest).await?;
-            self.stream.shutdown().await
-        });
+        let written = timeout(LINGER, self.stream.hang_up(&rest));
         if !matches!(written.await, Ok(Ok(()))) {
             debug!(session = self.key.0, "last bytes not written");
         }
@@ -98,7 +94,7 @@ impl Connection {
             let mut waste = Vec::new();
             while self.stream.readable().await.is_ok() {
                 waste.clear();
-                match read_some(&self.stream, &mut waste) {
+                match self.stream.read_some(&mut waste) {
                     Ok(0) => return,
                     Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
                     _ => {}
