@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
 use crate::store::backup;
+use crate::source::{self, SourceError, Sources};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Disk;
 use crate::store::gate::Gate;
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The log, once it was open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An existing broker to read from.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A thread.
     #[error("start thread: {0}")]
     Thread(std::io::Error),
@@ -66,6 +70,7 @@ pub struct App {
     backups: Arc<backup::Source<Disk>>,
     inlet: Arc<Inlet>,
     asker: Asker,
+    sources: Sources,
     broker_stop: CancellationToken,
     tracker: TaskTracker,
     failed: CancellationToken,
@@ -113,6 +118,17 @@ impl Common {
         }
     }
 
+    fn for_sources(&self, config: &Config, inlet: &Arc<Inlet>) -> source::Local {
+        source::Local {
+            sink: Arc::clone(inlet) as Arc<dyn broker::Sink>,
+            router: self.router.clone(),
+            clock: self.clock.clone(),
+            grammar: self.grammar,
+            gateway_id: config.gateway.id.clone(),
+            packet_bytes_max: config.broker.packet_bytes_max,
+        }
+    }
+
     fn broker(&self, config: broker::Config, inlet: Arc<Inlet>, asker: Asker) -> Broker {
         let (router, clock, metrics) = (self.router.clone(), self.clock.clone(), Arc::clone(&self.metrics));
         Broker::new(config, router, inlet, Arc::new(asker), clock, metrics)
@@ -147,6 +163,7 @@ impl App {
         let (calls, called) = sync_channel(CALLS_MAX);
         let inlet = Arc::new(Inlet::new(queue, Arc::clone(&common.gate), common.grammar));
         let asker = Asker::new(calls);
+        let sources = Sources::prepare(&config.source, &common.for_sources(&config, &inlet))?;
         common.router.load_retained(head.retained());
 
         let (epoch, durable) = (log.epoch(), log.watermark());
@@ -177,6 +194,7 @@ impl App {
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = common.broker(config.broker, Arc::clone(&inlet), asker.clone());
         drop(tracker.spawn(broker.serve(listener, tracker.clone(), broker_stop.clone())));
+        let sources = sources.start(&tracker, &broker_stop);
         info!(%address, data = %config.gateway.data_dir.display(), durable = durable.offset().0, "ready");
         let Common { router, metrics, .. } = common;
         Ok(Self {
@@ -189,6 +207,7 @@ impl App {
             backups,
             inlet,
             asker,
+            sources,
             broker_stop,
             tracker,
             failed,
@@ -211,6 +230,11 @@ impl App {
     /// Appends records from outside the flow.
     pub fn appender(&self) -> Appender {
         self.inlet.appender()
+    }
+
+    /// The existing brokers it reads from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Counts.
@@ -243,7 +267,7 @@ impl App {
         self.failed.cancelled().await;
     }
 
-    /// Stops in flow order: the broker takes no more and settles what is in flight, the log commits what it has, the
+    /// Stops in flow order: the broker and the sources take no more and settle what is in flight, the log commits what it has, the
     /// river folds it and writes it down.
     pub async fn stop(self) -> Stopped {
         let (said, heard) = oneshot::channel();

@@ -213,6 +213,9 @@ impl Config {
                 }
             }
         }
+        if let Err(source::Invalid { key, problem }) = source::validate(&self.source) {
+            return invalid(&key, problem);
+        }
         if let Err(error) = ingest::assign::check(&self.assignments()) {
             return invalid("assignment", error.to_string());
         }

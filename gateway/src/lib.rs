@@ -13,6 +13,7 @@ pub mod record;
 pub mod units;
 pub mod clock;
 pub mod metrics;
+pub mod tls;
 pub mod broker;
 pub mod source;
 pub mod ingest;

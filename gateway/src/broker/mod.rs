@@ -43,7 +43,6 @@ pub use config::{Config, OutOfRange};
 pub use listener::{BindError, Broker, bind, check_loopback};
 pub use local::{LocalSubscriber, TooSlow};
 pub use message::Message;
-#[cfg(test)]
 pub(crate) use receipt::Mailbox;
 pub use receipt::Receipt;
 pub use router::Router;

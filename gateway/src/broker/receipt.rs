@@ -26,6 +26,11 @@ impl Receipt {
         Self { mailbox: Some(mailbox), ticket }
     }
 
+    /// Its place in its connection's queue.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
     /// Says how the publish ended. Callable from any thread; never blocks for longer than a push.
     pub fn settle(mut self, outcome: Outcome) {
         if let Some(mailbox) = self.mailbox.take() {

@@ -39,6 +39,10 @@ impl RetainedStore {
         self.bytes -= old.as_ref().map_or(0, Message::weight);
     }
 
+    pub(crate) fn get(&self, topic: &str) -> Option<&Message> {
+        self.messages.get(topic)
+    }
+
     pub(crate) fn matching<'a>(&'a self, filter: &str) -> Vec<&'a Message> {
         if !has_wildcard(filter) {
             return self.messages.get(filter).into_iter().collect();

@@ -144,6 +144,11 @@ impl Router {
         }
     }
 
+    /// Whether this very payload is what `topic` retains.
+    pub(crate) fn keeps(&self, topic: &str, payload: &[u8]) -> bool {
+        self.read().retained.get(topic).map_or(payload.is_empty(), |kept| kept.payload == payload)
+    }
+
     pub(crate) fn has_room(&self, message: &Message) -> bool {
         message.payload.is_empty() || self.read().retained.has_room(&message.topic, message.weight())
     }

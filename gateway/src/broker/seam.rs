@@ -18,6 +18,12 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub u64);
 
+impl SessionKey {
+    /// No connection: of a publish that its device did not send just now, such as a retained message replayed by another
+    /// broker. It is no sign of life.
+    pub const NONE: Self = Self(0);
+}
+
 /// A publish on its way from a client to the [`Sink`].
 #[derive(Debug)]
 pub struct Inbound {

@@ -15,6 +15,7 @@ use super::publish::{Admission, Channel, Publish, Settings};
 use super::readings::{Readings, format_of};
 use super::schemas::{Learned, Schemas};
 use super::sequence::Sequences;
+use crate::broker::SessionKey;
 use crate::broker::reason::QUOTA_EXCEEDED;
 use crate::record::{
     Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Format, Frame, GatewayTime, Name, Presence, Record,
@@ -74,7 +75,8 @@ impl Ingest {
 
     /// Ask before [`Ingest::admit`]: a device's first telemetry or birth on a session is a record of its own, before it.
     pub fn connect(&mut self, publish: &Publish) -> Option<Body> {
-        let speaks = matches!(publish.channel, Channel::Telemetry | Channel::Birth);
+        let live = publish.session != SessionKey::NONE.0;
+        let speaks = live && matches!(publish.channel, Channel::Telemetry | Channel::Birth);
         if !speaks || self.is_full_for(&publish.device) || !self.live.published(publish.session, &publish.device) {
             return None;
         }
