@@ -200,6 +200,17 @@ impl Config {
                 format!("{got} is out of range, wanted {least} (for broker.packet_bytes_max) to {most}"),
             );
         }
+        for (index, upstream) in self.upstream.iter().enumerate() {
+            if let Err((key, problem)) = upstream.validate() {
+                return invalid(&format!("upstream[{index}].{key}"), problem);
+            }
+            if self.upstream.iter().take(index).any(|before| before.name == upstream.name) {
+                return invalid(
+                    &format!("upstream[{index}].name"),
+                    format!("{:?} is another's already", upstream.name),
+                );
+            }
+        }
         for (index, entry) in self.assignment.iter().enumerate() {
             for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
                 if !topic::id_is_valid(id) {

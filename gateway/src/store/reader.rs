@@ -48,6 +48,11 @@ impl<F: Fs> Reader<F> {
         Self { folder, from, open: None }
     }
 
+    /// Another reader of the same log, from `from` on.
+    pub fn at(&self, from: Offset) -> Self {
+        Self::new(Arc::clone(&self.folder), from)
+    }
+
     /// A reader over a folder that nobody need have open; it sees what was whole at this moment. Also what is wrong
     /// with headers and ends.
     ///
