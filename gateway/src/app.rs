@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::forward::owned::{Asker, Call};
 use crate::forward::river::{self, River};
+use crate::forward::upstream::{self, Upstreams};
 use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
@@ -54,6 +55,9 @@ pub enum StartError {
     /// An existing broker to read from.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// An upstream.
+    #[error(transparent)]
+    Upstream(#[from] upstream::StartError),
     /// A thread.
     #[error("start thread: {0}")]
     Thread(std::io::Error),
@@ -77,6 +81,9 @@ pub struct App {
     owner: JoinHandle<Turn>,
     river: JoinHandle<()>,
     checkpoints: JoinHandle<()>,
+    upstreams: Upstreams,
+    upstreams_stop: CancellationToken,
+    upstreams_threads: Vec<JoinHandle<()>>,
 }
 
 /// What every stage of one gateway shares.
@@ -86,22 +93,27 @@ struct Common {
     gate: Arc<Gate>,
     grammar: Grammar,
     router: Router,
+    feeds: upstream::Feeds,
 }
 
 impl Common {
     fn new(config: &Config) -> Self {
         let (metrics, grammar) = (Arc::new(Metrics::default()), config.grammar());
         let router = Router::new(&config.broker, Arc::new(LoopbackPolicy::new(grammar)), Arc::clone(&metrics));
-        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router }
+        let feeds = upstream::Feeds::new(&config.upstream);
+        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router, feeds }
     }
 
     fn for_owner(&self, asker: &Asker) -> owner::Shared {
-        let waker = asker.clone();
+        let (waker, durable) = (asker.clone(), self.feeds.waker());
         owner::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
             metrics: Arc::clone(&self.metrics),
-            wake: Box::new(move || waker.look()),
+            wake: Box::new(move || {
+                waker.look();
+                durable();
+            }),
         }
     }
 
@@ -115,6 +127,7 @@ impl Common {
             gateway_id,
             log_ids,
             folded: Arc::default(),
+            changes: self.feeds.changes(),
         }
     }
 
@@ -127,6 +140,12 @@ impl Common {
             gateway_id: config.gateway.id.clone(),
             packet_bytes_max: config.broker.packet_bytes_max,
         }
+    }
+
+    fn for_upstreams(&self, river: &river::Shared, appender: Appender, asker: Asker) -> upstream::Shared {
+        let (gateway_id, log_ids) = (river.gateway_id.clone(), river.log_ids.clone());
+        let (clock, grammar) = (self.clock.clone(), self.grammar);
+        upstream::Shared { clock, grammar, gateway_id, log_ids, appender, asker }
     }
 
     fn broker(&self, config: broker::Config, inlet: Arc<Inlet>, asker: Asker) -> Broker {
@@ -173,10 +192,12 @@ impl App {
         let accounts = accounts.unwrap_or_else(|| config.gateway.data_dir.join(backup::ACCOUNTS_FILE));
         let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
         let backups = Arc::new(backup::Source::new(all, gateway_id, identities.clone(), accounts));
+        let (seed, tail) = (upstream::Seed::new(&head, &config.upstream), log.reader(head.applied().next()));
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
         let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone());
         let folded = Arc::clone(&shared.folded);
+        let for_upstreams = common.for_upstreams(&shared, inlet.appender(), asker.clone());
         let river = River::new(reader, fold, checkpointer, shared);
 
         let failed = CancellationToken::new();
@@ -191,6 +212,17 @@ impl App {
             river.run(&called);
             ending.ended(true);
         })?;
+        let (upstreams, running) =
+            upstream::start(config.upstream, seed, &common.feeds, &tail, &for_upstreams, |_| false)?;
+        let start_upstream = |(name, work): (String, upstream::Work)| {
+            let ending = Ending::new(&common.gate, &failed);
+            thread(&format!("up-{name}"), move || {
+                work();
+                ending.ended(true);
+            })
+        };
+        let upstreams_stop = running.stop;
+        let upstreams_threads = running.works.into_iter().map(start_upstream).collect::<Result<Vec<_>, _>>()?;
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
         let broker = common.broker(config.broker, Arc::clone(&inlet), asker.clone());
         drop(tracker.spawn(broker.serve(listener, tracker.clone(), broker_stop.clone())));
@@ -214,6 +246,9 @@ impl App {
             owner,
             river,
             checkpoints,
+            upstreams,
+            upstreams_stop,
+            upstreams_threads,
         })
     }
 
@@ -235,6 +270,11 @@ impl App {
     /// The existing brokers it reads from.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The brokers far away.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
     }
 
     /// Counts.
@@ -278,8 +318,11 @@ impl App {
         self.broker_stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
-        let Self { inlet, asker, durable, folded, owner, river, checkpoints, .. } = self;
+        // Before the log ends: their last cursors are records.
+        self.upstreams_stop.cancel();
+        let Self { inlet, asker, durable, folded, owner, river, checkpoints, upstreams_threads, .. } = self;
         let joined = tokio::task::spawn_blocking(move || {
+            upstreams_threads.into_iter().for_each(|thread| drop(thread.join()));
             inlet.stop();
             let committed = matches!(owner.join(), Ok(Turn::Stop));
             (committed, inlet)

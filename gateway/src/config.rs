@@ -203,6 +203,17 @@ impl Config {
         if !self.state.engine.is_built() {
             return invalid("state.engine", store::state::StateError::NotBuilt(self.state.engine.name()).to_string());
         }
+        for (index, upstream) in self.upstream.iter().enumerate() {
+            if let Err((key, problem)) = upstream.validate() {
+                return invalid(&format!("upstream[{index}].{key}"), problem);
+            }
+            if self.upstream.iter().take(index).any(|before| before.name == upstream.name) {
+                return invalid(
+                    &format!("upstream[{index}].name"),
+                    format!("{:?} is another's already", upstream.name),
+                );
+            }
+        }
         for (index, entry) in self.assignment.iter().enumerate() {
             for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
                 if !topic::id_is_valid(id) {

@@ -1,6 +1,6 @@
-//! 6. Halos and readings leave on local topics.
+//! 6. Halos, readings and losses leave on local topics and to upstreams.
 //!
-//! Here and only here is JSON written: `halo/1`, `readings/1` and `health/1`, each with a JSON Schema in
+//! Here and only here is JSON written: `halo/1`, `readings/1`, `losses/1` and `health/1`, each with a JSON Schema in
 //! `gateway/schema`. Rendering is pure: the same subject, record or figures give the same bytes, keys always in the
 //! same order, numbers in the shortest form that reads back as the same double, times in RFC 3339 with milliseconds.
 //!
@@ -12,6 +12,7 @@ mod json;
 pub mod halo_json;
 pub mod readings_json;
 pub mod health_json;
+pub mod losses_json;
 mod due;
 pub(crate) mod owned;
 pub mod river;

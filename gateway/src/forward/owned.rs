@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::broker::{OwnedTopics, Pending};
+use crate::record::Name;
 
 /// How long to wait before asking a busy river again.
 const BUSY_PAUSE: Duration = Duration::from_millis(2);
@@ -21,6 +22,10 @@ pub(crate) enum Call {
     Look,
     /// Render the owned topics that match.
     Matching(String, oneshot::Sender<Rendered>),
+    /// Name all subjects.
+    Subjects(oneshot::Sender<Vec<Name>>),
+    /// Render the halos of these subjects, of those that are known.
+    Render(Vec<Name>, oneshot::Sender<Vec<(Name, Bytes)>>),
     /// Say that the gateway stops, then answer.
     Stopping(oneshot::Sender<()>),
     /// Fold what is durable, write everything down and end.

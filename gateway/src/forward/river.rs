@@ -13,14 +13,16 @@ use tracing::{error, warn};
 use super::due::Due;
 use super::halo_json::halo_json;
 use super::health_json::{Health, State, health_json};
+use super::losses_json::losses_json;
 use super::owned::{Call, Rendered};
 use super::readings_json::{Lane, readings_json};
+use super::upstream::changes::Changes;
 use crate::broker::{Router, matches};
 use crate::clock::Clock;
 use crate::halo::{Fold, Subject, Tally};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
-use crate::record::{Body, Frame, Offset, Record};
+use crate::record::{Body, Frame, Name, Offset, Record};
 use crate::store::Reader;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
@@ -62,6 +64,8 @@ pub struct Shared {
     pub log_ids: Identities,
     /// The last offset folded, for whoever asks.
     pub folded: Arc<AtomicU64>,
+    /// The upstreams that are told which subjects changed.
+    pub(crate) changes: Vec<Arc<Changes>>,
 }
 
 /// Folds and forwards one log.
@@ -197,10 +201,12 @@ impl<F: Fs> River<F> {
         }
         for subject in touched.subjects() {
             self.due.touch(subject.name(), now_ms);
+            self.shared.changes.iter().for_each(|changes| changes.touch(subject.name()));
         }
-        if let (Body::Frame(frame), Some(readings)) = (&record.body, touched.readings()) {
+        if let (Body::Frame(frame) | Body::Replayed(frame), Some(readings)) = (&record.body, touched.readings()) {
             publish_readings(&self.shared, &mut self.topic, record, frame, readings);
         }
+        publish_losses(&self.shared, &mut self.topic, record);
     }
 
     fn publish_due(&mut self) {
@@ -222,6 +228,11 @@ impl<F: Fs> River<F> {
             Call::Look => {}
             // A subscriber that left meanwhile wants no answer.
             Call::Matching(filter, reply) => drop(reply.send(self.matching(&filter))),
+            // An upstream that stopped meanwhile wants no answer either.
+            Call::Subjects(reply) => {
+                drop(reply.send(self.fold.subjects().into_iter().map(|subject| subject.name().clone()).collect()));
+            }
+            Call::Render(names, reply) => drop(reply.send(self.render(names))),
             Call::Stopping(reply) => {
                 self.flow();
                 self.set_health(State::Stopping);
@@ -246,6 +257,16 @@ impl<F: Fs> River<F> {
         let topic = grammar.display(Topic::Health { gateway: &self.shared.gateway_id }).to_string();
         if matches(filter, &topic) {
             rendered.push((topic.into(), self.health_payload()));
+        }
+        rendered
+    }
+
+    fn render(&mut self, names: Vec<Name>) -> Vec<(Name, Bytes)> {
+        let mut rendered = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(subject) = self.fold.subject(&name) {
+                rendered.push((name, halo_json(subject, &mut self.tally)));
+            }
         }
         rendered
     }
@@ -344,9 +365,23 @@ fn publish_readings(shared: &Shared, topic: &mut String, record: &Record, frame:
     if !shared.router.wants(topic) {
         return;
     }
-    let payload = readings_json(shared.log_ids.of(record.epoch), record.offset, frame, readings, Lane::Live);
+    // A frame read again goes by the place where it was stored first.
+    let offset = if matches!(record.body, Body::Replayed(_)) { record.cause.unwrap_or(record.offset) } else { record.offset };
+    let payload = readings_json(shared.log_ids.of(record.epoch), offset, frame, readings, Lane::Live);
     publish(&shared.router, topic, payload, false);
     shared.metrics.forward_readings_total.add(1);
+}
+
+fn publish_losses(shared: &Shared, topic: &mut String, record: &Record) {
+    if !matches!(record.body, Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_)) {
+        return;
+    }
+    write_topic(topic, &shared.grammar, Topic::Losses { gateway: &shared.gateway_id });
+    if shared.router.wants(topic)
+        && let Some(payload) = losses_json(shared.log_ids.of(record.epoch), record)
+    {
+        publish(&shared.router, topic, payload, false);
+    }
 }
 
 fn write_topic(out: &mut String, grammar: &Grammar, topic: Topic<'_>) {

@@ -53,6 +53,11 @@ impl<F: Fs> Reader<F> {
         &self.folder
     }
 
+    /// Another reader of the same log, from `from` on.
+    pub fn at(&self, from: Offset) -> Self {
+        Self::new(Arc::clone(&self.folder), from)
+    }
+
     /// A reader over a folder that nobody need have open; it sees what was whole at this moment. Also what is wrong
     /// with headers and ends.
     ///

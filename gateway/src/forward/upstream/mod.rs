@@ -1,13 +1,44 @@
 //! Brokers far away: each with its own cursor into the log, its own lanes and its own troubles.
+//!
+//! **In**: the durable log, through a reader of its own ([`task`]); which subjects changed ([`changes`]), and their halos
+//! rendered by the river. **Out**: `readings` and `losses` in log order within a lane, `halos` newest only; cursor
+//! records; a [`Status`].
+//!
+//! **Invariant**: a cursor never passes a message that was not confirmed. So every message arrives at least once, in log
+//! order within its lane, under the same `mid`; after a crash at most `window` messages are repeated. The log is the only
+//! queue: a connection that ends takes everything it had under way with it, and the next one begins after the cursor with
+//! a client that knows nothing of the last.
+//!
+//! **Failure model**: a receiver that is away, slow, silent, or refuses; links that end, stall or swallow; a receiver that
+//! has forgotten everything. Each costs this upstream time and nobody else anything: one thread each, nothing shared but
+//! the files of the log. Memory is bounded by `window` messages and two batches of the log, however long an outage was.
+//!
+//! **Refusals** (MQTT 5 reasons of a PUBACK): a reason that speaks of the message itself (topic name invalid, payload
+//! format invalid) gives it up at once. Any other ends the connection, and the suffix from the refused message on is sent
+//! again after the back-off; a message refused in five connections that confirmed others is given up. A receiver that
+//! refuses everything is waited for, and never costs a message. A message that ends every connection it is sent on is
+//! sent alone after five, and given up after ten. What is given up is a `Dropped` record, so in `losses`.
+//!
+//! `machine` decides (no I/O, no clock), `task` does; `transport` is the seam, with one file per foreign library.
 
-use serde::Deserialize;
+pub(crate) mod changes;
+mod config;
+mod machine;
+mod transport;
+mod tls;
+mod rumqttc_v4;
+mod rumqttc_v5;
+#[cfg(feature = "rumqttc-next")]
+mod next;
+mod probe;
+mod backoff;
+mod source;
+mod halos;
+mod status;
+mod task;
+mod start;
 
-/// One broker far away.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Names its cursor, also in `status` and in complaints; `[A-Za-z0-9._-]{1,64}`. A new name is a new cursor.
-    pub name: String,
-    /// `mqtt://host:port` or `mqtts://host:port`.
-    pub url: String,
-}
+pub use config::{Client, Config, From, Secret, Send};
+pub(crate) use start::{Feeds, Shared, Work, start};
+pub use start::{Seed, StartError, Upstreams};
+pub use status::{LaneStatus, State, Status};

@@ -1,0 +1,359 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const WINDOW: usize = 16;
+
+fn fresh() -> Machine {
+    Machine::new(WINDOW, &Progress::default())
+}
+
+/// A log of frames, the receiver's memory, and a machine between them.
+struct World {
+    log: Vec<Fate>,
+    machine: Machine,
+    /// The cursor that is durable, and the one on its way.
+    durable: Progress,
+    writing: Option<Progress>,
+    connected: bool,
+    under_way: VecDeque<(Way, Offset)>,
+    received: BTreeMap<Offset, u32>,
+    last: BTreeMap<Way, Offset>,
+    /// Sent since the last crash; repeats after a crash are bounded by what one life may have sent beyond its cursor.
+    repeats: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Append(u8),
+    Connect,
+    Pump(u8),
+    Confirm(u8),
+    ConfirmOutOfOrder(u8),
+    Cut,
+    WriteCursor,
+    CursorDurable,
+    Crash,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (1_u8..120).prop_map(Op::Append),
+        2 => Just(Op::Connect),
+        4 => (1_u8..40).prop_map(Op::Pump),
+        4 => (1_u8..40).prop_map(Op::Confirm),
+        1 => any::<u8>().prop_map(Op::ConfirmOutOfOrder),
+        1 => Just(Op::Cut),
+        2 => Just(Op::WriteCursor),
+        2 => Just(Op::CursorDurable),
+        1 => Just(Op::Crash),
+    ]
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            log: Vec::new(),
+            machine: fresh(),
+            durable: Progress::default(),
+            writing: None,
+            connected: false,
+            under_way: VecDeque::new(),
+            received: BTreeMap::new(),
+            last: BTreeMap::new(),
+            repeats: Vec::new(),
+        }
+    }
+
+    fn known(&self) -> Offset {
+        Offset(self.log.len() as u64)
+    }
+
+    fn fate(&self, offset: Offset) -> Option<Fate> {
+        self.log.get((offset.0 as usize).checked_sub(1)?).copied()
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Append(count) => {
+                for n in 0..*count {
+                    let fate = match (self.log.len() + usize::from(n)) % 11 {
+                        3 => Fate::Quarantined,
+                        5 => Fate::Pass,
+                        7 => Fate::Loss { missed: 0, publish: true },
+                        _ => Fate::Frame,
+                    };
+                    self.log.push(fate);
+                }
+            }
+            Op::Connect if !self.connected => {
+                self.connected = true;
+                self.last.clear();
+                let known = self.known();
+                self.machine.connected(None, known);
+            }
+            Op::Pump(count) if self.connected => (0..*count).for_each(|_| self.pump()),
+            Op::Confirm(count) => (0..*count).for_each(|_| self.confirm(0)),
+            Op::ConfirmOutOfOrder(at) => self.confirm(usize::from(*at)),
+            Op::Cut if self.connected => self.cut(),
+            Op::WriteCursor if self.writing.is_none() => self.writing = Some(self.machine.take_cursor().1),
+            Op::CursorDurable => {
+                if let Some(progress) = self.writing.take() {
+                    self.durable = progress;
+                    self.machine.cursor_written();
+                }
+            }
+            Op::Crash => {
+                self.cut();
+                self.writing = None;
+                self.machine = Machine::new(WINDOW, &self.durable);
+                let again = self.received.iter().filter(|(offset, times)| **times > 0 && self.is_due(**offset)).count();
+                self.repeats.push(again as u32);
+            }
+            _ => {}
+        }
+        self.check();
+    }
+
+    fn is_due(&self, offset: Offset) -> bool {
+        let progress = self.machine.progress();
+        offset > progress.live || progress.backfill.iter().any(|it| (it.first..=it.last).contains(&offset))
+    }
+
+    fn pump(&mut self) {
+        let has = |way| self.machine.wants(way).is_some_and(|offset| offset <= self.known());
+        let (live, backfill) = (has(Way::Live), has(Way::Backfill));
+        let Some(way) = self.machine.pick(live, backfill) else { return };
+        let offset = self.machine.wants(way).expect("it has one");
+        let fate = self.fate(offset).expect("it is there");
+        if self.machine.step(way, offset, offset.0, fate) == Do::Publish {
+            assert!(self.last.insert(way, offset).is_none_or(|before| before < offset), "order on {way:?}");
+            self.under_way.push_back((way, offset));
+        }
+    }
+
+    fn confirm(&mut self, at: usize) {
+        let at = if self.under_way.is_empty() { return } else { at % self.under_way.len() };
+        let (way, offset) = self.under_way.remove(at).expect("in range");
+        *self.received.entry(offset).or_default() += 1;
+        assert_eq!(self.machine.answered(way, offset, Reason::Success), Answer::Confirmed);
+    }
+
+    fn cut(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            self.under_way.clear();
+            self.machine.disconnected(true);
+        }
+    }
+
+    fn is_message(&self, offset: Offset) -> bool {
+        matches!(self.fate(offset), Some(Fate::Frame | Fate::Loss { .. }))
+    }
+
+    /// Whatever a cursor says is done has been confirmed, and the account is that of the offsets it says are done.
+    fn check(&self) {
+        let progress = self.machine.progress();
+        let (mut forwarded, mut quarantined) = (0, 0);
+        for offset in (1..=self.known().0).map(Offset).filter(|offset| !self.is_due(*offset)) {
+            assert!(!self.is_message(offset) || self.received.contains_key(&offset), "{offset} was never confirmed");
+            forwarded += u64::from(self.fate(offset) == Some(Fate::Frame));
+            quarantined += u64::from(self.fate(offset) == Some(Fate::Quarantined));
+        }
+        assert_eq!((progress.account.forwarded, progress.account.quarantined), (forwarded, quarantined));
+        assert!(progress.backfill.len() <= STRETCHES_MAX);
+        assert!(self.under_way.len() <= WINDOW);
+        let confirmed = self.machine.confirmed();
+        assert!((1..=confirmed.0).all(|offset| !self.is_due(Offset(offset))), "{confirmed} says too much");
+    }
+
+    /// Lets everything through.
+    fn drain(&mut self) {
+        self.apply(&Op::Connect);
+        for _ in 0..self.log.len() * 4 + 64 {
+            self.apply(&Op::Pump(1));
+            self.apply(&Op::Confirm(2));
+            self.apply(&Op::WriteCursor);
+            self.apply(&Op::CursorDurable);
+            if self.machine.confirmed() == self.known() {
+                break;
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_message_arrives_in_order_and_the_account_adds_up(ops in prop::collection::vec(op(), 1..60)) {
+        let mut world = World::new();
+        ops.iter().for_each(|op| world.apply(op));
+        world.drain();
+        prop_assert_eq!(world.machine.confirmed(), world.known());
+        prop_assert_eq!(world.machine.progress().backfill, vec![]);
+        for offset in (1..=world.known().0).map(Offset) {
+            prop_assert!(!world.is_message(offset) || world.received.contains_key(&offset), "{} is missing", offset);
+        }
+        prop_assert!(world.repeats.iter().all(|again| *again as usize <= WINDOW), "{:?}", world.repeats);
+    }
+}
+
+fn publish(machine: &mut Machine, way: Way, offset: u64) -> Do {
+    machine.step(way, Offset(offset), offset, Fate::Frame)
+}
+
+#[test]
+fn a_long_absence_gets_a_lane_of_its_own_and_the_lanes_join() {
+    let mut machine = fresh();
+    assert!(!machine.connected(None, Offset(64)), "a short one is made up for in order");
+    assert!(machine.connected(None, Offset(100)));
+    assert_eq!(machine.wants(Way::Live), Some(Offset(101)));
+    assert_eq!(machine.wants(Way::Backfill), Some(Offset(1)));
+    assert_eq!(machine.confirmed(), Offset(0));
+    (1..=100).for_each(|offset| assert_eq!(machine.step(Way::Backfill, Offset(offset), 0, Fate::Pass), Do::Nothing));
+    assert_eq!((machine.confirmed(), machine.wants(Way::Backfill)), (Offset(100), None));
+}
+
+#[test]
+fn stretches_without_a_hole_between_them_are_one_and_there_are_at_most_sixteen() {
+    let mut machine = fresh();
+    assert!(machine.connected(None, Offset(100)) && machine.connected(None, Offset(200)));
+    assert_eq!(machine.progress().backfill, [Stretch { first: Offset(1), last: Offset(200) }]);
+    for n in 2..=40_u64 {
+        publish(&mut machine, Way::Live, n * 100 + 1);
+        machine.answered(Way::Live, Offset(n * 100 + 1), Reason::Success);
+        machine.disconnected(true);
+        machine.connected(None, Offset((n + 1) * 100));
+    }
+    assert_eq!(machine.progress().backfill.len(), STRETCHES_MAX);
+    assert!(machine.wants(Way::Live) < Some(Offset(4_000)), "then live makes up for it in order");
+}
+
+#[test]
+fn live_has_three_places_of_four_while_backfill_waits_and_a_part_of_the_window_to_itself() {
+    let mut machine = fresh();
+    machine.connected(None, Offset(1_000));
+    let mut picked = Vec::new();
+    let (mut live, mut backfill) = (1_000, 0);
+    for _ in 0..8 {
+        let way = machine.pick(true, true).expect("room");
+        let next = if way == Way::Live { &mut live } else { &mut backfill };
+        *next += 1;
+        let offset = *next;
+        publish(&mut machine, way, offset);
+        picked.push(way);
+    }
+    assert_eq!(picked.iter().filter(|way| **way == Way::Live).count(), 6);
+    while machine.pick(false, true).is_some() {
+        backfill += 1;
+        publish(&mut machine, Way::Backfill, backfill);
+    }
+    assert_eq!(machine.pick(true, true).is_some(), machine.waiting() < WINDOW);
+    assert!(machine.stands(Way::Backfill).1 <= WINDOW - WINDOW / 8);
+}
+
+#[test]
+fn the_receivers_own_limit_bounds_what_is_under_way() {
+    let mut machine = fresh();
+    machine.connected(Some(3), Offset(3));
+    (1..=3).for_each(|offset| assert_eq!(publish(&mut machine, Way::Live, offset), Do::Publish));
+    assert_eq!(machine.pick(true, false), None);
+}
+
+#[test]
+fn what_no_durable_cursor_covers_fills_the_window() {
+    let mut machine = fresh();
+    machine.connected(None, Offset(0));
+    for offset in 1..=WINDOW as u64 {
+        publish(&mut machine, Way::Live, offset);
+        machine.answered(Way::Live, Offset(offset), Reason::Success);
+    }
+    assert_eq!(machine.pick(true, false), None, "a crash now would repeat a whole window");
+    machine.take_cursor();
+    machine.cursor_written();
+    assert_eq!(machine.pick(true, false), Some(Way::Live));
+}
+
+#[test]
+fn a_refused_message_is_sent_again_in_order_and_given_up_after_five_connections_that_took_others() {
+    let mut machine = fresh();
+    for _ in 0..5 {
+        machine.connected(None, Offset(2));
+        assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
+        assert_eq!(publish(&mut machine, Way::Live, 2), Do::Publish);
+        assert_eq!(machine.answered(Way::Live, Offset(1), Reason::Refused), Answer::Reconnect);
+        assert!(!machine.is_closed() && machine.pick(true, false).is_none());
+        machine.answered(Way::Live, Offset(2), Reason::Success);
+        assert!(machine.is_closed());
+        machine.disconnected(false);
+        assert_eq!(machine.wants(Way::Live), Some(Offset(1)));
+    }
+    machine.connected(None, Offset(2));
+    publish(&mut machine, Way::Live, 1);
+    assert_eq!(machine.answered(Way::Live, Offset(1), Reason::Refused), Answer::GiveUp);
+    machine.gave_up(Way::Live, Offset(1));
+    assert_eq!(machine.confirmed(), Offset(1));
+    assert_eq!(machine.progress().account, Account::default(), "the dropped record counts it");
+    machine.step(Way::Live, Offset(3), 0, Fate::Loss { missed: 1, publish: false });
+    assert_eq!(machine.progress().account.dropped, 1);
+}
+
+#[test]
+fn a_receiver_that_refuses_everything_never_costs_a_message() {
+    let mut machine = fresh();
+    for _ in 0..100 {
+        machine.connected(None, Offset(1));
+        assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
+        assert_eq!(machine.answered(Way::Live, Offset(1), Reason::Refused), Answer::Reconnect);
+        machine.disconnected(false);
+    }
+}
+
+#[test]
+fn a_message_that_ends_every_connection_is_sent_alone_and_then_given_up() {
+    let mut machine = fresh();
+    for n in 0..10 {
+        machine.connected(None, Offset(2));
+        assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
+        assert_eq!(machine.pick(true, false).is_some(), n < 5, "connection {n}");
+        machine.disconnected(true);
+    }
+    machine.connected(None, Offset(2));
+    assert_eq!(publish(&mut machine, Way::Live, 1), Do::GiveUp);
+    machine.gave_up(Way::Live, Offset(1));
+    machine.disconnected(true);
+    machine.connected(None, Offset(2));
+    assert_eq!(publish(&mut machine, Way::Live, 2), Do::Publish);
+}
+
+#[test]
+fn links_that_we_tear_down_are_no_messages_fault() {
+    let mut machine = fresh();
+    for _ in 0..50 {
+        machine.connected(None, Offset(1));
+        assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
+        machine.disconnected(false);
+    }
+}
+
+#[test]
+fn a_frame_read_again_moves_from_quarantined_to_forwarded() {
+    let mut machine = fresh();
+    machine.connected(None, Offset(0));
+    machine.step(Way::Live, Offset(1), 0, Fate::Quarantined);
+    assert_eq!(machine.step(Way::Live, Offset(2), 0, Fate::Replayed), Do::Publish);
+    machine.answered(Way::Live, Offset(2), Reason::Success);
+    assert_eq!(machine.progress().account, Account { forwarded: 1, quarantined: 0, dropped: 0 });
+}
+
+#[test]
+fn records_that_say_nothing_here_make_no_cursor_due_until_they_are_many() {
+    let mut machine = fresh();
+    machine.connected(None, Offset(0));
+    (1..=100).for_each(|offset| drop(machine.step(Way::Live, Offset(offset), 0, Fate::Pass)));
+    assert_eq!(machine.cursor_due(), (false, false), "a cursor of its own must not make the next one due");
+    (101..=5_000).for_each(|offset| drop(machine.step(Way::Live, Offset(offset), 0, Fate::Pass)));
+    assert_eq!(machine.cursor_due(), (false, true));
+}

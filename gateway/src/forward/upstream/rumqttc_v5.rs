@@ -1,0 +1,107 @@
+//! MQTT 5 by rumqttc: a fresh event loop for each connection, polled until its first error and never again.
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
+
+use super::transport::{self, CONNECT_WAIT, EXTRA, Events, Link, Message, Opening, Raw, Requests, Terms};
+
+/// Largest packet taken, bytes; only probes come this way.
+const PACKET_MAX: u32 = 64 << 10;
+/// Packet ids before they begin anew: so many that an answer out of order never meets its id again.
+const IDS_FACTOR: u16 = 4;
+
+pub(super) fn open(opening: Opening<'_>) -> Link {
+    let Opening { address, client_id, credentials, tls, config, inflight } = opening;
+    let mut options = MqttOptions::new(client_id, address.host, address.port);
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    options
+        .set_keep_alive(config.keep_alive)
+        .set_clean_start(true)
+        .set_connection_timeout(CONNECT_WAIT.as_secs())
+        .set_max_packet_size(Some(PACKET_MAX))
+        .set_network_options(network)
+        .set_outgoing_inflight_upper_limit(inflight.saturating_mul(IDS_FACTOR));
+    if let Some((name, password)) = credentials {
+        options.set_credentials(name, password);
+    }
+    if let Some(tls) = tls {
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+    }
+    let (client, events) = AsyncClient::new(options, usize::from(inflight) + EXTRA);
+    Link::driven(client, |sender| drive(events, sender))
+}
+
+async fn drive(mut events: EventLoop, sender: Events) {
+    loop {
+        let raw = match events.poll().await {
+            Ok(event) => translate(event),
+            Err(error) => Some(Raw::Down(error.to_string())),
+        };
+        let Some(raw) = raw else { continue };
+        let ended = matches!(raw, Raw::Down(_));
+        if sender.send(raw).await.is_err() || ended {
+            return;
+        }
+    }
+}
+
+fn translate(event: Event) -> Option<Raw> {
+    Some(match event {
+        Event::Outgoing(Outgoing::Publish(id)) => Raw::Sent(id),
+        Event::Incoming(Packet::PubAck(ack)) => {
+            let (reason, said) = transport::reason(code(ack.reason));
+            Raw::Answered(ack.pkid, reason, said)
+        }
+        Event::Incoming(Packet::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => {
+            let properties = ack.properties.as_ref();
+            Raw::Connected(Terms {
+                receive_max: properties.and_then(|it| it.receive_max),
+                packet_max: properties.and_then(|it| it.max_packet_size),
+            })
+        }
+        Event::Incoming(Packet::SubAck(ack)) => {
+            Raw::Subscribed(ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))))
+        }
+        Event::Incoming(Packet::Publish(publish)) => Raw::Received(publish.payload),
+        Event::Incoming(Packet::Disconnect(said)) => {
+            Raw::Down(format!("the broker disconnected: {:?}", said.reason_code))
+        }
+        Event::Outgoing(Outgoing::Disconnect) => Raw::Down("disconnected".to_owned()),
+        _ => return None,
+    })
+}
+
+fn code(reason: PubAckReason) -> u8 {
+    match reason {
+        PubAckReason::Success => 0x00,
+        PubAckReason::NoMatchingSubscribers => 0x10,
+        PubAckReason::UnspecifiedError => 0x80,
+        PubAckReason::ImplementationSpecificError => 0x83,
+        PubAckReason::NotAuthorized => 0x87,
+        PubAckReason::TopicNameInvalid => 0x90,
+        PubAckReason::PacketIdentifierInUse => 0x91,
+        PubAckReason::QuotaExceeded => 0x97,
+        PubAckReason::PayloadFormatInvalid => 0x99,
+    }
+}
+
+impl Requests for AsyncClient {
+    fn publish(&self, message: Message) -> Result<(), String> {
+        let Message { topic, payload, retain, properties } = message;
+        let properties = PublishProperties { user_properties: properties, ..PublishProperties::default() };
+        self.try_publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties)
+            .map_err(|error| error.to_string())
+    }
+
+    fn subscribe(&self, filter: &str) -> Result<(), String> {
+        self.try_subscribe(filter, QoS::AtLeastOnce).map_err(|error| error.to_string())
+    }
+
+    fn disconnect(&self) {
+        // A link that cannot take it is ended without.
+        drop(self.try_disconnect());
+    }
+}
