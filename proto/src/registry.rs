@@ -6,6 +6,9 @@ pub use crate::birth::{Column, Group};
 
 mod signals;
 mod schemas;
+mod codes;
+
+pub use codes::{EventCode, TextKey, event, event_named, events, text, text_named, texts};
 
 /// A named, united quantity. Raw integers on the wire become physical by `raw * num / den`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,12 @@ impl Kind {
     pub const CAR_DONGLE: Self = Self(3);
     /// A turbofan engine's unit.
     pub const TURBOFAN: Self = Self(4);
+    /// Travels with a parcel: position, shocks, temperature.
+    pub const PARCEL_TRACKER: Self = Self(5);
+    /// A guest's band in a park: taps at readers.
+    pub const PARK_BAND: Self = Self(6);
+    /// An implant: beats, who made them, its battery and lead.
+    pub const PACEMAKER: Self = Self(7);
 
     /// Its name, if the registry knows it.
     pub const fn name(self) -> Option<&'static str> {
@@ -78,6 +87,9 @@ impl Kind {
             Self::RR_STRAP => "rr_strap",
             Self::CAR_DONGLE => "car_dongle",
             Self::TURBOFAN => "turbofan",
+            Self::PARCEL_TRACKER => "parcel_tracker",
+            Self::PARK_BAND => "park_band",
+            Self::PACEMAKER => "pacemaker",
             _ => return None,
         })
     }

@@ -11,6 +11,10 @@ const fn every(dt_ms: u32, columns: &'static [Column<'static>]) -> Group<'static
     Group { clock: Clock::Regular { dt_ms }, columns }
 }
 
+const fn about(nominal_ms: u32, columns: &'static [Column<'static>]) -> Group<'static> {
+    Group { clock: Clock::Irregular { nominal_ms }, columns }
+}
+
 const fn intervals(columns: &'static [Column<'static>]) -> Group<'static> {
     Group { clock: Clock::Interval, columns }
 }
@@ -114,6 +118,26 @@ const TURBOFAN_FLIGHT: &[Column<'static>] = &[
     W32.column(208_682, 14),
 ];
 
+/// What a dongle asks for less often.
+const CAR_SLOW: Group<'static> =
+    every(10_000, &[ODOMETER.column(0, 24), FUEL_RATE.column(60, 6), HEADING.column(1800, 9), DTC_COUNT.column(0, 0)]);
+
+/// Trackers sample often while they move and seldom while they lie still.
+const FIX: Group<'static> = about(5_000, &[LATITUDE.column(0, 28), LONGITUDE.column(0, 28), SPEED.column(54, 5)]);
+const CARGO: Group<'static> = about(
+    30_000,
+    &[SHOCK.column(200, 6), CARGO_TEMPERATURE.column(500, 5), CARGO_HUMIDITY.column(50, 3), BATTERY.column(99, 0)],
+);
+
+const GUEST: Group<'static> = every(2000, &[ZONE.column(1, 1), READER.column(101, 3), TAPS.column(0, 2)]);
+const GUEST_SLOW: Group<'static> = every(60_000, &[STEPS.column(0, 13), BATTERY.column(99, 0)]);
+
+/// Each beat with who made it: 0 the heart, 1 the device.
+const PACED_BEATS: Group<'static> = intervals(&[RR_INTERVAL.column(840, 7), PACED.column(0, 0)]);
+const PACING: Group<'static> = every(5000, &[HEART_RATE.column(70, 4), PACED_SHARE.column(20, 4)]);
+const IMPLANT: Group<'static> =
+    every(60_000, &[LEAD_IMPEDANCE.column(500, 4), BATTERY_VOLTAGE.column(2700, 6)]);
+
 /// In order of their ids.
 pub(super) static ALL: &[Schema] = &[
     Schema { id: 1, name: "wristband", kind: Kind::WRISTBAND, groups: &[PULSE, BEATS, BODY, SLOW] },
@@ -123,4 +147,8 @@ pub(super) static ALL: &[Schema] = &[
     Schema { id: 5, name: "obd-21", kind: Kind::CAR_DONGLE, groups: &[every(1000, OBD_21)] },
     Schema { id: 6, name: "turbofan", kind: Kind::TURBOFAN, groups: &[every(1000, TURBOFAN)] },
     Schema { id: 7, name: "turbofan-flight", kind: Kind::TURBOFAN, groups: &[every(1000, TURBOFAN_FLIGHT)] },
+    Schema { id: 8, name: "car-dongle-trip", kind: Kind::CAR_DONGLE, groups: &[every(1000, CAR), CAR_SLOW] },
+    Schema { id: 9, name: "parcel-tracker", kind: Kind::PARCEL_TRACKER, groups: &[FIX, CARGO] },
+    Schema { id: 10, name: "park-band", kind: Kind::PARK_BAND, groups: &[GUEST, GUEST_SLOW] },
+    Schema { id: 11, name: "pacemaker", kind: Kind::PACEMAKER, groups: &[PACED_BEATS, PACING, IMPLANT] },
 ];

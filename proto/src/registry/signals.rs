@@ -77,6 +77,14 @@ pub(super) const CATALYST_TEMPERATURE_2: Signal =
         .vss("Vehicle.OBD.Catalyst.Bank1.Temperature2");
 pub(super) const CONTROL_MODULE_VOLTAGE: Signal =
     Signal::new(58, "control_module_voltage", "V", 1, 1000, within(0, 65_535)).vss("Vehicle.OBD.ControlModuleVoltage");
+pub(super) const ODOMETER: Signal =
+    Signal::new(59, "odometer", "km", 1, 1000, from(0)).vss("Vehicle.TraveledDistance");
+pub(super) const FUEL_RATE: Signal =
+    Signal::new(60, "fuel_rate", "L/h", 1, 20, within(0, 65_535)).vss("Vehicle.OBD.FuelRate");
+pub(super) const HEADING: Signal =
+    Signal::new(61, "heading", "deg", 1, 10, within(0, 3600)).vss("Vehicle.CurrentLocation.Heading");
+pub(super) const DTC_COUNT: Signal =
+    Signal::new(62, "dtc_count", "{codes}", 1, 1, within(0, 127)).vss("Vehicle.OBD.Status.DTCCount");
 pub(super) const SETTING_1: Signal = Signal::new(64, "setting_1", "1", 1, 10_000, ANY);
 pub(super) const SETTING_2: Signal = Signal::new(65, "setting_2", "1", 1, 10_000, ANY);
 pub(super) const SETTING_3: Signal = Signal::new(66, "setting_3", "1", 1, 1, ANY);
@@ -106,6 +114,16 @@ pub(super) const MACH: Signal = Signal::new(97, "mach", "1", 1, 10_000, within(0
 pub(super) const THROTTLE_ANGLE: Signal = Signal::new(98, "throttle_angle", "deg", 1, 10, within(0, 1200));
 pub(super) const EPR_FINE: Signal = Signal::new(99, "epr_fine", "1", 1, 100, from(0));
 pub(super) const PCNFR_DEMANDED_FINE: Signal = Signal::new(100, "pcnfr_demanded_fine", "%", 1, 100, from(0));
+pub(super) const SHOCK: Signal = Signal::new(112, "shock", "[g]", 1, 1000, within(0, 200_000));
+pub(super) const CARGO_TEMPERATURE: Signal = Signal::new(113, "cargo_temperature", "Cel", 1, 100, within(-4000, 8500));
+pub(super) const CARGO_HUMIDITY: Signal = Signal::new(114, "cargo_humidity", "%", 1, 1, within(0, 100));
+pub(super) const ZONE: Signal = Signal::new(120, "zone", "1", 1, 1, within(0, 255));
+pub(super) const READER: Signal = Signal::new(121, "reader", "1", 1, 1, within(0, 65_535));
+pub(super) const TAPS: Signal = Signal::new(122, "taps", "{taps}", 1, 1, from(0));
+pub(super) const PACED: Signal = Signal::new(128, "paced", "1", 1, 1, within(0, 1));
+pub(super) const PACED_SHARE: Signal = Signal::new(129, "paced_share", "%", 1, 1, within(0, 100));
+pub(super) const LEAD_IMPEDANCE: Signal = Signal::new(130, "lead_impedance", "Ohm", 1, 1, within(100, 3000));
+pub(super) const BATTERY_VOLTAGE: Signal = Signal::new(131, "battery_voltage", "V", 1, 1000, within(2000, 3400));
 
 /// In order of their metric numbers.
 pub(super) static ALL: &[Signal] = &[
@@ -145,6 +163,10 @@ pub(super) static ALL: &[Signal] = &[
     CATALYST_TEMPERATURE_1,
     CATALYST_TEMPERATURE_2,
     CONTROL_MODULE_VOLTAGE,
+    ODOMETER,
+    FUEL_RATE,
+    HEADING,
+    DTC_COUNT,
     SETTING_1,
     SETTING_2,
     SETTING_3,
@@ -174,4 +196,14 @@ pub(super) static ALL: &[Signal] = &[
     THROTTLE_ANGLE,
     EPR_FINE,
     PCNFR_DEMANDED_FINE,
+    SHOCK,
+    CARGO_TEMPERATURE,
+    CARGO_HUMIDITY,
+    ZONE,
+    READER,
+    TAPS,
+    PACED,
+    PACED_SHARE,
+    LEAD_IMPEDANCE,
+    BATTERY_VOLTAGE,
 ];

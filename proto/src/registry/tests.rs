@@ -6,7 +6,7 @@ use crate::birth::{encode_groups, schema_hash};
 use crate::topic::id_is_valid;
 
 /// Never edit a line: devices in the field mean these columns by these ids. Only append.
-const HASHES: [(u32, u32); 7] = [
+const HASHES: [(u32, u32); 11] = [
     (1, 0x0F64_986B),
     (2, 0x08F5_B1F1),
     (3, 0x08FD_5CBF),
@@ -14,6 +14,10 @@ const HASHES: [(u32, u32); 7] = [
     (5, 0x0F14_EB46),
     (6, 0x0D89_DB94),
     (7, 0x0C27_2E18),
+    (8, 0x0DAD_C2E5),
+    (9, 0x0E6A_2D81),
+    (10, 0x0D35_77AE),
+    (11, 0x0C0D_714A),
 ];
 
 #[test]
@@ -60,4 +64,19 @@ fn schemas_have_ids_of_one_byte_and_their_signals_scales() {
             assert!(metrics.insert(column.metric), "{} twice in {}", signal.name, known.name);
         }
     }
+}
+
+#[test]
+fn event_codes_and_text_keys_are_unique_within_their_kind_and_found_both_ways() {
+    for known in events() {
+        assert_eq!(event(known.kind, known.code), Some(known));
+        assert_eq!(event_named(known.kind, known.name), Some(known), "{} twice", known.name);
+        assert!(id_is_valid(known.name) && known.num > 0 && known.den > 0 && known.kind.name().is_some());
+    }
+    for known in texts() {
+        assert_eq!(text(known.kind, known.key), Some(known));
+        assert_eq!(text_named(known.kind, known.name), Some(known), "{} twice", known.name);
+        assert!(id_is_valid(known.name) && known.kind.name().is_some());
+    }
+    assert_eq!((event(Kind::WRISTBAND, 1), text(Kind::CAR_DONGLE, 0)), (None, None));
 }
