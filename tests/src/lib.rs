@@ -3,11 +3,16 @@
 
 pub mod clock;
 pub mod data;
+pub mod evidence;
+pub mod mqtt;
 pub mod paho;
+pub mod process;
+pub mod random;
 pub mod recording;
 pub mod readings;
 pub mod replay;
 pub mod rig;
+pub mod trial;
 
 /// What an end-to-end test fails with: a sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
