@@ -1,0 +1,120 @@
+//! What the gateway's own tools say stands in its log.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use firmware_sim::{Entry, FrameKey};
+use serde_json::Value;
+
+use crate::{Failure, process};
+
+/// The records seen so far, by what the ledgers know them by.
+#[derive(Debug, Default)]
+pub struct Stored {
+    frames: HashMap<(String, u64, u64), String>,
+    retained: HashSet<(String, String)>,
+    /// The last offset seen.
+    last: u64,
+    /// Identities stored more than once: must stay empty.
+    pub repeated: Vec<String>,
+}
+
+/// What was acknowledged and is not there, or with other bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Acknowledged frames looked for.
+    pub frames_looked_for: u64,
+    /// Acknowledged retained messages looked for.
+    pub retained_looked_for: u64,
+    /// Frames missing.
+    pub frames: u64,
+    /// Retained messages missing.
+    pub retained: u64,
+    /// One of them, for a human.
+    pub example: Option<String>,
+}
+
+impl Stored {
+    /// Reads on in the log of `data`, behind the last record seen. A data folder without a log has none.
+    ///
+    /// # Errors
+    /// `log dump` cannot be run or says what is no JSON.
+    pub fn read_on(&mut self, data: &Path) -> Result<(), Failure> {
+        if !data.join("log").is_dir() {
+            return Ok(());
+        }
+        let from = (self.last + 1).to_string();
+        let output = process::run(&["log", "dump", "--json", "--from", &from, &data.display().to_string()])?;
+        if !output.status.success() {
+            return Err(format!("log dump: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+        }
+        for line in String::from_utf8(output.stdout)?.lines() {
+            self.take(&serde_json::from_str(line)?)?;
+        }
+        Ok(())
+    }
+
+    /// How many frames have been seen.
+    pub fn frames(&self) -> u64 {
+        self.frames.len() as u64
+    }
+
+    /// Looks for everything acknowledged.
+    pub fn missing(&self, frames: &BTreeMap<FrameKey, Entry>, retained: &[(String, Vec<u8>)]) -> Missing {
+        let mut missing = Missing::default();
+        for (key, entry) in frames.iter().filter(|(_, entry)| entry.acked_ms.is_some()) {
+            missing.frames_looked_for += 1;
+            let identity = (key.device.to_string(), u64::from(key.boot), u64::from(key.seq));
+            if self.frames.get(&identity) != Some(&hex(&entry.payload)) {
+                missing.frames += 1;
+                missing.example.get_or_insert_with(|| format!("{identity:?}"));
+            }
+        }
+        for (topic, payload) in retained {
+            missing.retained_looked_for += 1;
+            if !self.retained.contains(&(topic.clone(), hex(payload))) {
+                missing.retained += 1;
+                missing.example.get_or_insert_with(|| format!("retained {topic}"));
+            }
+        }
+        missing
+    }
+
+    fn take(&mut self, record: &Value) -> Result<(), Failure> {
+        if let Some(offset) = record["offset"].as_u64() {
+            self.last = self.last.max(offset);
+        }
+        let text = |key: &str| record[key].as_str().map(str::to_owned).ok_or_else(|| format!("{key} in {record}"));
+        let number = |key: &str| record[key].as_u64().ok_or_else(|| format!("{key} in {record}"));
+        if record["kind"] == "frame" {
+            let identity = (text("device")?, number("boot")?, number("seq")?);
+            if self.frames.insert(identity.clone(), text("payload")?).is_some() {
+                self.repeated.push(format!("{identity:?}"));
+            }
+        } else if record["kind"] == "retained" {
+            self.retained.insert((text("topic")?, text("payload")?));
+        }
+        Ok(())
+    }
+}
+
+/// What `log verify` finds in `data`; empty when all is well or there is no log.
+///
+/// # Errors
+/// It cannot be run.
+pub(super) fn findings(data: &Path) -> Result<Vec<String>, Failure> {
+    if !data.join("log").is_dir() {
+        return Ok(Vec::new());
+    }
+    let output = process::run(&["log", "verify", &data.display().to_string()])?;
+    if output.status.success() {
+        return Ok(Vec::new());
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Ok(said.lines().chain(complaint.lines()).map(str::to_owned).collect())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
