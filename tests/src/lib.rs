@@ -1,11 +1,13 @@
 //! The harness of the end-to-end tests: where the real data is, which tools there are, a subscriber that is not of our
 //! own making, and a whole run: recordings in at the simulator, documents out at that subscriber.
 
+pub mod clock;
 pub mod data;
 pub mod paho;
 pub mod recording;
 pub mod readings;
 pub mod replay;
+pub mod rig;
 
 /// What an end-to-end test fails with: a sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
