@@ -150,3 +150,6 @@ fn open_state(Place { engine, path }: &Place) -> Result<Box<dyn StateEngine>, Re
         opened => Ok(opened?),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The real binary, as its users run it.
 
+mod backup;
 mod demo;
+mod engines;
 mod harness;
 mod kill;
 mod plain;

@@ -9,7 +9,7 @@ use crate::harness::{Client, Gateway, runtime};
 
 const STATE: &str = "state.redb";
 
-fn record(data: &Path, device: &str, values: std::ops::Range<u32>) {
+pub(crate) fn record(data: &Path, device: &str, values: std::ops::Range<u32>) {
     let gateway = Gateway::start(data, "127.0.0.1:0", &[]);
     runtime().block_on(async {
         let mut client = Client::connect(gateway.address, "by-hand").await;
@@ -21,8 +21,8 @@ fn record(data: &Path, device: &str, values: std::ops::Range<u32>) {
 }
 
 /// Starts the gateway once more; how many frames the device's halo counts, and its newest heart rate.
-fn halo_after_a_start(data: &Path, device: &str) -> (u64, u64) {
-    let gateway = Gateway::start(data, "127.0.0.1:0", &[]);
+pub(crate) fn halo_after_a_start(data: &Path, device: &str, sets: &[&str]) -> (u64, u64) {
+    let gateway = Gateway::start(data, "127.0.0.1:0", sets);
     let halo: Value = runtime().block_on(async {
         let mut client = Client::connect(gateway.address, "integrator").await;
         client.subscribe(&format!("halo/v1/halos/{device}")).await;
@@ -38,15 +38,15 @@ fn deleted_and_damaged_checkpoints_are_rebuilt_from_the_log() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     record(folder.path(), "my-watch", 60..90);
     let state = folder.path().join(STATE);
-    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89));
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (30, 89));
     fs::remove_file(&state).expect("removable");
-    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89), "deleted");
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (30, 89), "deleted");
     let mut bytes = fs::read(&state).expect("readable");
     bytes.iter_mut().step_by(97).for_each(|byte| *byte ^= 0x55);
     fs::write(&state, &bytes).expect("writable");
-    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89), "damaged");
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (30, 89), "damaged");
     fs::write(&state, b"").expect("writable");
-    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (30, 89), "emptied");
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (30, 89), "emptied");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn checkpoints_of_another_log_are_not_believed() {
     record(ours.path(), "my-watch", 60..90);
     record(theirs.path(), "my-watch", 150..155);
     fs::copy(theirs.path().join(STATE), ours.path().join(STATE)).expect("copied");
-    assert_eq!(halo_after_a_start(ours.path(), "my-watch"), (30, 89));
+    assert_eq!(halo_after_a_start(ours.path(), "my-watch", &[]), (30, 89));
 }
 
 #[test]
@@ -64,5 +64,5 @@ fn checkpoints_that_end_beyond_the_log_are_not_believed() {
     record(folder.path(), "my-watch", 60..90);
     fs::remove_dir_all(folder.path().join("log")).expect("removable");
     record(folder.path(), "my-watch", 99..100);
-    assert_eq!(halo_after_a_start(folder.path(), "my-watch"), (1, 99));
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (1, 99));
 }

@@ -1,0 +1,74 @@
+//! The state engine is a choice: changed in place, measured, and refused by name where the build lacks it.
+
+use std::path::Path;
+
+use halo_gateway::store::state::Engine;
+use serde_json::Value;
+
+use crate::harness::{complaint, run};
+use crate::state::{halo_after_a_start, record};
+
+/// Whether the binary under test was built with sled: this package's tests and its binary share their features.
+fn has_sled() -> bool {
+    Engine::Sled.is_built()
+}
+
+fn migrate(data: &Path, to: &str) -> std::process::Output {
+    run(&["state", "migrate", "--to", to, "--data-dir", &data.display().to_string()])
+}
+
+#[test]
+fn checkpoints_go_over_to_sled_and_back_and_halos_stay() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    record(folder.path(), "my-watch", 60..90);
+    let moved = migrate(folder.path(), "sled");
+    if !has_sled() {
+        assert!(complaint(&moved).contains("--features sled"), "{}", complaint(&moved));
+        assert!(Engine::Redb.path(folder.path()).exists());
+        return;
+    }
+    assert!(moved.status.success(), "{}", complaint(&moved));
+    let said = String::from_utf8_lossy(&moved.stdout).into_owned();
+    assert!(said.contains("checksum") && said.contains("engine = \"sled\""), "{said}");
+    assert!(!Engine::Redb.path(folder.path()).exists() && Engine::Sled.path(folder.path()).exists());
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &["state.engine=sled"]), (30, 89));
+    assert!(migrate(folder.path(), "redb").status.success());
+    assert!(!Engine::Sled.path(folder.path()).exists());
+    assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (30, 89));
+}
+
+#[test]
+fn an_engine_the_build_lacks_is_refused_by_check() {
+    let checked = run(&["check", "--set", "state.engine=sled"]);
+    assert_eq!(checked.status.success(), has_sled(), "{}", complaint(&checked));
+    assert!(has_sled() || complaint(&checked).contains("state.engine"), "{}", complaint(&checked));
+    assert!(!run(&["check", "--set", "state.engine=rocksdb"]).status.success());
+}
+
+#[test]
+fn nothing_to_migrate_is_said_and_no_folder_is_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let refused = migrate(&data, "redb");
+    let wanted = if has_sled() { "holds no log" } else { "--features sled" };
+    assert!(!refused.status.success() && complaint(&refused).contains(wanted), "{}", complaint(&refused));
+    assert!(!data.exists());
+}
+
+#[test]
+fn the_comparison_prints_machine_settings_and_figures() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().display().to_string();
+    let arguments = ["state", "compare", "--rows", "300", "--runs", "1", "--dir", &dir];
+    let table = run(&arguments);
+    assert!(table.status.success(), "{}", complaint(&table));
+    let text = String::from_utf8_lossy(&table.stdout).into_owned();
+    for wanted in ["cores, Linux", "300 rows of 1000 bytes, 500 a commit", "| rebuild after damage, ms |"] {
+        assert!(text.contains(wanted), "{text} lacks {wanted:?}");
+    }
+    let json = run(&[&arguments[..], &["--json"]].concat());
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["engines"][0]["engine"], "redb");
+    assert!(json["engines"][0]["bytes"].as_u64() > Some(300_000), "{json}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0, "nothing is left behind");
+}
