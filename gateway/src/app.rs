@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::broker::{self, BindError, Broker, Router};
 use crate::clock::Clock;
@@ -137,7 +137,8 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identity, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
+        let Restored { log, identity, engine, head, fold, replaying } =
+            recovery::open(&config, &common.clock, &common.metrics)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
@@ -153,7 +154,10 @@ impl App {
         let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone());
         let folded = Arc::clone(&shared.folded);
         let mut river = River::new(reader, fold, checkpointer, shared);
-        river.catch_up()?;
+        river.catch_up(&replaying)?;
+        if let Err(error) = replaying.clear() {
+            warn!(%error, "the note of the record being applied cannot be cleared");
+        }
 
         let failed = CancellationToken::new();
         let ending = Ending::new(&common.gate, &failed);

@@ -24,6 +24,7 @@ use crate::record::{Body, Frame, Offset, Record};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
+use crate::store::replaying::{Replaying, die_if_asked};
 use crate::store::state::{Change, Table};
 use crate::store::{Reader, StoreError};
 
@@ -95,16 +96,24 @@ impl<F: Fs> River<F> {
         Self { reader, fold, checkpoints, shared, due, topic, tally, unreadable, health, health_due_ms, checkpoint }
     }
 
-    /// Folds what was durable at the start; nothing is forwarded, those readings went out in an earlier life.
+    /// Folds what was durable at the start, but not what `replaying` passes over; nothing is forwarded, those readings
+    /// went out in an earlier life.
     ///
     /// # Errors
     /// [`StoreError::Io`] when the log cannot be read.
-    pub fn catch_up(&mut self) -> Result<(), StoreError> {
+    pub fn catch_up(&mut self, replaying: &Replaying) -> Result<(), StoreError> {
         loop {
+            replaying.pausing();
             let batch = self.reader.next(BATCH_BYTES)?;
             batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
             let Some(last) = batch.records.last().map(|record| record.offset) else { break };
             for record in &batch.records {
+                if replaying.skipped().contains(record.offset) {
+                    self.fold.skip(record);
+                    continue;
+                }
+                replaying.applying(record.offset);
+                die_if_asked("fold", record.offset);
                 self.fold.apply(record);
             }
             self.checkpoint.bytes += batch.bytes as u64;
@@ -190,12 +199,13 @@ impl<F: Fs> River<F> {
     }
 
     fn fold_record(&mut self, record: &Record, now_ms: u64) {
+        die_if_asked("fold", record.offset);
         let touched = self.fold.apply(record);
         for subject in touched.subjects() {
             self.due.touch(subject.name(), now_ms);
         }
-        if let (Body::Frame(frame), Some(readings)) = (&record.body, touched.readings()) {
-            publish_readings(&self.shared, &mut self.topic, record, frame, readings);
+        if let (Some((stored, frame)), Some(readings)) = (frame_of(record), touched.readings()) {
+            publish_readings(&self.shared, &mut self.topic, stored, frame, readings);
         }
         self.shared.metrics.halo_records_total.add(1);
     }
@@ -336,12 +346,21 @@ impl<F: Fs> River<F> {
     }
 }
 
-fn publish_readings(shared: &Shared, topic: &mut String, record: &Record, frame: &Frame, readings: &Readings) {
+/// The frame of a record and where it was stored, which names it also when it is read again.
+fn frame_of(record: &Record) -> Option<(Offset, &Frame)> {
+    match &record.body {
+        Body::Frame(frame) => Some((record.offset, frame)),
+        Body::Replayed(frame) => Some((record.cause?, frame)),
+        _ => None,
+    }
+}
+
+fn publish_readings(shared: &Shared, topic: &mut String, stored: Offset, frame: &Frame, readings: &Readings) {
     write_topic(topic, &shared.grammar, Topic::Readings { subject: &frame.subject, device: &frame.device });
     if !shared.router.wants(topic) {
         return;
     }
-    let payload = readings_json(&shared.log_id, record.offset, frame, readings, Lane::Live);
+    let payload = readings_json(&shared.log_id, stored, frame, readings, Lane::Live);
     publish(&shared.router, topic, payload, false);
     shared.metrics.forward_readings_total.add(1);
 }

@@ -21,6 +21,7 @@ pub mod state;
 pub mod disk;
 pub mod gate;
 pub mod checkpoint;
+pub mod replaying;
 pub mod head;
 pub mod inlet;
 pub mod owner;
