@@ -23,8 +23,8 @@ use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
-use crate::store::backup;
 use crate::source::{self, SourceError, Sources};
+use crate::store::backup;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Disk;
 use crate::store::gate::Gate;
@@ -176,7 +176,8 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identities, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
+        let Restored { log, identities, engine, head, fold, replaying } =
+            recovery::open(&config, &common.clock, &common.metrics)?;
         let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
@@ -198,7 +199,7 @@ impl App {
         let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone());
         let folded = Arc::clone(&shared.folded);
         let for_upstreams = common.for_upstreams(&shared, inlet.appender(), asker.clone());
-        let river = River::new(reader, fold, checkpointer, shared);
+        let river = River::new(reader, fold, replaying, checkpointer, shared);
 
         let failed = CancellationToken::new();
         let ending = Ending::new(&common.gate, &failed);

@@ -47,6 +47,10 @@ pub struct Metrics {
     pub ingest_duplicates_total: Counter,
     /// `gateway_ingest_quarantined_total`: frames stored but not understood.
     pub ingest_quarantined_total: Counter,
+    /// `gateway_ingest_replayed_total`: quarantined frames read again, in vain or not.
+    pub ingest_replayed_total: Counter,
+    /// `gateway_ingest_expired_total`: quarantined frames given up unread, for their age or for want of room.
+    pub ingest_expired_total: Counter,
     /// `gateway_store_records_total`: records made durable.
     pub store_records_total: Counter,
     /// `gateway_store_bytes_total`: bytes written to the log.

@@ -14,11 +14,15 @@ use crate::record::Offset;
 use crate::store::fs::{Disk, Fs};
 use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
+use crate::store::replaying::Replaying;
 use crate::store::state::{self, Change, Engine, StateEngine, StateError, Table};
 use crate::store::{LOG_FOLDER, Log, StoreError};
 
 /// Row of [`Table::Meta`] that says of which log these are the checkpoints.
 const LOG_KEY: &[u8] = b"log";
+
+/// Row of [`Table::Meta`] that says which records these checkpoints passed over.
+const SKIPPED_KEY: &[u8] = b"skipped";
 
 /// Why a data folder could not be taken up; nothing in it has been changed that the log does not rebuild.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +50,8 @@ pub(crate) struct Restored {
     pub(crate) engine: Box<dyn StateEngine>,
     pub(crate) head: Head,
     pub(crate) fold: Fold,
+    /// To be cleared when the fold has caught up.
+    pub(crate) replaying: Replaying,
 }
 
 /// Takes the data folder, recovers its log and goes on with its time line and its checkpoints.
@@ -64,10 +70,13 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
     }
     let failed = |source| RecoveryError::Folder { path: folder.join(IDENTITY_FILE), source };
     let identities = Identities::of_folder(folder).map_err(failed)?;
+    let replaying =
+        Replaying::open(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
     tell_of_other_engine(config.state.engine, folder);
     let state = Place { engine: config.state.engine, path: config.state.engine.path(folder) };
-    let (engine, head, fold) = restore(&state, identities.current(), &log, &config.grammar())?;
-    Ok(Restored { log, identities, engine, head, fold })
+    let (engine, mut head, fold) = restore(&state, identities.current(), &log, &config.grammar(), &replaying)?;
+    head.limit_quarantine(config.quarantine.clone());
+    Ok(Restored { log, identities, engine, head, fold, replaying })
 }
 
 /// Where the checkpoints are, and whose.
@@ -97,9 +106,10 @@ fn restore(
     identity: &str,
     log: &Log<Disk>,
     grammar: &Grammar,
+    replaying: &Replaying,
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
     let engine = open_state(state)?;
-    let (mut engine, mut head, fold) = match load(engine.as_ref(), identity, log.durable(), grammar) {
+    let (mut engine, mut head, fold) = match load(engine.as_ref(), identity, log.durable(), grammar, replaying) {
         Ok((head, fold)) => (engine, head, fold),
         Err(error) => {
             warn!(error, "checkpoints are of no use; folding the log from its start");
@@ -108,19 +118,37 @@ fn restore(
             (open_state(state)?, Head::new(grammar), Fold::new(*grammar))
         }
     };
-    engine.commit(vec![Change { table: Table::Meta, key: LOG_KEY.to_vec(), value: Some(identity.into()) }])?;
-    let findings = head.replay(&mut log.reader(head.applied().next()))?;
+    let about = |key: &[u8], value| Change { table: Table::Meta, key: key.to_vec(), value: Some(value) };
+    let skipped = replaying.skipped();
+    engine.commit(vec![about(LOG_KEY, identity.into()), about(SKIPPED_KEY, skipped.to_bytes())])?;
+    head.skip(skipped.clone());
+    let mut reader = log.reader(head.applied().next());
+    let findings = head.replay_noting(&mut reader, |offset| {
+        if !skipped.contains(offset) {
+            replaying.applying(offset);
+        }
+    })?;
     findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
     Ok((engine, head, fold))
 }
 
-fn load(engine: &dyn StateEngine, identity: &str, durable: Offset, grammar: &Grammar) -> Result<(Head, Fold), String> {
+fn load(
+    engine: &dyn StateEngine,
+    identity: &str,
+    durable: Offset,
+    grammar: &Grammar,
+    replaying: &Replaying,
+) -> Result<(Head, Fold), String> {
     let head = Head::load(grammar, engine).map_err(|error| error.to_string())?;
     let fold = load_fold(engine, grammar)?;
     let applied = head.applied().max(fold.applied());
     let written_for = engine.get(Table::Meta, LOG_KEY).map_err(|error| error.to_string())?;
     if applied > Offset(0) && written_for.as_deref() != Some(identity.as_bytes()) {
         return Err("they were written for another log".to_owned());
+    }
+    let passed_over = engine.get(Table::Meta, SKIPPED_KEY).map_err(|error| error.to_string())?.unwrap_or_default();
+    if applied > Offset(0) && passed_over != replaying.skipped().to_bytes() {
+        return Err("they know a record that is passed over".to_owned());
     }
     // Records it knows of were lost, and their offsets would be given to others.
     if applied > durable {

@@ -22,12 +22,13 @@ use crate::clock::Clock;
 use crate::halo::{Fold, Subject, Tally};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
-use crate::record::{Body, Frame, Name, Offset, Record};
+use crate::record::{Body, Frame, Name, Offset, Record, StartEpoch};
 use crate::store::Reader;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::identity::Identities;
+use crate::store::replaying::{Replaying, die_if_asked};
 use crate::store::state::{Change, Table};
 
 /// Bytes of log folded before due halos and questions get their turn.
@@ -73,6 +74,8 @@ pub struct River<F: Fs> {
     reader: Reader<F>,
     /// What was durable at the start: its readings went out in an earlier life.
     old: Offset,
+    /// Until what is old is folded: notes what is being applied, and knows what is not to be.
+    replaying: Option<Replaying>,
     fold: Fold,
     checkpoints: Checkpointer,
     shared: Shared,
@@ -95,15 +98,17 @@ struct Schedule {
 impl<F: Fs> River<F> {
     /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on. What is durable by now is only
     /// folded, which [`River::run`] does while publishes are already acknowledged.
-    pub fn new(reader: Reader<F>, fold: Fold, checkpoints: Checkpointer, shared: Shared) -> Self {
+    pub fn new(reader: Reader<F>, fold: Fold, replaying: Replaying, checkpoints: Checkpointer, shared: Shared) -> Self {
         shared.folded.store(fold.applied().0, Ordering::Release);
         let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
         let (health, health_due_ms) = (State::Starting, 0);
         let unreadable = false;
         let old = reader.durable().offset();
+        let replaying = Some(replaying);
         Self {
             reader,
             old,
+            replaying,
             fold,
             checkpoints,
             shared,
@@ -122,6 +127,9 @@ impl<F: Fs> River<F> {
         self.checkpoint.due_ms = self.now_ms() + CHECKPOINT_PERIOD_MS;
         // Nobody is answered before: what a halo was in the midst of the old is of no use.
         while self.reader.position() <= self.old && self.step() {}
+        if let Some(Err(error)) = self.replaying.take().map(|replaying| replaying.clear()) {
+            warn!(%error, "the note of the record being applied cannot be cleared");
+        }
         self.set_health(State::Ready);
         let (mut going, mut more) = (true, true);
         while going {
@@ -169,6 +177,7 @@ impl<F: Fs> River<F> {
     }
 
     fn fold_batch(&mut self) -> bool {
+        self.replaying.iter().for_each(Replaying::pausing);
         let batch = match self.reader.next(BATCH_BYTES) {
             Ok(batch) => batch,
             Err(error) => {
@@ -194,6 +203,13 @@ impl<F: Fs> River<F> {
     }
 
     fn fold_record(&mut self, record: &Record, now_ms: u64) {
+        if let Some(replaying) = self.replaying.as_ref().filter(|_| record.offset <= self.old) {
+            if replaying.skipped().contains(record.offset) {
+                return self.fold.skip(record);
+            }
+            replaying.applying(record.offset);
+        }
+        die_if_asked("fold", record.offset);
         let touched = self.fold.apply(record);
         self.shared.metrics.halo_records_total.add(1);
         if record.offset <= self.old {
@@ -203,8 +219,8 @@ impl<F: Fs> River<F> {
             self.due.touch(subject.name(), now_ms);
             self.shared.changes.iter().for_each(|changes| changes.touch(subject.name()));
         }
-        if let (Body::Frame(frame) | Body::Replayed(frame), Some(readings)) = (&record.body, touched.readings()) {
-            publish_readings(&self.shared, &mut self.topic, record, frame, readings);
+        if let (Some((stored, frame)), Some(readings)) = (frame_of(record), touched.readings()) {
+            publish_readings(&self.shared, &mut self.topic, record.epoch, stored, frame, readings);
         }
         publish_losses(&self.shared, &mut self.topic, record);
     }
@@ -360,14 +376,28 @@ impl<F: Fs> River<F> {
     }
 }
 
-fn publish_readings(shared: &Shared, topic: &mut String, record: &Record, frame: &Frame, readings: &Readings) {
+/// The frame of a record and where it was stored, which names it also when it is read again.
+fn frame_of(record: &Record) -> Option<(Offset, &Frame)> {
+    match &record.body {
+        Body::Frame(frame) => Some((record.offset, frame)),
+        Body::Replayed(frame) => Some((record.cause?, frame)),
+        _ => None,
+    }
+}
+
+fn publish_readings(
+    shared: &Shared,
+    topic: &mut String,
+    epoch: StartEpoch,
+    stored: Offset,
+    frame: &Frame,
+    readings: &Readings,
+) {
     write_topic(topic, &shared.grammar, Topic::Readings { subject: &frame.subject, device: &frame.device });
     if !shared.router.wants(topic) {
         return;
     }
-    // A frame read again goes by the place where it was stored first.
-    let offset = if matches!(record.body, Body::Replayed(_)) { record.cause.unwrap_or(record.offset) } else { record.offset };
-    let payload = readings_json(shared.log_ids.of(record.epoch), offset, frame, readings, Lane::Live);
+    let payload = readings_json(shared.log_ids.of(epoch), stored, frame, readings, Lane::Live);
     publish(&shared.router, topic, payload, false);
     shared.metrics.forward_readings_total.add(1);
 }

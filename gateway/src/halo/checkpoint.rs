@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::fold::{FOLD_VERSION, Fold};
 use super::subject::Subject;
 use super::subjects::At;
+use crate::ingest::assign::Acts;
 use crate::ingest::schemas::Schemas;
 use crate::record::{FoldConfig, GatewayTime, Offset};
 
@@ -62,6 +63,7 @@ struct Common {
     applied: Offset,
     clock: GatewayTime,
     config: FoldConfig,
+    acts: Acts,
     schemas: Schemas,
 }
 
@@ -117,7 +119,7 @@ impl Fold {
         for (key, value) in rows {
             if key == FOLD_KEY {
                 let common: Common = decode(key, value)?;
-                fold = Self::with(common.applied, common.clock, common.config, common.schemas);
+                fold = Self::with(common.applied, common.clock, common.config, common.acts, common.schemas);
             } else {
                 let (applied, subject): (Offset, Subject) = decode(key, value)?;
                 if !subject.is_sound() || key.strip_prefix(SUBJECT_PREFIX) != Some(subject.name().as_bytes()) {
@@ -148,8 +150,8 @@ impl Fold {
 
     fn common(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Common<'a>(Offset, GatewayTime, &'a FoldConfig, &'a Schemas);
-        encode(&Common(self.applied, self.clock, &self.config, &self.schemas))
+        struct Common<'a>(Offset, GatewayTime, &'a FoldConfig, &'a Acts, &'a Schemas);
+        encode(&Common(self.applied, self.clock, &self.config, self.holders.acts(), &self.schemas))
     }
 }
 

@@ -5,13 +5,14 @@ use halo_proto::topic::Grammar;
 use super::holders::Holders;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
+use crate::ingest::assign::Acts;
 use crate::ingest::readings::{self, Readings};
 use crate::ingest::schemas::Schemas;
-use crate::record::{Body, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
+use crate::record::{Body, Deed, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 1;
+pub const FOLD_VERSION: u16 = 2;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Fold {
     pub(super) schemas: Schemas,
     pub(super) subjects: Subjects,
     pub(super) round: super::checkpoint::Round,
-    holders: Holders,
+    pub(super) holders: Holders,
     readings: Readings,
     readable: bool,
 }
@@ -40,7 +41,8 @@ impl<'a> Touched<'a> {
         self.fold.subjects.touched()
     }
 
-    /// For a frame that could be read: what it says. Also when no halo changed, as during a replay.
+    /// For a frame that could be read, at first or when it was read again: what it says. Also when no halo changed, as
+    /// during a replay.
     pub fn readings(self) -> Option<&'a Readings> {
         self.fold.readable.then_some(&self.fold.readings)
     }
@@ -49,14 +51,14 @@ impl<'a> Touched<'a> {
 impl Fold {
     /// Knows nothing; births will be recognised by this topic grammar.
     pub fn new(grammar: Grammar) -> Self {
-        Self::with(Offset(0), GatewayTime::default(), FoldConfig::default(), Schemas::new(grammar))
+        Self::with(Offset(0), GatewayTime::default(), FoldConfig::default(), Acts::default(), Schemas::new(grammar))
     }
 
-    pub(super) fn with(applied: Offset, clock: GatewayTime, config: FoldConfig, schemas: Schemas) -> Self {
+    pub(super) fn with(applied: Offset, clock: GatewayTime, config: FoldConfig, acts: Acts, schemas: Schemas) -> Self {
         Self {
             applied,
             clock,
-            holders: Holders::new(&config),
+            holders: Holders::new(&config, acts),
             config,
             schemas,
             subjects: Subjects::default(),
@@ -82,6 +84,18 @@ impl Fold {
             self.subjects.end_record();
         }
         Touched { fold: self }
+    }
+
+    /// Passes a record that is not to be applied, ever.
+    pub fn skip(&mut self, record: &Record) {
+        self.readable = false;
+        self.subjects.begin_record();
+        if record.offset > self.applied {
+            self.applied = record.offset;
+            if record.stamp.mono_ms >= self.clock.mono_ms {
+                self.clock = record.stamp;
+            }
+        }
     }
 
     /// The last record in it; reading goes on behind it.
@@ -149,7 +163,10 @@ impl Fold {
                 counts.missing += u64::from(gap.last.saturating_sub(gap.first)) + 1;
             }),
             Body::Retained(_) | Body::Tick | Body::WallJump(_) | Body::Cursor(_) => {}
-            Body::Act(_) | Body::Replayed(_) | Body::Dropped(_) | Body::Expired(_) | Body::Carry(_) => {}
+            Body::Replayed(frame) => self.replayed(frame),
+            Body::Act(act) => self.act(&act.deed),
+            // Given up unread: counted when it was set aside.
+            Body::Dropped(_) | Body::Expired(_) | Body::Carry(_) => {}
         }
     }
 
@@ -184,9 +201,49 @@ impl Fold {
         }
     }
 
+    /// A quarantined frame is read again: if that goes well, it feeds its subject like any other. Its device was heard
+    /// when the frame came, not now. The log owner has seen to it that the frame was still in quarantine.
+    fn replayed(&mut self, frame: &Frame) {
+        let (offset, now, holders) = (self.applied, self.clock, &self.holders);
+        self.readable = readings::read(frame, &self.schemas, &mut self.readings).is_ok();
+        let Some(readings) = self.readable.then_some(&self.readings) else { return };
+        let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
+        self.subjects.change(at, offset, now, |subject, shared| {
+            subject.counts.quarantined = subject.counts.quarantined.saturating_sub(1);
+            subject.fold(frame, readings, shared);
+            if let Some(device) = subject.device_at_mut(&frame.device) {
+                device.power(frame, readings);
+            }
+            Change::Shown
+        });
+    }
+
+    fn act(&mut self, deed: &Deed) {
+        let device: Name = match deed {
+            Deed::Assign(assignment) => assignment.device.as_str().into(),
+            Deed::Release { device, .. } | Deed::Forget { device } => device.as_str().into(),
+            Deed::Discard { .. } | Deed::Hold { .. } => return,
+        };
+        let holders = &mut self.holders;
+        // Where the device is shown: with whoever has it by now, or nowhere once it is forgotten.
+        let holder = holders.act(deed).then(|| holders.holder(&device, self.clock.wall_ms).unwrap_or(&device).clone());
+        self.subjects.change_all(self.applied, self.clock, |subject| {
+            let mut change = Change::None;
+            if holder.as_ref() != Some(subject.name()) && subject.forget_device(&device) {
+                change = Change::Shown;
+            }
+            let kind = holders.kind(subject.name());
+            if subject.kind != kind {
+                subject.kind = kind;
+                change = Change::Shown;
+            }
+            change
+        });
+    }
+
     fn configure(&mut self, config: &FoldConfig) {
         self.config = config.clone();
-        self.holders = Holders::new(config);
+        self.holders.configure(config);
         let (holders, silent_after_ms) = (&self.holders, config.silent_after_ms);
         self.subjects.change_all(self.applied, self.clock, |subject| {
             let mut change = Change::None;

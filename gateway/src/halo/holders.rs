@@ -1,50 +1,38 @@
-//! Who has which device, and when, by the configuration in force.
+//! Who has which device, and when, by the configuration and the acts in force.
 
-use std::collections::HashMap;
+use crate::ingest::assign::{Acts, Assignments};
+use crate::record::{Deed, FoldConfig, Name, SubjectKind};
 
-use crate::record::{FoldConfig, Name, SubjectKind};
-
-/// The assignments of a configuration, ready to be asked once per frame.
+/// The assignments in force, asked once per frame.
 #[derive(Debug, Default)]
-pub(super) struct Holders {
-    spans: HashMap<Name, Vec<Span>>,
-    kinds: HashMap<Name, SubjectKind>,
-}
-
-#[derive(Debug)]
-struct Span {
-    subject: Name,
-    from_ms: i64,
-    /// Exclusive; none = until further notice.
-    until_ms: Option<i64>,
-}
+pub(super) struct Holders(Assignments);
 
 impl Holders {
-    pub(super) fn new(config: &FoldConfig) -> Self {
-        let mut holders = Self::default();
-        for assignment in &config.assignments {
-            let subject = Name::from(&*assignment.subject);
-            holders.kinds.entry(subject.clone()).or_insert(assignment.kind);
-            holders.spans.entry(Name::from(&*assignment.device)).or_default().push(Span {
-                subject,
-                from_ms: assignment.from_ms.unwrap_or(i64::MIN),
-                until_ms: assignment.until_ms,
-            });
-        }
-        holders
+    pub(super) fn new(config: &FoldConfig, acts: Acts) -> Self {
+        Self(Assignments::new(config, acts))
     }
 
-    /// What a subject is; of several assignments the first decides.
+    pub(super) fn configure(&mut self, config: &FoldConfig) {
+        self.0.configure(config);
+    }
+
+    /// Whether the deed was about assignments.
+    pub(super) fn act(&mut self, deed: &Deed) -> bool {
+        self.0.act(deed)
+    }
+
+    pub(super) fn acts(&self) -> &Acts {
+        self.0.acts()
+    }
+
+    /// What a subject is.
     pub(super) fn kind(&self, subject: &str) -> SubjectKind {
-        self.kinds.get(subject).copied().unwrap_or_default()
+        self.0.kind(subject)
     }
 
-    /// Whose halo shows a device at a time: of assignments in force the first, none in force: the subject of the
-    /// device's own name. None when the configuration does not speak of the device.
+    /// Whose halo shows a device at a time; none when nothing in force speaks of the device.
     pub(super) fn holder<'a>(&'a self, device: &'a Name, at_ms: i64) -> Option<&'a Name> {
-        let in_force = |span: &&Span| span.from_ms <= at_ms && span.until_ms.is_none_or(|until| at_ms < until);
-        let spans = self.spans.get(device)?;
-        Some(spans.iter().find(in_force).map_or(device, |span| &span.subject))
+        self.0.holder_at(device, at_ms)
     }
 }
 
@@ -63,7 +51,7 @@ mod tests {
             until_ms,
         };
         let assignments = vec![span("anna", None, Some(10)), span("bert", Some(20), None)];
-        let holders = Holders::new(&FoldConfig { assignments, ..FoldConfig::default() });
+        let holders = Holders::new(&FoldConfig { assignments, ..FoldConfig::default() }, Acts::default());
         let car = Name::from("car");
         let holder = |at_ms| holders.holder(&car, at_ms).map(|name| &**name);
         assert_eq!([9, 10, 19, 20].map(holder), [Some("anna"), Some("car"), Some("car"), Some("bert")]);

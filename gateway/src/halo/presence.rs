@@ -134,6 +134,11 @@ impl Device {
         {
             self.measure(newest.saturating_sub(frame.arrival.wall_ms), now.mono_ms);
         }
+        self.power(frame, readings);
+    }
+
+    /// What a frame says of its battery.
+    pub(super) fn power(&mut self, frame: &Frame, readings: &Readings) {
         for series in readings.series.iter().filter(|series| BATTERY_SIGNALS.contains(&&*series.signal.name)) {
             for point in &series.points {
                 let percent = super::signal::physical(point.raw, series.signal.num, series.signal.den);

@@ -50,7 +50,7 @@ pub struct Counts {
     pub late: u64,
     /// Frames that used a sequence again with other bytes.
     pub conflicts: u64,
-    /// Frames that could not be read.
+    /// Frames that could not be read, and were not read later.
     pub quarantined: u64,
     /// Readings out of range, too large a step, of the future, or in another unit; events and texts of the future.
     pub suspect: u64,
@@ -190,6 +190,12 @@ impl Subject {
             }
         };
         self.devices.get_mut(at)
+    }
+
+    /// Shows a device no more; true if it was shown.
+    pub(super) fn forget_device(&mut self, name: &str) -> bool {
+        let found = self.devices.binary_search_by(|device| (*device.name).cmp(name));
+        found.map(|at| self.devices.remove(at)).is_ok()
     }
 
     pub(super) fn devices_mut(&mut self) -> &mut [Device] {

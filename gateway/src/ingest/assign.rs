@@ -1,27 +1,57 @@
-//! Whose halo a device feeds, and when.
+//! Whose halo a device feeds, and when: the configuration's assignments, and over them the administrators' acts.
+//!
+//! An act holds from its own time on, whatever stood there before; what came before that time stays as it was, so that
+//! a buffer drained late still feeds the former holder. A changed configuration changes what lies before a device's
+//! first act and never undoes an act: whoever wants the file to speak again gives the device back by another act.
 
 use std::collections::BTreeMap;
 
+use halo_proto::topic;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::record::{Assignment, FoldConfig, Name, SubjectKind};
+use crate::record::{Assignment, Deed, FoldConfig, Name, SubjectKind};
 
-/// All assignments of a configuration. A device without one feeds a subject of its own name.
+/// Most assignments by act kept per device; one more forgets the one that began first.
+pub const ACTS_MAX: usize = 256;
+
+/// All assignments in force. A device without one feeds a subject of its own name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assignments {
     /// Per device, ascending in time.
     devices: BTreeMap<Name, Vec<Interval>>,
     kinds: BTreeMap<Name, SubjectKind>,
+    acts: Acts,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Interval {
-    subject: Name,
+/// What administrators' acts say, by device; to be checkpointed, since no configuration has it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Acts {
+    devices: BTreeMap<Name, Acted>,
+    kinds: BTreeMap<Name, SubjectKind>,
+}
+
+/// What acts say of one device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Acted {
+    /// From here on the configuration is silent.
     from_ms: i64,
-    until_ms: i64,
+    /// Ascending in time, none before `from_ms`.
+    intervals: Vec<Interval>,
 }
 
-/// What is wrong with a configuration's assignments.
+/// Who has a device, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Whose halo it feeds.
+    pub subject: Name,
+    /// Unix milliseconds, inclusive; `i64::MIN` = since ever.
+    pub from_ms: i64,
+    /// Unix milliseconds, exclusive; `i64::MAX` = until further notice.
+    pub until_ms: i64,
+}
+
+/// What is wrong with a configuration's assignments, or with an act.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AssignmentError {
     /// Two assignments claim one device at one time.
@@ -60,37 +90,140 @@ pub enum AssignmentError {
         /// The other one.
         second: SubjectKind,
     },
+    /// Not an id.
+    #[error("{what} {id:?} is not of the form [A-Za-z0-9._-]{{1,64}}")]
+    Id {
+        /// Device or subject.
+        what: &'static str,
+        /// What was given.
+        id: String,
+    },
 }
 
 impl Assignments {
-    /// The assignments of a configuration; one that [`check`] refuses is read as well as possible, never an error.
-    pub fn new(config: &FoldConfig) -> Self {
-        let mut assignments = Self::default();
+    /// The assignments of a configuration, and over them `acts`; one that [`check`] refuses is read as well as possible,
+    /// never an error.
+    pub fn new(config: &FoldConfig, acts: Acts) -> Self {
+        let mut assignments = Self { acts, ..Self::default() };
+        assignments.configure(config);
+        assignments
+    }
+
+    /// Another configuration is in force; acts stay.
+    pub fn configure(&mut self, config: &FoldConfig) {
+        self.devices.clear();
+        self.kinds.clear();
         for assignment in &config.assignments {
             let subject: Name = assignment.subject.as_str().into();
             let (from_ms, until_ms) = bounds(assignment);
-            assignments.kinds.insert(subject.clone(), assignment.kind);
-            let intervals = assignments.devices.entry(assignment.device.as_str().into()).or_default();
+            self.kinds.insert(subject.clone(), assignment.kind);
+            let intervals = self.devices.entry(assignment.device.as_str().into()).or_default();
             intervals.push(Interval { subject, from_ms, until_ms });
         }
-        for intervals in assignments.devices.values_mut() {
+        for intervals in self.devices.values_mut() {
             intervals.sort_by_key(|interval| interval.from_ms);
         }
-        assignments
+        self.kinds.extend(self.acts.kinds.clone());
+        for (device, acted) in &self.acts.devices {
+            let intervals = self.devices.entry(device.clone()).or_default();
+            cut(intervals, acted.from_ms);
+            intervals.extend(acted.intervals.iter().cloned());
+        }
+    }
+
+    /// Puts an act in force; whether it was about assignments at all. One that [`Assignments::check_act`] refuses is
+    /// read as well as possible.
+    pub fn act(&mut self, deed: &Deed) -> bool {
+        match deed {
+            Deed::Assign(assignment) => {
+                let subject: Name = assignment.subject.as_str().into();
+                let (from_ms, until_ms) = bounds(assignment);
+                self.kinds.insert(subject.clone(), assignment.kind);
+                self.acts.kinds.insert(subject.clone(), assignment.kind);
+                self.from(&assignment.device, from_ms, Some(Interval { subject, from_ms, until_ms }));
+            }
+            Deed::Release { device, at_ms } => self.from(device, *at_ms, None),
+            Deed::Forget { .. } | Deed::Discard { .. } | Deed::Hold { .. } => return false,
+        }
+        true
+    }
+
+    /// Checks an act before it becomes a record.
+    ///
+    /// # Errors
+    /// What contradicts itself or what is in force, for a human.
+    pub fn check_act(&self, deed: &Deed) -> Result<(), AssignmentError> {
+        let id = |what, id: &str| {
+            if topic::id_is_valid(id) { Ok(()) } else { Err(AssignmentError::Id { what, id: id.to_owned() }) }
+        };
+        match deed {
+            Deed::Assign(assignment) => {
+                id("device", &assignment.device)?;
+                id("subject", &assignment.subject)?;
+                check(std::slice::from_ref(assignment))?;
+                match self.kinds.get(assignment.subject.as_str()) {
+                    Some(first) if *first != assignment.kind => Err(AssignmentError::Kind {
+                        subject: assignment.subject.clone(),
+                        first: *first,
+                        second: assignment.kind,
+                    }),
+                    _ => Ok(()),
+                }
+            }
+            Deed::Release { device, .. } | Deed::Forget { device } => id("device", device),
+            Deed::Discard { .. } | Deed::Hold { .. } => Ok(()),
+        }
     }
 
     /// Whose halo a reading of `device` at `unix_ms` feeds.
     pub fn subject_at(&self, device: &Name, unix_ms: i64) -> Name {
-        let Some(intervals) = self.devices.get(device) else { return device.clone() };
+        self.holder_at(device, unix_ms).unwrap_or(device).clone()
+    }
+
+    /// The same; none when neither configuration nor acts speak of the device.
+    pub fn holder_at<'a>(&'a self, device: &'a Name, unix_ms: i64) -> Option<&'a Name> {
+        let intervals = self.devices.get(device)?;
         let after = intervals.partition_point(|interval| interval.from_ms <= unix_ms);
         let found = after.checked_sub(1).and_then(|at| intervals.get(at));
-        found.filter(|interval| unix_ms < interval.until_ms).map_or(device, |interval| &interval.subject).clone()
+        Some(found.filter(|interval| unix_ms < interval.until_ms).map_or(device, |interval| &interval.subject))
+    }
+
+    /// Who has a device, and when, ascending in time; empty when it only feeds itself.
+    pub fn of(&self, device: &str) -> &[Interval] {
+        self.devices.get(device).map_or(&[], Vec::as_slice)
     }
 
     /// What a subject is; `thing` when no assignment says.
     pub fn kind(&self, subject: &str) -> SubjectKind {
         self.kinds.get(subject).copied().unwrap_or_default()
     }
+
+    /// What acts say.
+    pub fn acts(&self) -> &Acts {
+        &self.acts
+    }
+
+    /// Ends what is in force for a device from then on, and begins another interval.
+    fn from(&mut self, device: &str, from_ms: i64, next: Option<Interval>) {
+        let device: Name = device.into();
+        let acted = self.acts.devices.entry(device.clone()).or_insert(Acted { from_ms, intervals: Vec::new() });
+        acted.from_ms = acted.from_ms.min(from_ms);
+        let intervals = self.devices.entry(device).or_default();
+        for intervals in [&mut acted.intervals, intervals] {
+            cut(intervals, from_ms);
+            intervals.extend(next.clone());
+        }
+        if acted.intervals.len() > ACTS_MAX {
+            let forgotten = acted.intervals.remove(0);
+            intervals.retain(|interval| *interval != forgotten);
+        }
+    }
+}
+
+/// Leaves what lies before a time.
+fn cut(intervals: &mut Vec<Interval>, at_ms: i64) {
+    intervals.retain(|interval| interval.from_ms < at_ms);
+    intervals.iter_mut().for_each(|interval| interval.until_ms = interval.until_ms.min(at_ms));
 }
 
 /// Checks the assignments of a configuration before it is put in force.
@@ -155,8 +288,20 @@ mod tests {
         Assignment { device: "car-1".into(), subject: subject.into(), kind: SubjectKind::Person, from_ms, until_ms }
     }
 
+    fn config(list: &[Assignment]) -> FoldConfig {
+        FoldConfig { assignments: list.to_vec(), ..FoldConfig::default() }
+    }
+
+    fn subjects(assignments: &Assignments, times: &[i64]) -> Vec<String> {
+        times.iter().map(|ms| assignments.subject_at(&"car-1".into(), *ms).to_string()).collect()
+    }
+
+    fn release(at_ms: i64) -> Deed {
+        Deed::Release { device: "car-1".into(), at_ms }
+    }
+
     fn assignments(list: &[Assignment]) -> Assignments {
-        Assignments::new(&FoldConfig { assignments: list.to_vec(), ..FoldConfig::default() })
+        Assignments::new(&config(list), Acts::default())
     }
 
     #[test]
@@ -199,5 +344,56 @@ mod tests {
         let machine = Assignment { kind: SubjectKind::Machine, ..assignment("anna", Some(9), None) };
         let error = check(&[assignment("anna", None, Some(9)), machine]).unwrap_err();
         assert!(matches!(error, AssignmentError::Kind { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_act_holds_from_its_time_on_and_leaves_the_past_alone() {
+        let mut assignments = assignments(&[assignment("anna", None, Some(200)), assignment("ben", Some(200), None)]);
+        assert!(assignments.act(&Deed::Assign(assignment("carl", Some(100), Some(300)))));
+        assert_eq!(subjects(&assignments, &[99, 100, 250, 300]), ["anna", "carl", "carl", "car-1"]);
+        assert!(assignments.act(&release(150)));
+        assert_eq!(subjects(&assignments, &[99, 149, 150, 400]), ["anna", "carl", "car-1", "car-1"]);
+        assert!(assignments.act(&Deed::Assign(assignment("dora", None, None))));
+        assert_eq!(subjects(&assignments, &[i64::MIN, 0, 400]), ["dora", "dora", "dora"]);
+        assert!(!assignments.act(&Deed::Forget { device: "car-1".into() }));
+    }
+
+    #[test]
+    fn a_changed_configuration_leaves_acts_in_force() {
+        let mut assignments = assignments(&[assignment("anna", None, None)]);
+        assignments.act(&Deed::Assign(assignment("carl", Some(100), None)));
+        assignments.configure(&config(&[assignment("ben", None, Some(500))]));
+        assert_eq!(subjects(&assignments, &[99, 100, 600]), ["ben", "carl", "carl"]);
+        let again = Assignments::new(&config(&[assignment("ben", None, Some(500))]), assignments.acts().clone());
+        assert_eq!(again, assignments, "a checkpoint of the acts is enough");
+    }
+
+    #[test]
+    fn an_act_that_cannot_be_is_refused_with_the_reason() {
+        let assignments = assignments(&[assignment("anna", None, None)]);
+        let refused = |deed: Deed| assignments.check_act(&deed).unwrap_err().to_string();
+        let machine = Assignment { kind: SubjectKind::Machine, ..assignment("anna", Some(9), None) };
+        assert_eq!(
+            refused(Deed::Assign(machine)),
+            "subject anna is called a Person and a Machine, it can be one of them"
+        );
+        assert!(refused(Deed::Assign(assignment("ben", Some(9), Some(9)))).contains("ends before it begins"));
+        assert!(
+            refused(Deed::Assign(assignment("b en", None, None))).starts_with("subject \"b en\" is not of the form")
+        );
+        assert!(refused(Deed::Forget { device: String::new() }).starts_with("device \"\" is not"));
+        assert_eq!(assignments.check_act(&Deed::Assign(assignment("ben", Some(9), None))), Ok(()));
+        assert_eq!(assignments.check_act(&release(5)), Ok(()));
+    }
+
+    #[test]
+    fn acts_of_one_device_are_bounded() {
+        let mut assignments = assignments(&[]);
+        for n in 0..2 * ACTS_MAX as i64 {
+            assignments.act(&Deed::Assign(assignment(&format!("s{n}"), Some(n), None)));
+        }
+        assert_eq!(assignments.of("car-1").len(), ACTS_MAX);
+        assert_eq!(subjects(&assignments, &[0, 256, 511]), ["car-1", "s256", "s511"]);
+        assert_eq!(Assignments::new(&config(&[]), assignments.acts().clone()), assignments);
     }
 }

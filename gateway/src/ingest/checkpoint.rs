@@ -5,7 +5,12 @@
 //! 'p' device 0 boot:be32 index:be32       checksums of 64 sequences
 //! 'j' device 0 born:be64                  identities of 32 plain points
 //! 's' device                              births
-//! 'c'                                     assignments in force
+//! 'c'                                     configuration in force
+//! 'a'                                     assignments by act
+//! 'q' offset:be64                         a quarantined frame
+//! 'l' number:be64                         a run of lost frames
+//! 't' device                              its lost frames since ever
+//! 'n'                                     the account of frames
 //! 'o'                                     decisions owed
 //! 'w'                                     wall time minus monotonic time
 //! ```
@@ -32,6 +37,11 @@ pub(super) enum Key<'a> {
     Points { device: &'a str, born: u64 },
     Births { device: &'a str },
     Config,
+    Acts,
+    Quarantined { offset: u64 },
+    Loss { number: u64 },
+    LossTotals { device: &'a str },
+    Account,
     Owed,
     Anchor,
 }
@@ -56,6 +66,14 @@ impl Rows {
         self.0.insert(key.to_bytes(), None);
     }
 
+    /// Writes a row, or removes it.
+    pub(super) fn set(&mut self, key: Key<'_>, value: Option<&impl Serialize>) {
+        match value {
+            Some(value) => self.put(key, value),
+            None => self.delete(key),
+        }
+    }
+
     pub(super) fn into_vec(self) -> Vec<Row> {
         self.0.into_iter().collect()
     }
@@ -70,7 +88,12 @@ impl<'a> Key<'a> {
                 [b"p", device.as_bytes(), &[0], &boot.to_be_bytes(), &index.to_be_bytes()].concat()
             }
             Self::Points { device, born } => [b"j", device.as_bytes(), &[0], &born.to_be_bytes()].concat(),
+            Self::LossTotals { device } => [b"t", device.as_bytes()].concat(),
+            Self::Quarantined { offset } => [&b"q"[..], &offset.to_be_bytes()].concat(),
+            Self::Loss { number } => [&b"l"[..], &number.to_be_bytes()].concat(),
             Self::Config => b"c".to_vec(),
+            Self::Acts => b"a".to_vec(),
+            Self::Account => b"n".to_vec(),
             Self::Owed => b"o".to_vec(),
             Self::Anchor => b"w".to_vec(),
         }
@@ -86,6 +109,9 @@ impl<'a> Key<'a> {
         Some(match kind {
             b'd' => Self::Device { device: text(rest)? },
             b's' => Self::Births { device: text(rest)? },
+            b't' => Self::LossTotals { device: text(rest)? },
+            b'q' => Self::Quarantined { offset: u64::from_be_bytes(rest.try_into().ok()?) },
+            b'l' => Self::Loss { number: u64::from_be_bytes(rest.try_into().ok()?) },
             b'p' | b'j' => {
                 let end = rest.len().checked_sub(9)?;
                 let (device, tail) = rest.split_at(end);
@@ -98,6 +124,8 @@ impl<'a> Key<'a> {
                 }
             }
             b'c' if rest.is_empty() => Self::Config,
+            b'a' if rest.is_empty() => Self::Acts,
+            b'n' if rest.is_empty() => Self::Account,
             b'o' if rest.is_empty() => Self::Owed,
             b'w' if rest.is_empty() => Self::Anchor,
             _ => return None,
@@ -129,13 +157,18 @@ mod tests {
             Key::Page { device, boot: 0x0800_0001, index: 0 },
             Key::Points { device, born: u64::MAX },
             Key::Births { device },
+            Key::LossTotals { device: "*" },
+            Key::Quarantined { offset: 7 },
+            Key::Loss { number: u64::MAX },
             Key::Config,
+            Key::Acts,
+            Key::Account,
             Key::Owed,
             Key::Anchor,
         ] {
             assert_eq!(Key::parse(&key.to_bytes()), Ok(key));
         }
-        for key in [&b""[..], b"x", b"px", b"cc", b"d\xff"] {
+        for key in [&b""[..], b"x", b"px", b"cc", b"d\xff", b"q123", b"l"] {
             assert!(Key::parse(key).is_err());
         }
     }

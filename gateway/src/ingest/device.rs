@@ -80,13 +80,18 @@ impl Device {
         if let Some((boot, sighting)) = facts.sighting(frame) {
             self.core.clocks.observe(boot, sighting);
         }
-        for point in &facts.points {
+        self.apply_points(&facts.points);
+        noted
+    }
+
+    /// Takes note of points that could not be read when their frame was stored.
+    pub(super) fn apply_points(&mut self, points: &[u64]) {
+        for point in points {
             if !self.points.contains(*point) {
                 let obsolete = self.points.store(*point);
                 self.obsolete.extend(obsolete.map(|born| Obsolete::Points { born }));
             }
         }
-        noted
     }
 
     /// Takes note of a birth.
@@ -156,6 +161,21 @@ impl Device {
         for page in self.points.take_dirty() {
             rows.put(Key::Points { device: name, born: page.born }, page);
         }
+    }
+
+    /// Removes every row it may have.
+    pub(super) fn erase(&self, name: &str, rows: &mut Rows) {
+        rows.delete(Key::Device { device: name });
+        for obsolete in &self.obsolete {
+            rows.delete(match *obsolete {
+                Obsolete::Page { boot, index } => Key::Page { device: name, boot, index },
+                Obsolete::Points { born } => Key::Points { device: name, born },
+            });
+        }
+        for (boot, payloads) in &self.payloads {
+            payloads.indexes().for_each(|index| rows.delete(Key::Page { device: name, boot: *boot, index }));
+        }
+        self.points.pages().for_each(|born| rows.delete(Key::Points { device: name, born }));
     }
 
     /// Puts back a row.

@@ -158,6 +158,11 @@ impl Points {
         self.pages.iter_mut().filter_map(|page| std::mem::take(&mut page.dirty).then_some(&*page))
     }
 
+    /// Numbers of all pages kept.
+    pub(super) fn pages(&self) -> impl Iterator<Item = u64> {
+        self.pages.iter().map(|page| page.born)
+    }
+
     /// Puts back a page from a checkpoint; pages may come in any order.
     pub(super) fn restore(&mut self, page: PointPage) {
         let at = self.pages.partition_point(|other| other.born < page.born);

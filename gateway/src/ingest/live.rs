@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::quarantine;
 use crate::record::Name;
 
 /// Repeats of one device are counted for this long before they become one record.
@@ -21,6 +22,8 @@ pub struct Live {
     repeats: BTreeMap<Name, Repeats>,
     /// When each of `repeats` is due, in that order.
     repeats_due: BTreeSet<(u64, Name)>,
+    /// What the quarantine may hold, by this process's configuration.
+    pub(super) quarantine: quarantine::Config,
 }
 
 #[derive(Debug)]

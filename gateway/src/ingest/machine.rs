@@ -9,9 +9,11 @@ use super::clocks::Sighting;
 use super::device::Device;
 use super::facts::Facts;
 use super::live::Live;
+use super::losses::Losses;
 use super::native;
 use super::owed::{Owed, What};
 use super::publish::{Admission, Channel, Publish, Settings};
+use super::quarantine::{self, Held, Quarantine};
 use super::readings::{Readings, format_of};
 use super::schemas::{Learned, Schemas};
 use super::sequence::Sequences;
@@ -22,13 +24,19 @@ use crate::record::{
     Retained, WallJump,
 };
 
+mod follow;
 mod rows;
 mod view;
+pub use follow::FrameAccount;
 use rows::Dirty;
 pub use view::Known;
 
 /// A wall clock that moved more than this against the monotonic one has jumped.
 const WALL_JUMP_MS: u64 = 1000;
+/// Most frames read again, and most given up, between two questions what is owed: both take place in one group with
+/// live frames, and wait for the next one rather than keep those.
+const REPLAYS_MAX: usize = 64;
+const EXPIRED_MAX: usize = 1024;
 
 /// The machine. See the module's contract for the order of calls.
 #[derive(Debug)]
@@ -39,6 +47,9 @@ pub struct Ingest {
     assignments: Assignments,
     config: FoldConfig,
     owed: Owed,
+    quarantine: Quarantine,
+    losses: Losses,
+    account: follow::Saved,
     /// Wall time minus monotonic time as the log knows it.
     anchor_ms: Option<i64>,
     dirty: Dirty,
@@ -65,6 +76,9 @@ impl Ingest {
             assignments: Assignments::default(),
             config: FoldConfig::default(),
             owed: Owed::default(),
+            quarantine: Quarantine::default(),
+            losses: Losses::default(),
+            account: follow::Saved::default(),
             anchor_ms: None,
             dirty: Dirty::default(),
             live: Live::default(),
@@ -117,19 +131,27 @@ impl Ingest {
             Body::Frame(frame) => self.apply_frame(record, frame, memo),
             Body::Retained(retained) => self.apply_retained(record, retained),
             Body::Config(config) => {
-                self.assignments = Assignments::new(config);
+                self.assignments.configure(config);
                 self.config = config.clone();
                 self.dirty.config = true;
             }
             Body::Gone(presence) => self.live.departure_logged(&presence.device),
             Body::Duplicates(duplicates) => self.live.repeats_logged(&duplicates.device, duplicates.count),
-            Body::Quarantine(_) | Body::Gap(_) | Body::Conflict(_) => self.dirty.owed |= self.owed.settle(record),
-            Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Connected(_) | Body::Cursor(_) => {}
-            Body::Act(_) | Body::Replayed(_) | Body::Dropped(_) | Body::Expired(_) | Body::Carry(_) => {}
+            Body::Quarantine(quarantine) => self.apply_quarantine(record, quarantine),
+            Body::Replayed(frame) => self.apply_replayed(record, frame),
+            Body::Expired(expired) => self.apply_expired(record, expired),
+            Body::Gap(gap) => self.apply_gap(record, gap),
+            Body::Conflict(conflict) => self.apply_conflict(record, conflict),
+            Body::Dropped(dropped) => self.apply_dropped(record, dropped),
+            Body::Act(act) => self.apply_act(record, act),
+            Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Connected(_) => {}
+            Body::Cursor(_) | Body::Carry(_) => {}
         }
     }
 
-    /// Records due at `stamp`: append and apply all of them before asking again, or they are returned again.
+    /// Records due at `stamp`: append and apply all of them before asking again, or they are returned again. What they
+    /// make due in turn comes with the next question, and so does what is beyond the bounds of one; see
+    /// [`Ingest::owes_more`].
     pub fn owed(&mut self, stamp: GatewayTime) -> Vec<Draft> {
         let mut drafts = Vec::new();
         let by_ms = self.anchor_ms.map_or(0, |anchor| anchor_ms(stamp).saturating_sub(anchor));
@@ -139,11 +161,20 @@ impl Ingest {
         let gone = |device| Body::Gone(self.presence(device, stamp.wall_ms)).into();
         drafts.extend(self.live.departed().map(gone));
         drafts.extend(self.owed.drafts());
+        let leaving = self.quarantine.leaving(&self.live.quarantine, stamp).take(EXPIRED_MAX);
+        drafts.extend(leaving.map(|(frame, expired)| Draft { cause: Some(frame), body: Body::Expired(expired) }));
+        let due = self.quarantine.due(&self.schemas, REPLAYS_MAX);
+        drafts.extend(due.into_iter().filter_map(|frame| self.replay(frame)));
         drafts.extend(self.live.repeats(stamp.mono_ms).map(|(device, count)| {
             let Presence { device, subject } = self.presence(device, stamp.wall_ms);
             Body::Duplicates(Duplicates { device, subject, count }).into()
         }));
         drafts
+    }
+
+    /// Whether [`Ingest::owed`] may have more at once, without anything happening.
+    pub fn owes_more(&self) -> bool {
+        self.quarantine.may_be_due() || self.quarantine.bytes() > self.live.quarantine.max
     }
 
     /// Monotonic time at which [`Ingest::owed`] will have something although nothing happened.
@@ -159,6 +190,11 @@ impl Ingest {
     /// Goes on in a state rebuilt from the log: sessions are still there, repeats still to be counted.
     pub fn resume(&mut self, live: Live) {
         self.live = live;
+    }
+
+    /// What the quarantine may hold from now on.
+    pub fn limit_quarantine(&mut self, limits: quarantine::Config) {
+        self.live.quarantine = limits;
     }
 
     /// The births and the registry.
@@ -233,6 +269,7 @@ impl Ingest {
     fn apply_frame(&mut self, record: &Record, frame: &Frame, memo: Option<Memo>) {
         let memo = memo.filter(|memo| memo.is_of(frame));
         let facts = memo.map_or_else(|| Facts::of(frame, &self.schemas, &mut self.readings), |memo| memo.facts);
+        self.count_stored();
         let noted = self.touch(&frame.device).apply(frame, &facts);
         let mut owe = |what| {
             self.owed.push(record.offset, &frame.device, &frame.subject, what);
@@ -243,25 +280,32 @@ impl Ingest {
             owe(What::Conflict(identity));
         }
         if let Err(unreadable) = facts.readable {
-            owe(What::Quarantine { reason: unreadable.to_string() });
+            let held = Held::new(frame, unreadable.schema());
+            owe(What::Quarantine { reason: unreadable.to_string(), frame: Some(Box::new(held)) });
         }
     }
 
     fn apply_retained(&mut self, record: &Record, retained: &Retained) {
         match self.schemas.learn(retained) {
             Learned::Nothing => {}
-            Learned::Birth { device, boot, t0_ms, sync } => {
+            Learned::Birth { device, schema, boot, t0_ms, sync } => {
                 let sighting = Sighting {
                     device_ms: i64::try_from(t0_ms).unwrap_or(i64::MAX),
                     arrival: retained.arrival,
                     sync: sync.map(|sync| sync.unix_minus_uptime_ms),
                 };
                 self.touch(&device).apply_birth(boot, sighting);
+                self.quarantine.described(&device, schema);
                 self.dirty.births.insert(device);
             }
             Learned::Refused { device, why } => {
                 let subject = self.assignments.subject_at(&device, retained.arrival.wall_ms);
-                self.owed.push(record.offset, &device, &subject, What::Quarantine { reason: why.to_string() });
+                self.owed.push(
+                    record.offset,
+                    &device,
+                    &subject,
+                    What::Quarantine { reason: why.to_string(), frame: None },
+                );
                 self.dirty.owed = true;
                 // Known from now on, so that refused births count against the limit on devices.
                 self.touch(&device);

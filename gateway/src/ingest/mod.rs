@@ -24,6 +24,10 @@
 //! without a time of its own has no identity: sent twice, or sent again by MQTT after a lost acknowledgement, it is two
 //! readings. Send `time` where that matters.
 //!
+//! **What becomes of a frame** that cannot be understood: it stands in the [`quarantine`] until a birth or an
+//! administrator has it read again, or until it is given up; the [`losses`] say what was given up, and what never came.
+//! [`FrameAccount`] adds it up: a stored frame is read, or quarantined, expired or discarded, and may be dropped.
+//!
 //! [`readings`] is what later stages read a stored frame with; [`sequence`], [`assign`] and [`schemas`] are shared with
 //! the fold.
 
@@ -40,14 +44,15 @@ pub mod readings;
 mod checkpoint;
 mod facts;
 mod device;
+pub mod quarantine;
+pub mod losses;
 mod owed;
 mod live;
-pub mod quarantine;
 mod publish;
 mod machine;
 pub mod policy;
 
 pub use checkpoint::{LoadError, Row};
 pub use live::Live;
-pub use machine::{Ingest, Known};
+pub use machine::{FrameAccount, Ingest, Known};
 pub use publish::{Admission, Channel, Publish, Settings};

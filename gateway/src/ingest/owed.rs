@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::quarantine::Held;
 use super::sequence::Hole;
 use crate::record::{Body, Conflict, Draft, Gap, Identity, Name, Offset, Quarantine, Record};
 
@@ -25,8 +26,8 @@ struct Due {
 /// What is to be said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum What {
-    /// The record at the cause cannot be understood.
-    Quarantine { reason: String },
+    /// The record at the cause cannot be understood; with the frame, if it is one.
+    Quarantine { reason: String, frame: Option<Box<Held>> },
     /// Sequences are given up.
     Gap(Hole),
     /// A sequence was used twice.
@@ -39,10 +40,10 @@ impl Owed {
         self.due.push_back(Due { cause, device: device.clone(), subject: subject.clone(), what });
     }
 
-    /// Strikes off what a decision record says; whether it was due.
-    pub(super) fn settle(&mut self, record: &Record) -> bool {
+    /// Strikes off what a decision record says, if it was due.
+    pub(super) fn settle(&mut self, record: &Record) -> Option<What> {
         let found = self.due.iter().position(|due| due.is_settled_by(record));
-        found.and_then(|at| self.due.remove(at)).is_some()
+        found.and_then(|at| self.due.remove(at)).map(|due| due.what)
     }
 
     /// All that is due.
@@ -67,7 +68,7 @@ impl Due {
     fn draft(&self) -> Draft {
         let (device, subject) = (self.device.clone(), self.subject.clone());
         let body = match &self.what {
-            What::Quarantine { reason } => Body::Quarantine(Quarantine { device, subject, reason: reason.clone() }),
+            What::Quarantine { reason, .. } => Body::Quarantine(Quarantine { device, subject, reason: reason.clone() }),
             What::Gap(Hole { boot, first, last }) => {
                 Body::Gap(Gap { device, subject, boot: *boot, first: *first, last: *last })
             }

@@ -1,6 +1,7 @@
 //! What one stored frame says: series of points per signal, events and texts. Ingest reads a frame to validate it, the
 //! fold reads it again to use it; both through [`read`], so they cannot disagree.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use halo_proto::frame::FrameError;
@@ -266,9 +267,22 @@ pub enum Unreadable {
         /// The limit.
         max: usize,
     },
+    /// Reading it broke the program: a bug, which costs this frame and no other.
+    #[error("reading it failed inside the program, please report this frame")]
+    Panicked,
     /// Valid, but without a single value.
     #[error("payload holds no number, truth value or text")]
     NoValue,
+}
+
+impl Unreadable {
+    /// The schema that a birth has to describe before the frame can be read.
+    pub(super) fn schema(&self) -> Option<u32> {
+        match self {
+            Self::UnknownSchema { schema } | Self::DisputedSchema { schema } => Some(*schema),
+            _ => None,
+        }
+    }
 }
 
 /// Reads a stored frame into `out`, which is cleared first.
@@ -278,6 +292,23 @@ pub enum Unreadable {
 /// # Errors
 /// [`Unreadable`] when the frame belongs in quarantine; `out` then holds nothing to be used.
 pub fn read(frame: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+    guarded(out, |out| understand(frame, schemas, out))
+}
+
+/// Whatever a payload does to the code that reads it, it does to itself alone.
+fn guarded(
+    out: &mut Readings,
+    understand: impl FnOnce(&mut Readings) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
+    // Nothing half-written survives a panic: `out` begins anew.
+    let understood = catch_unwind(AssertUnwindSafe(|| understand(&mut *out)));
+    understood.unwrap_or_else(|_| {
+        *out = Readings::default();
+        Err(Unreadable::Panicked)
+    })
+}
+
+fn understand(frame: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
     out.clear();
     if frame.payload.len() > PAYLOAD_BYTES_MAX {
         return Err(Unreadable::TooLong { len: frame.payload.len(), max: PAYLOAD_BYTES_MAX });
@@ -327,6 +358,17 @@ mod tests {
         assert_eq!(unknown(b"\xfa\x00"), Unreadable::BirthAsTelemetry);
         assert_eq!(unknown(b"\xfb\x00"), Unreadable::UnknownVersion { first: 0xfb });
         assert_eq!(unknown(b"72"), Unreadable::UnknownFormat { first: b'7' });
+    }
+
+    #[test]
+    fn g10_a_frame_that_breaks_its_reader_is_unreadable_and_no_more() {
+        let mut readings = Readings::default();
+        let broken = guarded(&mut readings, |out| {
+            out.ignored = 7;
+            panic!("a bug in a decoder")
+        });
+        assert_eq!((broken, readings.ignored), (Err(Unreadable::Panicked), 0));
+        assert_eq!(guarded(&mut readings, |_| Ok(())), Ok(()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::readings::{SignalRef, Unreadable};
-use crate::record::{Body, Name, Record, Retained};
+use crate::record::{Act, Body, Deed, Name, Record, Retained};
 
 /// Most schemas kept per device, in order of first birth; a device has one per firmware.
 const SCHEMAS_MAX: usize = 8;
@@ -74,7 +74,7 @@ pub(super) enum Learned {
     /// Not a birth, or one taken back: schemas once described stay known, since buffered frames still need them.
     Nothing,
     /// A live birth.
-    Birth { device: Name, boot: u32, t0_ms: u64, sync: Option<TimeSync> },
+    Birth { device: Name, schema: u32, boot: u32, t0_ms: u64, sync: Option<TimeSync> },
     /// A birth that cannot be taken.
     Refused { device: Name, why: RefusedBirth },
 }
@@ -104,12 +104,20 @@ impl Schemas {
         Self { grammar, devices: HashMap::new(), layouts: BTreeMap::new() }
     }
 
-    /// Learns from a birth; every other record changes nothing. Apply each record once, in offset order.
+    /// Learns from a birth, forgets a device that is to be forgotten; every other record changes nothing. Apply each
+    /// record once, in offset order.
     pub fn apply(&mut self, record: &Record) {
-        if let Body::Retained(retained) = &record.body {
+        match &record.body {
             // A refused birth is ingest's to report; whoever else reads the log just goes on without it.
-            drop(self.learn(retained));
+            Body::Retained(retained) => drop(self.learn(retained)),
+            Body::Act(Act { deed: Deed::Forget { device }, .. }) => self.forget(device),
+            _ => {}
         }
+    }
+
+    /// Forgets a device's births.
+    pub(super) fn forget(&mut self, device: &str) {
+        self.devices.remove(device);
     }
 
     /// What a device last said of itself in a birth.
@@ -127,7 +135,7 @@ impl Schemas {
         match self.learn_birth(&device, &retained.payload) {
             Ok(birth) => {
                 let head = birth.head();
-                Learned::Birth { device, boot: head.boot, t0_ms: head.t0_ms, sync: head.sync }
+                Learned::Birth { device, schema: head.schema, boot: head.boot, t0_ms: head.t0_ms, sync: head.sync }
             }
             Err(why) => Learned::Refused { device, why },
         }

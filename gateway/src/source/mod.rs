@@ -35,6 +35,6 @@ mod task;
 mod window;
 
 pub use config::{Config, Invalid, Secret, validate};
-pub use plan::SourceError;
 pub(crate) use plan::Local;
+pub use plan::SourceError;
 pub use status::{Sources, State, Status};

@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use halo_proto::topic::Grammar;
 
 use crate::ingest::{Ingest, LoadError, Settings};
-use crate::record::{Body, FoldConfig, GatewayTime, Name, Offset, Progress, Record, Retained};
+use crate::record::{Act, Body, Deed, FoldConfig, GatewayTime, Name, Offset, Progress, Record, Retained};
 use crate::store::fs::Fs;
+use crate::store::replaying::{SKIPPED, Skipped, die_if_asked};
 use crate::store::state::{Change, StateEngine, StateError, Table};
 use crate::store::{Finding, Reader, StoreError};
 
 /// Bytes of log read at a time while replaying.
 const REPLAY_BYTES: usize = 4 << 20;
 /// Version of the rows below; another one means: fold the log from its start.
-const HEAD_VERSION: u16 = 1;
+const HEAD_VERSION: u16 = 2;
 const HEAD_KEY: &[u8] = b"head";
 
 /// A client's retained message.
@@ -35,6 +36,7 @@ struct Common {
     applied: Offset,
     stamp: GatewayTime,
     config: FoldConfig,
+    held: BTreeMap<Name, bool>,
 }
 
 /// Why a checkpoint is of no use; the log has everything.
@@ -71,8 +73,12 @@ pub struct Head {
     cursors: BTreeMap<Name, (Offset, Progress)>,
     cursors_dirty: BTreeSet<Name>,
     config: FoldConfig,
+    /// Upstreams that an administrator held back or let go; the last word on each.
+    held: BTreeMap<Name, bool>,
     applied: Offset,
     stamp: GatewayTime,
+    /// The data folder's, not the log's.
+    skipped: Skipped,
 }
 
 impl Head {
@@ -86,8 +92,10 @@ impl Head {
             cursors: BTreeMap::new(),
             cursors_dirty: BTreeSet::new(),
             config: FoldConfig::default(),
+            held: BTreeMap::new(),
             applied: Offset(0),
             stamp: GatewayTime::default(),
+            skipped: Skipped::default(),
         }
     }
 
@@ -103,6 +111,7 @@ impl Head {
             return Err(HeadError::Version { found: common.version });
         }
         (head.applied, head.stamp, head.config) = (common.applied, common.stamp, common.config);
+        head.held = common.held;
         head.retained = rows(engine, Table::Retained)?;
         head.cursors = rows(engine, Table::Cursor)?;
         head.ingest = Ingest::load(settings(grammar), engine.rows(Table::Ingest)?)?;
@@ -125,14 +134,30 @@ impl Head {
     /// # Errors
     /// [`StoreError::Io`] when the log cannot be read.
     pub fn replay<F: Fs>(&mut self, reader: &mut Reader<F>) -> Result<Vec<Finding>, StoreError> {
+        self.replay_noting(reader, |_| ())
+    }
+
+    /// The same; `note` hears of each record before it is applied, and of offset 0 when none is.
+    ///
+    /// # Errors
+    /// As [`Head::replay`].
+    pub fn replay_noting<F: Fs>(
+        &mut self,
+        reader: &mut Reader<F>,
+        note: impl Fn(Offset),
+    ) -> Result<Vec<Finding>, StoreError> {
         let mut findings = Vec::new();
         loop {
+            note(Offset(0));
             let batch = reader.next(REPLAY_BYTES)?;
             if batch.is_empty() {
                 return Ok(findings);
             }
             findings.extend(batch.findings);
-            batch.records.iter().for_each(|record| self.apply(record));
+            for record in &batch.records {
+                note(record.offset);
+                self.apply(record);
+            }
         }
     }
 
@@ -140,6 +165,10 @@ impl Head {
     pub fn apply(&mut self, record: &Record) {
         self.applied = record.offset;
         self.stamp = record.stamp;
+        if self.skipped.contains(record.offset) {
+            return self.ingest.skip(record, SKIPPED);
+        }
+        die_if_asked("head", record.offset);
         match &record.body {
             Body::Retained(retained) => self.keep(retained),
             Body::Cursor(cursor) => {
@@ -148,6 +177,9 @@ impl Head {
                 self.cursors_dirty.insert(cursor.consumer.clone());
             }
             Body::Config(config) => self.config = config.clone(),
+            Body::Act(Act { deed: Deed::Hold { upstream, held }, .. }) => {
+                self.held.insert(upstream.as_str().into(), *held);
+            }
             _ => {}
         }
         self.ingest.apply(record);
@@ -161,6 +193,31 @@ impl Head {
             self.retained.insert(topic.clone(), Kept { qos: *qos, payload: payload.to_vec() });
         }
         self.retained_dirty.insert(topic.clone());
+    }
+
+    /// Records to pass over from now on, by the data folder's list.
+    pub fn skip(&mut self, skipped: Skipped) {
+        self.skipped = skipped;
+    }
+
+    /// The records it passes over.
+    pub(crate) fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    /// What publishes became: births, sequences, quarantine, losses, assignments.
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// What the quarantine may hold from now on.
+    pub fn limit_quarantine(&mut self, limits: crate::ingest::quarantine::Config) {
+        self.ingest.limit_quarantine(limits);
+    }
+
+    /// Whether an administrator has held that upstream back.
+    pub fn is_held(&self, upstream: &str) -> bool {
+        self.held.get(upstream).copied().unwrap_or(false)
     }
 
     /// The last record in it.
@@ -206,8 +263,8 @@ impl Head {
         }
         let ingest = self.ingest.dirty_rows();
         changes.extend(ingest.into_iter().map(|(key, value)| Change { table: Table::Ingest, key, value }));
-        let config = self.config.clone();
-        let common = Common { version: HEAD_VERSION, applied: self.applied, stamp: self.stamp, config };
+        let (config, held) = (self.config.clone(), self.held.clone());
+        let common = Common { version: HEAD_VERSION, applied: self.applied, stamp: self.stamp, config, held };
         changes.push(Change { table: Table::Meta, key: HEAD_KEY.to_vec(), value: Some(encode(&common)) });
         changes
     }

@@ -40,6 +40,9 @@ pub enum AppendError {
     /// The log failed or the gateway is stopping.
     #[error("the log takes no records any more")]
     Closed,
+    /// It no longer makes sense: the frame is not in quarantine any more, or the act contradicts what is in force.
+    #[error("the record contradicts what is known by now")]
+    Refused,
     /// It can never be written.
     #[error("the record does not fit into the log")]
     TooLong,

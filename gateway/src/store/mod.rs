@@ -22,6 +22,7 @@ pub mod identity;
 pub mod disk;
 pub mod gate;
 pub mod checkpoint;
+pub mod replaying;
 pub mod head;
 pub mod inlet;
 pub mod owner;

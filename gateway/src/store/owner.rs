@@ -27,6 +27,10 @@ const GROUP_SUBMISSIONS_MAX: usize = 4_096;
 const GROUP_BYTES_MAX: usize = 1 << 20;
 /// How long the owner sleeps at most: ticks and checkpoints are due about once a second.
 const IDLE_WAIT: Duration = Duration::from_millis(250);
+/// How long it waits when more is owed than one group takes.
+const OWED_WAIT: Duration = Duration::from_millis(5);
+/// How often it asks what is owed in one group: decisions make decisions due.
+const OWED_ROUNDS: usize = 2;
 /// Time between two checkpoints of the head's state.
 const CHECKPOINT_PERIOD_MS: u64 = 1_000;
 /// Least time between two ticks: a thousand deadlines in one second are one (LOG.md, "Time").
@@ -55,6 +59,8 @@ struct Group {
     bytes: u64,
     frames: u64,
     quarantined: u64,
+    replayed: u64,
+    expired: u64,
     /// Departures and counts of repeats. Ingest forgets them as it applies them; if the group fails, they are said again.
     once: Vec<Body>,
 }
@@ -94,7 +100,20 @@ impl<F: Fs> Owner<F> {
         let Shared { clock, gate, metrics, wake } = shared;
         let (waiting, group, tick_due_ms, checkpoint_due_ms) = (Vec::new(), Group::default(), 0, 0);
         let questions = Vec::new();
-        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, questions, group, tick_due_ms, checkpoint_due_ms }
+        Self {
+            log,
+            head,
+            checkpoints,
+            clock,
+            gate,
+            metrics,
+            wake,
+            waiting,
+            questions,
+            group,
+            tick_due_ms,
+            checkpoint_due_ms,
+        }
     }
 
     /// Writes the records every start begins with: the start, the configuration if it changed, and decisions that a
@@ -131,7 +150,7 @@ impl<F: Fs> Owner<F> {
 
     fn turn_until_over(&mut self, inbox: &Receiver<Submission>) -> Turn {
         loop {
-            let turn = self.turn(inbox, IDLE_WAIT);
+            let turn = self.turn(inbox, if self.head.ingest.owes_more() { OWED_WAIT } else { IDLE_WAIT });
             if turn != Turn::Next {
                 return turn;
             }
@@ -188,6 +207,11 @@ impl<F: Fs> Owner<F> {
             Submission::SessionEnded(session) => {
                 // Its devices' departures are owed from now on, see `append_owed`.
                 self.head.ingest.session_ended(session.0);
+                Ok(())
+            }
+            Submission::Append(draft, done) if !self.head.ingest.accepts(&draft) => {
+                // Whoever appended may have stopped waiting.
+                done.send(Err(AppendError::Refused)).ok();
                 Ok(())
             }
             Submission::Append(draft, done) => {
@@ -258,8 +282,10 @@ impl<F: Fs> Owner<F> {
     }
 
     fn append_owed(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
-        for draft in self.head.ingest.owed(stamp) {
-            self.append(draft, stamp)?;
+        for _ in 0..OWED_ROUNDS {
+            for draft in self.head.ingest.owed(stamp) {
+                self.append(draft, stamp)?;
+            }
         }
         Ok(())
     }
@@ -294,6 +320,8 @@ impl<F: Fs> Owner<F> {
             let group = std::mem::take(&mut self.group);
             self.metrics.ingest_frames_total.add(group.frames);
             self.metrics.ingest_quarantined_total.add(group.quarantined);
+            self.metrics.ingest_replayed_total.add(group.replayed);
+            self.metrics.ingest_expired_total.add(group.expired);
         }
         for waiting in self.waiting.drain(..) {
             match waiting {
@@ -356,6 +384,7 @@ impl<F: Fs> Owner<F> {
         let lost = self.log.recover_from_failure()?;
         lost.iter().for_each(|finding| error!(%finding, "the disk has lost what it had reported durable"));
         let mut rebuilt = self.last_checkpoint();
+        rebuilt.skip(self.head.skipped().clone());
         let mut reader = self.log.reader(rebuilt.applied().next());
         // Damage was reported above, or when it was first read.
         drop(rebuilt.replay(&mut reader)?);
@@ -378,6 +407,8 @@ impl Group {
         match &record.body {
             Body::Frame(_) => self.frames += 1,
             Body::Quarantine(_) => self.quarantined += 1,
+            Body::Replayed(_) => self.replayed += 1,
+            Body::Expired(_) => self.expired += 1,
             Body::Gone(_) | Body::Duplicates(_) => self.once.push(record.body.clone()),
             _ => {}
         }

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use crate::forward::halo_json::halo_json;
 use crate::halo::tests::support::{Log, native, power};
 use crate::halo::{Fold, Tally};
-use crate::record::{Body, Duplicates, Gap, Quarantine, Record, Start, WallJump};
+use crate::record::{
+    Act as AdminAct, Assignment, Body, Deed, Duplicates, Expired, Gap, Offset, Quarantine, Record, Start, SubjectKind,
+    WallJump,
+};
 
 const DEVICES: [&str; 4] = ["band", "car", "engine", "strap"];
 const SUBJECTS: [&str; 3] = ["anna", "bert", "car"];
@@ -32,6 +35,9 @@ enum Act {
     Jump,
     Hole,
     Decision { device: usize, which: u8 },
+    Replayed { device: usize, den: Option<u32>, subject: usize },
+    Assign { device: usize, subject: usize, kind: SubjectKind, ago_ms: i64 },
+    Deed { device: usize, which: u8 },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -56,7 +62,12 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Tick),
         1 => Just(Act::Jump),
         1 => Just(Act::Hole),
-        1 => (device(), 0u8..3).prop_map(|(device, which)| Act::Decision { device, which }),
+        1 => (device(), 0u8..4).prop_map(|(device, which)| Act::Decision { device, which }),
+        2 => (device(), prop::option::of(1u32..3), 0..SUBJECTS.len())
+            .prop_map(|(device, den, subject)| Act::Replayed { device, den, subject }),
+        2 => (device(), 0..SUBJECTS.len(), prop_oneof![Just(SubjectKind::Person), Just(SubjectKind::Machine)], -9_000i64..9_000)
+            .prop_map(|(device, subject, kind, ago_ms)| Act::Assign { device, subject, kind, ago_ms }),
+        2 => (device(), 0u8..4).prop_map(|(device, which)| Act::Deed { device, which }),
     ]
 }
 
@@ -103,8 +114,34 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
                 log.push(match which {
                     0 => Body::Gap(Gap { device, subject, boot: 1, first: 2, last: 4 }),
                     1 => Body::Duplicates(Duplicates { device, subject, count: 3 }),
+                    2 => Body::Expired(Expired { device, subject, reason: "old".into() }),
                     _ => Body::Quarantine(Quarantine { device, subject, reason: "broken".into() }),
                 });
+            }
+            Act::Replayed { device, den, subject } => {
+                let payload = den.map_or_else(
+                    || b"still broken".to_vec(),
+                    |den| native(&power(den), seq, log.mono_ms, &[(0, &[vec![5]])], None),
+                );
+                let mut frame = log.frame(DEVICES[*device], crate::record::Format::Tf1, 0, payload);
+                frame.subject = SUBJECTS[*subject].into();
+                log.push(Body::Replayed(frame));
+            }
+            Act::Assign { device, subject, kind, ago_ms } => {
+                let from_ms = Some(log.now().wall_ms - ago_ms);
+                let (device, subject) = (DEVICES[*device].into(), SUBJECTS[*subject].into());
+                let deed = Deed::Assign(Assignment { device, subject, kind: *kind, from_ms, until_ms: None });
+                log.push(Body::Act(AdminAct { by: "local".into(), deed }));
+            }
+            Act::Deed { device, which } => {
+                let (device, at_ms) = (DEVICES[*device].into(), log.now().wall_ms);
+                let deed = match which {
+                    0 => Deed::Release { device, at_ms },
+                    1 => Deed::Forget { device },
+                    2 => Deed::Discard { frame: Offset(3) },
+                    _ => Deed::Hold { upstream: "far".into(), held: true },
+                };
+                log.push(Body::Act(AdminAct { by: "local".into(), deed }));
             }
         }
     }
@@ -217,7 +254,7 @@ fn rows_of_another_version_are_refused_by_name() {
     slice.rows[0].1[0] ^= 0x40;
     let rows = slice.rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
     let error = Fold::load(Grammar::default(), rows).unwrap_err();
-    assert_eq!(error.to_string(), "halo checkpoint has version 65, wanted 1");
-    let error = Fold::load(Grammar::default(), [(&b"s/x"[..], &[1u8, 9][..])]).unwrap_err();
+    assert_eq!(error.to_string(), "halo checkpoint has version 66, wanted 2");
+    let error = Fold::load(Grammar::default(), [(&b"s/x"[..], &[2u8, 9][..])]).unwrap_err();
     assert_eq!(error.to_string(), "halo checkpoint row \"s/x\" is not readable");
 }

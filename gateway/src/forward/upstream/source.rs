@@ -176,12 +176,10 @@ impl<F: Fs> Source<F> {
                 None => (Fate::Quarantined, None),
             },
             // Its id is the one it would have had when it was stored first.
-            Body::Replayed(frame) if readings => {
-                match self.reading(config, shared, way, record, frame) {
-                    Some(message) => (Fate::Replayed, Some(message)),
-                    None => (Fate::Pass, None),
-                }
-            }
+            Body::Replayed(frame) if readings => match self.reading(config, shared, way, record, frame) {
+                Some(message) => (Fate::Replayed, Some(message)),
+                None => (Fate::Pass, None),
+            },
             Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_) => {
                 let missed = missed(&record.body, &config.name);
                 let message = losses.then(|| loss(config, shared, way, record)).flatten();

@@ -3,7 +3,9 @@ use halo_proto::topic::Grammar;
 
 use super::support::{Log, WALL_MS, native, power};
 use crate::halo::{DeviceState, Fold, Quality, Subject, Tally};
-use crate::record::{Body, Conflict, Duplicates, Format, Gap, Identity, Quarantine, Start, SubjectKind};
+use crate::record::{
+    Act, Assignment, Body, Conflict, Deed, Duplicates, Format, Gap, Identity, Quarantine, Start, SubjectKind,
+};
 
 const MINUTE: i64 = 60_000;
 
@@ -184,6 +186,58 @@ fn an_unreadable_frame_shows_its_device_and_counts_once_quarantined() {
     let record = log.push(Body::Quarantine(Quarantine { device, subject, reason: "cut".into() })).clone();
     assert_eq!(fold.apply(&record).subjects().count(), 1);
     assert_eq!(fold.subject("band").unwrap().counts().quarantined, 1);
+}
+
+#[test]
+fn a_frame_read_again_feeds_its_subject_and_is_no_sign_of_life() {
+    let (mut log, schema) = (Log::default(), power(10));
+    let payload = native(&schema, 0, 5_000, &[(0, &[vec![15, 25]])], None);
+    log.native("engine", 0, payload.clone());
+    let (device, subject) = ("engine".into(), "engine".into());
+    log.push(Body::Quarantine(Quarantine { device, subject, reason: "no birth".into() }));
+    log.gone("engine");
+    let frame = log.frame("engine", Format::Tf1, WALL_MS, payload);
+    log.after(60_000).push(Body::Replayed(frame.clone()));
+    let seen = |log: &Log| {
+        let fold = fold(log);
+        let engine = fold.subject("engine").unwrap();
+        let counts = engine.counts();
+        (counts.accepted, counts.quarantined, value(engine, "power"), state(&fold, "engine"))
+    };
+    assert_eq!(seen(&log), (0, 1, None, DeviceState::Offline), "in vain");
+    log.birth("engine", &schema);
+    log.push(Body::Replayed(frame));
+    assert_eq!(seen(&log), (1, 0, Some(2.5), DeviceState::Offline));
+}
+
+#[test]
+fn an_act_moves_a_device_to_its_new_holders_halo_and_forgetting_takes_it_from_all() {
+    let act = |deed| Body::Act(Act { by: "local".into(), deed });
+    let shown = |log: &Log, subject: &str| fold(log).subject(subject).map_or(0, |subject| subject.devices().len());
+    let mut log = Log::default();
+    log.configure(30_000, &[("car", "anna")]);
+    log.json("car", r#"{"speed":50}"#);
+    assert_eq!(shown(&log, "anna"), 1);
+    let (device, subject, from_ms) = ("car".to_owned(), "bert".to_owned(), Some(log.now().wall_ms));
+    log.push(act(Deed::Assign(Assignment { device, subject, kind: SubjectKind::Machine, from_ms, until_ms: None })));
+    assert_eq!(shown(&log, "anna"), 0);
+    log.after(10).json("car", r#"{"speed":60}"#);
+    assert_eq!((shown(&log, "anna"), shown(&log, "bert")), (0, 1));
+    assert_eq!(fold(&log).subject("bert").unwrap().kind(), SubjectKind::Machine);
+    log.push(act(Deed::Forget { device: "car".into() }));
+    assert_eq!(shown(&log, "bert"), 0);
+}
+
+#[test]
+fn a_record_that_is_skipped_is_passed_and_nothing_else() {
+    let mut log = Log::default();
+    log.value("band", "mood", 1.0, 0);
+    log.after(5).value("band", "mood", 2.0, 0);
+    let mut fold = Fold::new(Grammar::default());
+    fold.apply(&log.records[0]);
+    fold.skip(&log.records[1]);
+    assert_eq!((fold.applied(), fold.clock()), (log.records[1].offset, log.records[1].stamp));
+    assert_eq!(value(fold.subject("band").unwrap(), "mood"), Some(1.0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::ingest::assign::Assignments;
 use crate::ingest::checkpoint::{self, Key, LoadError, Row, Rows};
 use crate::ingest::device::Device;
 use crate::ingest::publish::Settings;
-use crate::record::Name;
+use crate::record::{Name, Offset};
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
@@ -17,22 +17,25 @@ pub(super) struct Dirty {
     pub(super) config: bool,
     pub(super) owed: bool,
     pub(super) anchor: bool,
+    pub(super) acts: bool,
+    pub(super) account: bool,
+    /// Rows of forgotten devices.
+    pub(super) erased: Rows,
 }
 
 impl Ingest {
     /// Rows that changed since the last call, for a checkpoint at the last applied record.
     pub fn dirty_rows(&mut self) -> Vec<Row> {
-        let mut rows = Rows::default();
         let dirty = std::mem::take(&mut self.dirty);
+        // First: a device that is back writes its rows over them.
+        let mut rows = dirty.erased;
         for name in dirty.devices {
             if let Some(device) = self.devices.get_mut(&name) {
                 device.save(&name, &mut rows);
             }
         }
         for name in dirty.births {
-            if let Some(births) = self.schemas.saved(&name) {
-                rows.put(Key::Births { device: &name }, births);
-            }
+            rows.set(Key::Births { device: &name }, self.schemas.saved(&name));
         }
         if dirty.config {
             rows.put(Key::Config, &self.config);
@@ -42,6 +45,21 @@ impl Ingest {
         }
         if dirty.anchor {
             rows.put(Key::Anchor, &self.anchor_ms);
+        }
+        if dirty.acts {
+            rows.put(Key::Acts, self.assignments.acts());
+        }
+        if dirty.account {
+            rows.put(Key::Account, &self.account);
+        }
+        for (Offset(offset), entry) in self.quarantine.take_dirty() {
+            rows.set(Key::Quarantined { offset }, entry);
+        }
+        for (number, run) in self.losses.take_dirty_runs() {
+            rows.set(Key::Loss { number }, run);
+        }
+        for (device, totals) in self.losses.take_dirty_totals() {
+            rows.put(Key::LossTotals { device: &device }, &totals);
         }
         rows.into_vec()
     }
@@ -73,8 +91,13 @@ impl Ingest {
             }
             Key::Config => {
                 self.config = checkpoint::value(key, value)?;
-                self.assignments = Assignments::new(&self.config);
+                self.assignments.configure(&self.config);
             }
+            Key::Acts => self.assignments = Assignments::new(&self.config, checkpoint::value(key, value)?),
+            Key::Quarantined { .. } => self.quarantine.restore(checkpoint::value(key, value)?),
+            Key::Loss { number } => self.losses.restore_run(number, checkpoint::value(key, value)?),
+            Key::LossTotals { device } => self.losses.restore_totals(device, checkpoint::value(key, value)?),
+            Key::Account => self.account = checkpoint::value(key, value)?,
             Key::Owed => self.owed = checkpoint::value(key, value)?,
             Key::Anchor => self.anchor_ms = checkpoint::value(key, value)?,
         }

@@ -36,7 +36,11 @@ fn sample(seed: u64) -> (MemFs, Vec<Record>) {
             }
             log.commit().unwrap();
         }
-        if rng.one_in(2) { log.close().map(drop).unwrap() } else { drop(log) }
+        if rng.one_in(2) {
+            log.close().map(drop).unwrap()
+        } else {
+            drop(log)
+        }
         fs.kill();
     }
     let (wrote, findings) = read(&fs);
