@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
@@ -24,8 +25,14 @@ pub fn machine() -> Value {
     })
 }
 
-/// The commit of the working folder, with a mark when there are changes.
-pub fn commit() -> String {
+/// The commit of the working folder, with a mark when there are changes; as it was when first asked for, because a
+/// long run outlives commits.
+pub fn commit() -> &'static str {
+    static COMMIT: OnceLock<String> = OnceLock::new();
+    COMMIT.get_or_init(look_up_commit)
+}
+
+fn look_up_commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

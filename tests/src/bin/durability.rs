@@ -74,6 +74,7 @@ fn main() -> ExitCode {
 fn work(arguments: &Arguments) -> Result<bool, Failure> {
     let parts = plan(arguments)?;
     let watch = Stopwatch::new();
+    println!("commit {}, {} gateway", evidence::commit(), build());
     let limit = arguments.minutes.map(|minutes| Duration::from_secs(60 * minutes));
     let parts = Mutex::new(parts);
     let total = { lock(&parts).len() };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ground::{Blow, Ground};
 use super::load::Load;
-use super::stored::{Stored, findings};
+use super::stored::{Findings, Stored, findings};
 use super::{Missing, halos};
 use crate::Failure;
 use crate::clock::pass;
@@ -60,8 +60,10 @@ pub struct Tally {
     pub blows_with_loss: u32,
     /// Frames stored more than once.
     pub frames_repeated: u64,
-    /// What `log verify` found after a blow, before the gateway had started again.
+    /// Damage that `log verify` found after a blow, before the gateway had started again.
     pub findings: u64,
+    /// Segments that a blow had left with an unfinished end, which is no damage; none may be left at a life's end.
+    pub unfinished_ends: u64,
     /// Halos that were compared with a replay of the log, all equal.
     pub halos_compared: u64,
     /// Fewest frames in flight at a blow.
@@ -89,6 +91,7 @@ impl Tally {
         self.blows_with_loss += other.blows_with_loss;
         self.frames_repeated += other.frames_repeated;
         self.findings += other.findings;
+        self.unfinished_ends += other.unfinished_ends;
         self.halos_compared += other.halos_compared;
         self.in_flight_least = self.in_flight_least.into_iter().chain(other.in_flight_least).min();
         self.example = self.example.take().or_else(|| other.example.clone());
@@ -155,7 +158,11 @@ fn life(ground: &mut Ground, blows: u32, seed: u64) -> Result<Tally, Failure> {
     }
     // All of it once more, from the first record on: what was there after one blow has survived the later ones.
     let mut whole = Stored::default();
+    let unfinished = tally.unfinished_ends;
     look(&mut tally, &mut whole, ground, &load)?;
+    if tally.unfinished_ends > unfinished {
+        return Err("an orderly stop has left an unfinished end".into());
+    }
     let missing = whole.missing(&load.frames(), &load.retained());
     tally.frames_acknowledged = missing.frames_looked_for;
     tally.retained_acknowledged = missing.retained_looked_for;
@@ -192,13 +199,14 @@ fn strike(ground: &mut Ground, gateway: Gateway, load: &Load) -> Result<(), Fail
 
 /// Verifies the log and looks for everything acknowledged so far.
 fn look(tally: &mut Tally, stored: &mut Stored, ground: &Ground, load: &Load) -> Result<(), Failure> {
-    let found = findings(&ground.data())?;
-    tally.findings += found.len() as u64;
+    let Findings { unfinished_ends, damage } = findings(&ground.data())?;
+    tally.unfinished_ends += unfinished_ends;
+    tally.findings += damage.len() as u64;
     stored.read_on(&ground.data())?;
     let Missing { frames, retained, example, .. } = stored.missing(&load.frames(), &load.retained());
     tally.frames_lost += frames;
     tally.retained_lost += retained;
     tally.blows_with_loss += u32::from(frames + retained > 0);
-    tally.example = tally.example.take().or(example).or(found.into_iter().next());
+    tally.example = tally.example.take().or(example).or(damage.into_iter().next());
     Ok(())
 }

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::{Failure, process};
 
+/// How `log verify` names what was written of a group whose sync never returned.
+const UNFINISHED_END: &str = "unfinished end, never acknowledged";
+
 /// The records seen so far, by what the ledgers know them by.
 #[derive(Debug, Default)]
 pub struct Stored {
@@ -98,21 +101,40 @@ impl Stored {
     }
 }
 
-/// What `log verify` finds in `data`; empty when all is well or there is no log.
+/// What `log verify` finds in a log.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Ends of segments that a blow left unfinished: groups that were never acknowledged. A start cuts them off.
+    pub(super) unfinished_ends: u64,
+    /// Everything else.
+    pub(super) damage: Vec<String>,
+}
+
+/// Runs `log verify` on `data`; nothing is found where there is no log.
 ///
 /// # Errors
-/// It cannot be run.
-pub(super) fn findings(data: &Path) -> Result<Vec<String>, Failure> {
+/// It cannot be run or does not say what it found.
+pub(super) fn findings(data: &Path) -> Result<Findings, Failure> {
+    let mut findings = Findings::default();
     if !data.join("log").is_dir() {
-        return Ok(Vec::new());
+        return Ok(findings);
     }
-    let output = process::run(&["log", "verify", &data.display().to_string()])?;
-    if output.status.success() {
-        return Ok(Vec::new());
+    let output = process::run(&["log", "verify", "--json", &data.display().to_string()])?;
+    let mut is_summed_up = false;
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let said: Value = serde_json::from_str(line)?;
+        is_summed_up |= said["records"].is_u64();
+        match said["finding"].as_str() {
+            Some(text) if text.contains(UNFINISHED_END) => findings.unfinished_ends += 1,
+            Some(text) => findings.damage.push(text.to_owned()),
+            None => {}
+        }
     }
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    Ok(said.lines().chain(complaint.lines()).map(str::to_owned).collect())
+    if is_summed_up {
+        Ok(findings)
+    } else {
+        Err(format!("log verify: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
