@@ -20,14 +20,16 @@ use crate::forward::owned::{Asker, Call};
 use crate::forward::river::{self, River};
 use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
-use crate::record::{Body, Offset, Start, StartEpoch};
+use crate::record::{Body, Name, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
 use crate::store::checkpoint::Checkpointer;
+use crate::store::disk::Budget;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{Appender, Inlet, QUEUE_MAX};
 use crate::store::owner::{self, Owner, Turn};
-use crate::store::{Durable, StoreError};
+use crate::store::retention::{self, Retention, Running};
+use crate::store::{Durable, Pins, StoreError};
 
 /// Questions that may wait for the river.
 const CALLS_MAX: usize = 256;
@@ -68,6 +70,9 @@ pub struct App {
     owner: JoinHandle<Turn>,
     river: JoinHandle<()>,
     checkpoints: JoinHandle<()>,
+    retention: Running,
+    budget: Arc<Budget>,
+    pins: Pins,
 }
 
 /// What every stage of one gateway shares.
@@ -96,7 +101,28 @@ impl Common {
         }
     }
 
-    fn for_river(&self, log_id: String, gateway_id: String) -> river::Shared {
+    fn for_retention(
+        &self,
+        config: &Config,
+        budget: &Arc<Budget>,
+        checkpoints: &Checkpointer,
+        appender: Appender,
+    ) -> retention::Parts {
+        retention::Parts {
+            config: config.disk.clone(),
+            consumers: config.upstream.iter().map(|upstream| Name::from(upstream.name.as_str())).collect(),
+            budget: Arc::clone(budget),
+            checkpoints: checkpoints.clone(),
+            replayed_from: recovery::replayed_from,
+            appender,
+            gate: Arc::clone(&self.gate),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+            shed: None,
+        }
+    }
+
+    fn for_river(&self, log_id: String, gateway_id: String, budget: &Arc<Budget>) -> river::Shared {
         river::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
@@ -106,6 +132,7 @@ impl Common {
             gateway_id,
             log_id,
             folded: Arc::default(),
+            budget: Arc::clone(budget),
         }
     }
 
@@ -137,8 +164,10 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identity, engine, head, fold } = recovery::open(&config, &common.clock, &common.metrics)?;
-        let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
+        let Restored { log, identity, engine, head, fold, budget, last, lacks_config } =
+            recovery::open(&config, &common.clock, &common.metrics)?;
+        let (checkpointer, checkpoints) =
+            Checkpointer::start_within(engine, Some(Arc::clone(&budget))).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
         let inlet = Arc::new(Inlet::new(queue, Arc::clone(&common.gate), common.grammar));
@@ -147,10 +176,13 @@ impl App {
 
         let (epoch, durable) = (log.epoch(), log.watermark());
         let reader = log.reader(fold.applied().next());
-        let first = first_records(&config, &head);
+        let first = first_records(&config, &head, lacks_config);
+        let pins = log.pins();
+        let parts = common.for_retention(&config, &budget, &checkpointer, inlet.appender());
+        let retention = Retention::new(&log, last, parts)?;
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
-        let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone());
+        let shared = common.for_river(format!("{}.{identity}", config.gateway.id), config.gateway.id.clone(), &budget);
         let folded = Arc::clone(&shared.folded);
         let mut river = River::new(reader, fold, checkpointer, shared);
         river.catch_up()?;
@@ -162,6 +194,7 @@ impl App {
             ending.ended(turn == Turn::Stop);
             turn
         })?;
+        let retention = retention.start().map_err(StartError::Thread)?;
         let ending = Ending::new(&common.gate, &failed);
         let river = thread("river", move || {
             river.run(&called);
@@ -187,6 +220,9 @@ impl App {
             owner,
             river,
             checkpoints,
+            retention,
+            budget,
+            pins,
         })
     }
 
@@ -208,6 +244,16 @@ impl App {
     /// Counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The account of the disk.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Holds places in the log against retention.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// Which start of this data folder it is.
@@ -241,8 +287,9 @@ impl App {
         self.broker_stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
-        let Self { inlet, asker, durable, folded, owner, river, checkpoints, .. } = self;
+        let Self { inlet, asker, durable, folded, owner, river, checkpoints, retention, .. } = self;
         let joined = tokio::task::spawn_blocking(move || {
+            retention.stop();
             inlet.stop();
             let committed = matches!(owner.join(), Ok(Turn::Stop));
             (committed, inlet)
@@ -256,11 +303,12 @@ impl App {
     }
 }
 
-/// What every start writes: the start itself, and the fold's configuration when it is not the one in force.
-fn first_records(config: &Config, head: &Head) -> Vec<Body> {
+/// What every start writes: the start itself, and the fold's configuration when it is not the one in force, or the fold
+/// does not know it.
+fn first_records(config: &Config, head: &Head, lacks_config: bool) -> Vec<Body> {
     let mut first = vec![Body::Start(Start { version: env!("CARGO_PKG_VERSION").to_owned() })];
     let fold = config.fold();
-    if head.config().hash != fold.hash {
+    if lacks_config || head.config().hash != fold.hash {
         first.push(Body::Config(fold));
     }
     first

@@ -200,6 +200,9 @@ impl Config {
                 format!("{got} is out of range, wanted {least} (for broker.packet_bytes_max) to {most}"),
             );
         }
+        if let Err(problem) = self.disk.check(self.store.segment_bytes) {
+            return invalid("disk.max", problem);
+        }
         for (index, entry) in self.assignment.iter().enumerate() {
             for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
                 if !topic::id_is_valid(id) {

@@ -15,7 +15,7 @@ use crate::broker::{Mailbox, SessionKey};
 use crate::ingest::Channel;
 use crate::record::{FoldConfig, Start};
 use crate::store::fs::mem::MemFs;
-use crate::store::state::{MemState, StateEngine, Table};
+use crate::store::state::{Change, MemState, StateEngine, Table};
 use crate::store::{Options, Reader};
 
 pub(crate) const WALL_MS: i64 = 1_800_000_000_000;
@@ -54,6 +54,7 @@ impl Rig {
             background: false,
             salt_seed: Some(fs.calls()),
             metrics: Arc::clone(&metrics),
+            budget: None,
         };
         let (log, recovered) = Log::open(fs.clone(), Path::new("/log"), options)?;
         if let Some(last) = recovered.last_stamp {
@@ -170,6 +171,15 @@ impl Rig {
             format!("{table:?}: {}, {}", text(head), text(log))
         });
         unlike.into_iter().next()
+    }
+
+    pub(crate) fn log(&self) -> &Log<MemFs> {
+        &self.owner.log
+    }
+
+    /// The head's rows as they would be written down now; `None` while they are ahead of the durable log.
+    pub(crate) fn head_rows(&mut self) -> Option<Vec<Change>> {
+        (self.owner.head.applied() <= self.owner.log.durable()).then(|| self.owner.head.changes())
     }
 
     pub(crate) fn cursor(&self, consumer: &str) -> Option<Offset> {
