@@ -442,3 +442,6 @@ fn size(metadata: &std::fs::Metadata) -> u64 {
     let length = if metadata.is_file() { metadata.len() } else { 0 };
     length.max(metadata.blocks().saturating_mul(512))
 }
+
+#[cfg(test)]
+mod tests;
