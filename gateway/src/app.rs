@@ -21,18 +21,20 @@ use crate::forward::river::{self, River};
 use crate::forward::upstream::{self, Upstreams};
 use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
-use crate::record::{Body, Offset, Start, StartEpoch};
+use crate::record::{Body, Name, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
 use crate::source::{self, SourceError, Sources};
 use crate::store::backup;
 use crate::store::checkpoint::Checkpointer;
+use crate::store::disk::Budget;
 use crate::store::fs::Disk;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::identity::Identities;
 use crate::store::inlet::{Appender, Inlet, QUEUE_MAX};
 use crate::store::owner::{self, Owner, Turn};
-use crate::store::{Durable, StoreError};
+use crate::store::retention::{self, Retention, Running};
+use crate::store::{Durable, Pins, StoreError};
 
 /// Questions that may wait for the river.
 const CALLS_MAX: usize = 256;
@@ -84,6 +86,9 @@ pub struct App {
     upstreams: Upstreams,
     upstreams_stop: CancellationToken,
     upstreams_threads: Vec<JoinHandle<()>>,
+    retention: Running,
+    budget: Arc<Budget>,
+    pins: Pins,
 }
 
 /// What every stage of one gateway shares.
@@ -117,7 +122,28 @@ impl Common {
         }
     }
 
-    fn for_river(&self, log_ids: Identities, gateway_id: String) -> river::Shared {
+    fn for_retention(
+        &self,
+        config: &Config,
+        budget: &Arc<Budget>,
+        checkpoints: &Checkpointer,
+        appender: Appender,
+    ) -> retention::Parts {
+        retention::Parts {
+            config: config.disk.clone(),
+            consumers: config.upstream.iter().map(|upstream| Name::from(upstream.name.as_str())).collect(),
+            budget: Arc::clone(budget),
+            checkpoints: checkpoints.clone(),
+            replayed_from: recovery::replayed_from,
+            appender,
+            gate: Arc::clone(&self.gate),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+            shed: None,
+        }
+    }
+
+    fn for_river(&self, log_ids: Identities, gateway_id: String, budget: &Arc<Budget>) -> river::Shared {
         river::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
@@ -128,6 +154,7 @@ impl Common {
             log_ids,
             folded: Arc::default(),
             changes: self.feeds.changes(),
+            budget: Arc::clone(budget),
         }
     }
 
@@ -176,9 +203,10 @@ impl App {
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let common = Common::new(&config);
-        let Restored { log, identities, engine, head, fold, replaying } =
+        let Restored { log, identities, engine, head, fold, replaying, budget, last, lacks_config } =
             recovery::open(&config, &common.clock, &common.metrics)?;
-        let (checkpointer, checkpoints) = Checkpointer::start(engine).map_err(StartError::Thread)?;
+        let (checkpointer, checkpoints) =
+            Checkpointer::start_within(engine, Some(Arc::clone(&budget))).map_err(StartError::Thread)?;
         let (queue, inbox) = sync_channel(QUEUE_MAX);
         let (calls, called) = sync_channel(CALLS_MAX);
         let inlet = Arc::new(Inlet::new(queue, Arc::clone(&common.gate), common.grammar));
@@ -188,7 +216,10 @@ impl App {
 
         let (epoch, durable) = (log.epoch(), log.watermark());
         let reader = log.reader(fold.applied().next());
-        let first = first_records(&config, &head);
+        let first = first_records(&config, &head, lacks_config);
+        let pins = log.pins();
+        let parts = common.for_retention(&config, &budget, &checkpointer, inlet.appender());
+        let retention = Retention::new(&log, last, parts)?;
         let accounts = config.auth.accounts.clone();
         let accounts = accounts.unwrap_or_else(|| config.gateway.data_dir.join(backup::ACCOUNTS_FILE));
         let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
@@ -196,7 +227,7 @@ impl App {
         let (seed, tail) = (upstream::Seed::new(&head, &config.upstream), log.reader(head.applied().next()));
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
-        let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone());
+        let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone(), &budget);
         let folded = Arc::clone(&shared.folded);
         let for_upstreams = common.for_upstreams(&shared, inlet.appender(), asker.clone());
         let river = River::new(reader, fold, replaying, checkpointer, shared);
@@ -208,6 +239,7 @@ impl App {
             ending.ended(turn == Turn::Stop);
             turn
         })?;
+        let retention = retention.start().map_err(StartError::Thread)?;
         let ending = Ending::new(&common.gate, &failed);
         let river = thread("river", move || {
             river.run(&called);
@@ -250,6 +282,9 @@ impl App {
             upstreams,
             upstreams_stop,
             upstreams_threads,
+            retention,
+            budget,
+            pins,
         })
     }
 
@@ -288,6 +323,16 @@ impl App {
         Arc::clone(&self.backups)
     }
 
+    /// The account of the disk.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Holds places in the log against retention.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
     /// Which start of this data folder it is.
     pub fn epoch(&self) -> StartEpoch {
         self.epoch
@@ -321,9 +366,10 @@ impl App {
         self.tracker.wait().await;
         // Before the log ends: their last cursors are records.
         self.upstreams_stop.cancel();
-        let Self { inlet, asker, durable, folded, owner, river, checkpoints, upstreams_threads, .. } = self;
+        let Self { inlet, asker, durable, folded, owner, river, checkpoints, upstreams_threads, retention, .. } = self;
         let joined = tokio::task::spawn_blocking(move || {
             upstreams_threads.into_iter().for_each(|thread| drop(thread.join()));
+            retention.stop();
             inlet.stop();
             let committed = matches!(owner.join(), Ok(Turn::Stop));
             (committed, inlet)
@@ -337,11 +383,12 @@ impl App {
     }
 }
 
-/// What every start writes: the start itself, and the fold's configuration when it is not the one in force.
-fn first_records(config: &Config, head: &Head) -> Vec<Body> {
+/// What every start writes: the start itself, and the fold's configuration when it is not the one in force, or the fold
+/// does not know it.
+fn first_records(config: &Config, head: &Head, lacks_config: bool) -> Vec<Body> {
     let mut first = vec![Body::Start(Start { version: env!("CARGO_PKG_VERSION").to_owned() })];
     let fold = config.fold();
-    if head.config().hash != fold.hash {
+    if lacks_config || head.config().hash != fold.hash {
         first.push(Body::Config(fold));
     }
     first

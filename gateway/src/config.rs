@@ -214,6 +214,9 @@ impl Config {
                 );
             }
         }
+        if let Err(problem) = self.disk.check(self.store.segment_bytes) {
+            return invalid("disk.max", problem);
+        }
         for (index, entry) in self.assignment.iter().enumerate() {
             for (what, id) in [("device", &entry.device), ("subject", &entry.subject)] {
                 if !topic::id_is_valid(id) {

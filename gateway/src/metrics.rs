@@ -59,6 +59,10 @@ pub struct Metrics {
     pub store_syncs_total: Counter,
     /// `gateway_store_failures_total`: failed writes or syncs of the log.
     pub store_failures_total: Counter,
+    /// `gateway_store_segments_deleted_total`: segments of the log removed by retention.
+    pub store_segments_deleted_total: Counter,
+    /// `gateway_frames_dropped_total{reason="disk"}`: stored frames given up for want of room before everybody had them.
+    pub frames_dropped_total: Counter,
     /// `gateway_halo_records_total`: records folded.
     pub halo_records_total: Counter,
     /// `gateway_forward_halos_total`: halo snapshots published.

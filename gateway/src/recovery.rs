@@ -4,20 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use halo_proto::topic::Grammar;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::halo::{FOLD_VERSION, Fold};
 use crate::metrics::Metrics;
-use crate::record::Offset;
+use crate::record::{GatewayTime, Offset};
+use crate::store::disk::Budget;
 use crate::store::fs::{Disk, Fs};
 use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
 use crate::store::replaying::Replaying;
 use crate::store::state::{self, Change, Engine, StateEngine, StateError, Table};
-use crate::store::{LOG_FOLDER, Log, StoreError};
+use crate::store::{LOG_FOLDER, Log, Options, StoreError};
 
+/// How the names of all engines' files begin.
+const STATE_PREFIX: &str = "state.";
+/// Bytes of rows removed at a time.
+const ROWS_BYTES: usize = 1 << 20;
 /// Row of [`Table::Meta`] that says of which log these are the checkpoints.
 const LOG_KEY: &[u8] = b"log";
 
@@ -52,6 +57,11 @@ pub(crate) struct Restored {
     pub(crate) fold: Fold,
     /// To be cleared when the fold has caught up.
     pub(crate) replaying: Replaying,
+    pub(crate) budget: Arc<Budget>,
+    /// Stamp of the log's last record before this start.
+    pub(crate) last: Option<GatewayTime>,
+    /// The fold begins in the middle of the log and knows no configuration.
+    pub(crate) lacks_config: bool,
 }
 
 /// Takes the data folder, recovers its log and goes on with its time line and its checkpoints.
@@ -62,7 +72,8 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
     let folder = config.gateway.data_dir.as_path();
     // Durably: a power cut after the first PUBACK must not take the folder's own name with it.
     Disk.create_dir(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
-    let options = config.store.options(Arc::clone(metrics));
+    let budget = Arc::new(Budget::new(&config.disk, config.store.segment_bytes, folder, STATE_PREFIX));
+    let options = Options { budget: Some(Arc::clone(&budget)), ..config.store.options(Arc::clone(metrics)) };
     let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
     recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
     if let Some(last) = recovered.last_stamp {
@@ -76,7 +87,13 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
     let state = Place { engine: config.state.engine, path: config.state.engine.path(folder) };
     let (engine, mut head, fold) = restore(&state, identities.current(), &log, &config.grammar(), &replaying)?;
     head.limit_quarantine(config.quarantine.clone());
-    Ok(Restored { log, identities, engine, head, fold, replaying })
+    let lacks_config = fold.applied() == Offset(0) && log.first_offset() > Offset(1);
+    // The head has been replayed since; the fold is as it was found.
+    if fold.applied().next() < log.first_offset() {
+        budget.lost_facts();
+    }
+    let last = recovered.last_stamp;
+    Ok(Restored { log, identities, engine, head, fold, replaying, budget, last, lacks_config })
 }
 
 /// Where the checkpoints are, and whose.
@@ -108,16 +125,31 @@ fn restore(
     grammar: &Grammar,
     replaying: &Replaying,
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
-    let engine = open_state(state)?;
-    let (mut engine, mut head, fold) = match load(engine.as_ref(), identity, log.durable(), grammar, replaying) {
-        Ok((head, fold)) => (engine, head, fold),
+    let mut engine = open_state(state)?;
+    let begins = log.first_offset();
+    let loaded = match load(engine.as_ref(), identity, log, grammar, replaying) {
+        // What the log carries reaches further, if it carries anything.
+        Ok((head, fold)) if is_behind(&head, &fold, begins) && log.carried(|_| Ok::<_, StoreError>(()))? => {
+            Err(format!("they end before the log, which begins at {begins}"))
+        }
+        loaded => loaded,
+    };
+    let (mut head, fold) = match loaded {
+        Ok(loaded) => loaded,
         Err(error) => {
-            warn!(error, "checkpoints are of no use; folding the log from its start");
+            warn!(error, "checkpoints are of no use; rebuilding them from the log");
             drop(engine);
             remove_state(&state.path)?;
-            (open_state(state)?, Head::new(grammar), Fold::new(*grammar))
+            engine = open_state(state)?;
+            refill(engine.as_mut(), log, grammar)?
         }
     };
+    for (what, applied) in [("devices, retained messages and cursors", head.applied()), ("halos", fold.applied())] {
+        if applied.next() < begins {
+            let (first, last) = (applied.next().0, begins.0 - 1);
+            error!(what, first, last, "these records are gone and nothing in the log stands for them");
+        }
+    }
     let about = |key: &[u8], value| Change { table: Table::Meta, key: key.to_vec(), value: Some(value) };
     let skipped = replaying.skipped();
     engine.commit(vec![about(LOG_KEY, identity.into()), about(SKIPPED_KEY, skipped.to_bytes())])?;
@@ -132,13 +164,67 @@ fn restore(
     Ok((engine, head, fold))
 }
 
-fn load(
+/// Whether records that one of them has not applied are gone.
+pub(crate) fn is_behind(head: &Head, fold: &Fold, begins: Offset) -> bool {
+    head.applied().min(fold.applied()).next() < begins
+}
+
+/// Fills an empty engine with what the log carries. Without such facts, or where they are another version's, the log is
+/// folded from its start, which is all of it unless retention or damage took its beginning.
+pub(crate) fn refill<F: Fs>(
+    engine: &mut dyn StateEngine,
+    log: &Log<F>,
+    grammar: &Grammar,
+) -> Result<(Head, Fold), RecoveryError> {
+    let is_cut = log.first_offset() > Offset(1);
+    if is_cut && !log.carried(|rows| engine.commit(rows).map_err(RecoveryError::from))? {
+        remove_rows(engine, &Table::ALL)?;
+    }
+    let head = match Head::load(grammar, engine) {
+        Ok(head) => head,
+        Err(error) => {
+            error!(%error, "what the log carries of devices, retained messages and cursors is of no use");
+            remove_rows(engine, &[Table::Ingest, Table::Retained, Table::Cursor, Table::Meta])?;
+            Head::new(grammar)
+        }
+    };
+    let fold = match load_fold(engine, grammar) {
+        Ok(fold) => fold,
+        Err(error) => {
+            error!(error, "what the log carries of halos is of no use");
+            remove_rows(engine, &[Table::Halo])?;
+            Fold::new(*grammar)
+        }
+    };
+    Ok((head, fold))
+}
+
+fn remove_rows(engine: &mut dyn StateEngine, tables: &[Table]) -> Result<(), StateError> {
+    for table in tables {
+        while let Some(rows) = Some(engine.range(*table, None, ROWS_BYTES)?).filter(|rows| !rows.is_empty()) {
+            let gone = |(key, _)| Change { table: *table, key, value: None };
+            engine.commit(rows.into_iter().map(gone).collect())?;
+        }
+    }
+    Ok(())
+}
+
+/// From where on the log is replayed with what `engine` has.
+pub(crate) fn replayed_from(engine: &dyn StateEngine) -> Result<Offset, String> {
+    let head = Head::written(engine).map_err(|error| error.to_string())?;
+    let row = engine.get(Table::Halo, Fold::ROW).map_err(|error| error.to_string())?;
+    let fold = row.map_or(Ok(Offset(0)), |row| Fold::written(&row)).map_err(|error| error.to_string())?;
+    Ok(head.min(fold).next())
+}
+
+pub(crate) fn load<F: Fs>(
     engine: &dyn StateEngine,
     identity: &str,
-    durable: Offset,
+    log: &Log<F>,
     grammar: &Grammar,
     replaying: &Replaying,
 ) -> Result<(Head, Fold), String> {
+    let durable = log.durable();
     let head = Head::load(grammar, engine).map_err(|error| error.to_string())?;
     let fold = load_fold(engine, grammar)?;
     let applied = head.applied().max(fold.applied());

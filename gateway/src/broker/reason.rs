@@ -54,7 +54,7 @@ codes! {
     /// Longer than `broker.packet_bytes_max`, or than a record may be.
     PACKET_TOO_LARGE = 0x95: "packet too large: send smaller ones, or raise broker.packet_bytes_max",
     /// One of the limits in the broker's configuration.
-    QUOTA_EXCEEDED = 0x97: "quota exceeded: a limit of the gateway's configuration is reached; remove unused clients, subscriptions, devices or retained topics, read faster, or raise it",
+    QUOTA_EXCEEDED = 0x97: "quota exceeded: a limit of the gateway's configuration is reached, or its disk is full (disk.max): keep publishes and send them again later; remove unused clients, subscriptions, devices or retained topics, read faster, or raise it",
     /// QoS 2 is not offered.
     QOS_NOT_SUPPORTED = 0x9B: "QoS 2 is not offered: publish with QoS 1, duplicates are recognised",
     /// Shared subscriptions are not offered.

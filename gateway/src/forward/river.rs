@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Name, Offset, Record, StartEpoch};
 use crate::store::Reader;
 use crate::store::checkpoint::Checkpointer;
+use crate::store::disk::Budget;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::identity::Identities;
@@ -67,6 +68,8 @@ pub struct Shared {
     pub folded: Arc<AtomicU64>,
     /// The upstreams that are told which subjects changed.
     pub(crate) changes: Vec<Arc<Changes>>,
+    /// The account of the disk, which health tells.
+    pub budget: Arc<Budget>,
 }
 
 /// Folds and forwards one log.
@@ -323,7 +326,8 @@ impl<F: Fs> River<F> {
             (!self.checkpoints.is_healthy(), "checkpoints cannot be written: the next start takes longer"),
             (self.unreadable, "the log cannot be read: halos stand still"),
         ];
-        known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned()).collect()
+        let known = known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned());
+        known.chain(self.shared.budget.ailments()).collect()
     }
 
     fn health_payload(&self) -> Bytes {
@@ -345,7 +349,9 @@ impl<F: Fs> River<F> {
     /// Hands over at most one slice, when one is due: between two slices the river flows.
     fn write_down(&mut self) {
         let now_ms = self.now_ms();
-        let due = self.checkpoint.bytes >= CHECKPOINT_BYTES || now_ms >= self.checkpoint.due_ms;
+        // Also when retention waits for it.
+        let hurried = self.checkpoints.take_hurry();
+        let due = self.checkpoint.bytes >= CHECKPOINT_BYTES || now_ms >= self.checkpoint.due_ms || hurried;
         if !due && !self.checkpoint.under_way {
             return;
         }

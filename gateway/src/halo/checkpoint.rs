@@ -135,6 +135,17 @@ impl Fold {
         Ok(fold)
     }
 
+    /// How far the fold is written down whose row [`Fold::ROW`] is.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the row is of no use.
+    pub fn written(row: &[u8]) -> Result<Offset, LoadError> {
+        decode::<Common>(FOLD_KEY, row).map(|common| common.applied)
+    }
+
+    /// Key of the row that is no subject's.
+    pub const ROW: &[u8] = FOLD_KEY;
+
     /// Everything, as of now.
     #[cfg(test)]
     pub(crate) fn all_rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -2,29 +2,30 @@
 //! be told from what never was: a number that nothing names was an empty segment, and offsets that nobody has between
 //! two linked segments were those of a failed commit.
 //!
-//! The chain begins with a mark of zero. There is no retention yet, so a chain that begins later has lost its beginning;
-//! retention will have to record what it removes before it may remove it. What was lost behind the last group is named by
-//! nothing and cannot be told.
+//! The chain begins with a mark of zero, or with the first segment that retention has left: it notes what it removes
+//! before it removes it ([`Removed`]). A chain that begins anywhere else has lost its beginning. What was lost behind the
+//! last group is named by nothing and cannot be told.
 
 use super::error::{Damage, Finding, StoreError};
 use super::folder::{end, named_end};
 use super::format::{FIRST_ITEM, Header, Mark};
 use super::fs::{Fs, FsFile};
+use super::removed::Removed;
 use super::scan::WINDOW;
 use super::segment::Probe;
 use super::walk::{Walk, Walked};
 use crate::record::Offset;
 
 /// Segments, or ends of segments, that a later group names and that are gone.
-pub(crate) fn missing<F: Fs>(probes: &[Probe<F>]) -> Result<Vec<Finding>, StoreError> {
+pub(crate) fn missing<F: Fs>(probes: &[Probe<F>], removed: &Removed) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Vec::new();
     for probe in probes {
         let Some(group) = probe.first_group else { continue };
         let Mark { segment, position } = group.mark;
-        if segment > 0 && segment < probe.number && position > FIRST_ITEM {
+        if segment >= removed.before.max(1) && segment < probe.number && position > FIRST_ITEM {
             // A group that a failed commit left names it too; the last to do so is the log's.
             findings.retain(|it: &Finding| it.segment != segment);
-            findings.extend(lost(probes, group.mark, group.first)?);
+            findings.extend(lost(probes, group.mark, group.first, removed)?);
         }
     }
     Ok(findings)
@@ -37,7 +38,12 @@ pub(crate) fn is_void<F: Fs>(probe: &Probe<F>, later: &[Probe<F>]) -> bool {
 }
 
 /// What is gone of the segment that `mark` names; `next` is the first offset after it.
-fn lost<F: Fs>(probes: &[Probe<F>], mark: Mark, next: Offset) -> Result<Option<Finding>, StoreError> {
+fn lost<F: Fs>(
+    probes: &[Probe<F>],
+    mark: Mark,
+    next: Offset,
+    removed: &Removed,
+) -> Result<Option<Finding>, StoreError> {
     let at = probes.partition_point(|probe| probe.number < mark.segment);
     if let Some(probe) = probes.get(at).filter(|probe| probe.number == mark.segment) {
         let read = || StoreError::io("read segment", &probe.path);
@@ -51,7 +57,7 @@ fn lost<F: Fs>(probes: &[Probe<F>], mark: Mark, next: Offset) -> Result<Option<F
             _ => {}
         }
     }
-    let expected = next_after(probes, at)?;
+    let expected = next_after(probes, at, removed)?;
     let offsets = (expected < next).then(|| expected..=Offset(next.0 - 1));
     Ok(Some(Finding { segment: mark.segment, bytes: FIRST_ITEM..mark.position, offsets, what: Damage::Missing }))
 }
@@ -63,8 +69,8 @@ fn tail<F: Fs>(probe: &Probe<F>, header: &Header, mark: Mark, next: Offset) -> R
     Ok(tail.map(|finding| Finding { what: Damage::Missing, ..finding }))
 }
 
-/// The offset after the last record in the segments before `at`; 1 if there is none, for there the log began.
-fn next_after<F: Fs>(probes: &[Probe<F>], at: usize) -> Result<Offset, StoreError> {
+/// The offset after the last record in the segments before `at`; if there is none, the one at which the log begins.
+fn next_after<F: Fs>(probes: &[Probe<F>], at: usize, removed: &Removed) -> Result<Offset, StoreError> {
     for (before, probe) in probes.iter().enumerate().take(at).rev() {
         let first = probe.first().map_err(StoreError::io("read segment", &probe.path))?;
         let (Some(header), Some(_)) = (probe.header, first) else { continue };
@@ -74,7 +80,7 @@ fn next_after<F: Fs>(probes: &[Probe<F>], at: usize) -> Result<Offset, StoreErro
             return Ok(walk(probe, &header, end, None)?.1);
         }
     }
-    Ok(Offset(1))
+    Ok(removed.first())
 }
 
 fn walk<F: Fs>(

@@ -1,9 +1,27 @@
 //! How much disk the gateway takes, and what it does before that is too much.
+//!
+//! Everything in the data folder counts, as the larger of its length and what is allocated for it. Nothing grows by more
+//! than a slack without a grant: the thread that prepares segments asks for each, the one that writes checkpoints for
+//! what the engine's file may grow by. A grant looks at the folder and the volume anew, so what others put there counts.
+//!
+//! ```text
+//! 0 ─────────── warn ── shed ── refuse ──────────────── runtime ── start ── max
+//!    clients' and own records  │ own records, a carried │ the first  │ footers of
+//!                              │ set, a grown state     │ segment of │ segments,
+//!                              │                        │ a start    │ small files
+//! ```
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::record::GatewayTime;
 use crate::units;
 
 /// Bounds of the data folder.
@@ -34,3 +52,396 @@ impl Default for Config {
         }
     }
 }
+
+impl Config {
+    /// What is impossible about it beside segments of this size.
+    ///
+    /// # Errors
+    /// The problem with `disk.max`, and what would be right.
+    pub fn check(&self, segment_bytes: u64) -> Result<(), String> {
+        let least = MAX_BYTES_MIN.max(SEGMENTS_MIN.saturating_mul(segment_bytes));
+        if self.max >= least {
+            return Ok(());
+        }
+        let max = self.max;
+        Err(format!("{max} is too small, wanted at least {least} (eight segments of store.segment_bytes, and 16 MB)"))
+    }
+}
+
+/// How full the disk is, by what is done about it (GUARANTEES.md, section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// Nothing.
+    #[default]
+    Calm,
+    /// 70 %: health says so.
+    Warn,
+    /// 85 %: what everybody has goes, oldest first, then what may be dropped.
+    Shed,
+    /// 95 %: what clients publish is refused; the gateway's own records go on.
+    Refuse,
+}
+
+/// What room is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The segment every start begins with.
+    Start,
+    /// A segment.
+    Segment,
+    /// Growth of the state engine's file.
+    State,
+}
+
+/// What stands in the data folder now, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Everything, the state included.
+    pub(crate) used: u64,
+    /// The state engine's files.
+    pub(crate) state: u64,
+    /// Free on the volume, for us.
+    pub(crate) free: u64,
+    /// How many segment files.
+    pub(crate) segments: u64,
+}
+
+/// Something wrong that health tells until it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ailment {
+    /// The state engine may not grow.
+    StateHasNoRoom,
+    /// The wall clock has gone far ahead.
+    ClockAhead,
+    /// No set of carried facts can be taken, so nothing can be deleted.
+    NoSet,
+    /// The folder cannot be measured.
+    Unmeasured,
+    /// The beginning of the log is gone and no carried facts stand for it.
+    FactsLost,
+}
+
+/// The figures of one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Bytes the data folder takes; what is allocated in advance counts.
+    pub used: u64,
+    /// Bytes it may take: `disk.max`, or less where the volume has less.
+    pub max: u64,
+    /// Bytes of the volume that stay free.
+    pub reserve: u64,
+    /// Bytes free on the volume.
+    pub volume_free: u64,
+    /// What is being done about it.
+    pub mark: Mark,
+    /// Bytes of log written per second, over about the last minute.
+    pub bytes_per_s: u64,
+    /// How long until clients are refused at this rate, if nothing is deleted; seconds in JSON. `None`: nothing grows.
+    #[serde(serialize_with = "seconds")]
+    pub left: Option<Duration>,
+    /// Segment files.
+    pub segments: u64,
+    /// Wall time of the oldest record, Unix milliseconds.
+    pub oldest_ms: Option<i64>,
+}
+
+fn seconds<S: Serializer>(left: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    left.map(|left| left.as_secs()).serialize(to)
+}
+
+type Measure = Box<dyn Fn() -> io::Result<Usage> + Send + Sync>;
+
+/// The one account of the data folder's bytes; shared by whoever writes there.
+pub struct Budget {
+    max: u64,
+    reserve: u64,
+    segment_bytes: u64,
+    measure: Measure,
+    account: Mutex<Account>,
+    mark: AtomicU8,
+    clock_confirmed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Account {
+    usage: Usage,
+    /// Granted and perhaps not yet in the folder.
+    granted: u64,
+    rate: Rate,
+    oldest_ms: Option<i64>,
+    ailments: BTreeSet<Ailment>,
+}
+
+/// Bytes per second, as a mean that forgets with a time constant of a minute.
+#[derive(Default)]
+struct Rate {
+    seen: Option<(u64, u64)>,
+    per_s: f64,
+}
+
+/// Room that nobody else is given until it is dropped; by then the file it was for counts by itself.
+pub(crate) struct Grant<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+/// Bounds on `used`, in ascending order.
+struct Levels {
+    max: u64,
+    warn: u64,
+    shed: u64,
+    refuse: u64,
+    runtime: u64,
+    start: u64,
+}
+
+/// Fewest segments that fit: two under way, those set aside, and some to delete.
+const SEGMENTS_MIN: u64 = 8;
+/// Smallest data folder: the state engine's file alone takes 1.5 MB, and room to double.
+const MAX_BYTES_MIN: u64 = 16_000_000;
+/// Files besides segments and state: the lock, identity, notes, the socket.
+const SMALL_FILES_BYTES: u64 = 64 << 10;
+/// Segments set aside for the gateway's own records once clients are refused, beside the two already there.
+const OWN_SEGMENTS: u64 = 2;
+/// Seconds after which two thirds of an old rate are forgotten.
+const RATE_S: f64 = 60.0;
+
+impl Budget {
+    /// Watches the data folder `dir`; `state` is how the names of the state engine's files begin.
+    pub fn new(config: &Config, segment_bytes: u64, dir: &Path, state: &'static str) -> Self {
+        let dir = dir.to_owned();
+        Self::measured_by(config, segment_bytes, Box::new(move || measure(&dir, state)))
+    }
+
+    pub(crate) fn measured_by(config: &Config, segment_bytes: u64, measure: Measure) -> Self {
+        let (account, mark, clock_confirmed) = (Mutex::default(), AtomicU8::new(0), AtomicBool::new(false));
+        let budget =
+            Self { max: config.max, reserve: config.reserve, segment_bytes, measure, account, mark, clock_confirmed };
+        drop(budget.look());
+        budget
+    }
+
+    /// How full the disk was when somebody last looked, which is at every new segment and a few times a second.
+    pub fn mark(&self) -> Mark {
+        match self.mark.load(Ordering::Acquire) {
+            0 => Mark::Calm,
+            1 => Mark::Warn,
+            2 => Mark::Shed,
+            _ => Mark::Refuse,
+        }
+    }
+
+    /// The figures of this moment.
+    pub fn report(&self) -> Report {
+        let account = self.look();
+        let levels = self.levels(&account.usage);
+        let per_s = account.rate.per_s;
+        let room = levels.refuse.saturating_sub(account.usage.used);
+        let left = (per_s >= 1.0).then(|| Duration::from_secs_f64((room as f64 / per_s).min(1e12)));
+        Report {
+            used: account.usage.used,
+            max: levels.max,
+            reserve: self.reserve,
+            volume_free: account.usage.free,
+            mark: self.mark(),
+            bytes_per_s: per_s as u64,
+            left,
+            segments: account.usage.segments,
+            oldest_ms: account.oldest_ms,
+        }
+    }
+
+    /// An operator says that the wall clock is right although it has gone far ahead: deletion by age goes on (G14).
+    pub fn confirm_clock(&self) {
+        self.clock_confirmed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn take_clock_confirmation(&self) -> bool {
+        self.clock_confirmed.swap(false, Ordering::AcqRel)
+    }
+
+    /// What is wrong with the disk or retention, for a human.
+    pub fn ailments(&self) -> Vec<String> {
+        let account = self.account();
+        let used = units::render_size(account.usage.used);
+        let max = units::render_size(self.levels(&account.usage).max);
+        let full = match self.mark() {
+            Mark::Calm => None,
+            Mark::Warn => Some("it is filling: see to it that upstreams confirm, or raise disk.max"),
+            Mark::Shed => Some("what every upstream has confirmed is deleted early: raise disk.max to keep more"),
+            Mark::Refuse => Some(
+                "telemetry and retained publishes are refused (0x97), devices keep them: see to it that upstreams confirm, raise disk.max or free the volume",
+            ),
+        };
+        let full = full.map(|what| format!("{used} of {max} of disk are used: {what}"));
+        full.into_iter().chain(account.ailments.iter().map(|ailment| ailment.words().to_owned())).collect()
+    }
+
+    /// The log's beginning is gone and nothing stands for it: health says so until the next start.
+    pub(crate) fn lost_facts(&self) {
+        self.ails(Ailment::FactsLost, true);
+    }
+
+    /// Notes that something is wrong, or is so no more; `true` when that is news.
+    pub(crate) fn ails(&self, ailment: Ailment, so: bool) -> bool {
+        let ailments = &mut self.account().ailments;
+        if so { ailments.insert(ailment) } else { ailments.remove(&ailment) }
+    }
+
+    /// Looks anew; `written` is the count of all bytes of log written so far.
+    pub(crate) fn refresh(&self, now: GatewayTime, written: u64, oldest_ms: Option<i64>) {
+        let mut account = self.look();
+        account.rate.note(now.mono_ms, written);
+        account.oldest_ms = oldest_ms;
+    }
+
+    /// Bytes of the state engine's files when last looked.
+    pub(crate) fn state_bytes(&self) -> u64 {
+        self.account().usage.state
+    }
+
+    /// Room for `bytes`, or the reason why there is none.
+    pub(crate) fn grant(&self, what: Use, bytes: u64) -> io::Result<Grant<'_>> {
+        let mut account = self.account();
+        account.usage = (self.measure)()?;
+        let levels = self.levels(&account.usage);
+        let bound = if what == Use::Start { levels.start } else { levels.runtime };
+        let after = account.usage.used.saturating_add(account.granted).saturating_add(bytes);
+        if after > bound {
+            self.judge(&account);
+            let (used, max) = (account.usage.used, levels.max);
+            let text = format!("{used} bytes of {max} (disk.max, disk.reserve) are used, {bytes} more do not fit");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+        }
+        account.granted += bytes;
+        self.judge(&account);
+        Ok(Grant { budget: self, bytes })
+    }
+
+    fn look(&self) -> MutexGuard<'_, Account> {
+        let mut account = self.account();
+        match (self.measure)() {
+            Ok(usage) => {
+                account.usage = usage;
+                account.ailments.remove(&Ailment::Unmeasured);
+            }
+            Err(error) => {
+                if account.ailments.insert(Ailment::Unmeasured) {
+                    tracing::error!(%error, "the data folder cannot be measured");
+                }
+            }
+        }
+        self.judge(&account);
+        account
+    }
+
+    fn judge(&self, account: &Account) {
+        let used = account.usage.used.saturating_add(account.granted);
+        let levels = self.levels(&account.usage);
+        let passed = [levels.warn, levels.shed, levels.refuse].iter().filter(|level| used > **level).count();
+        self.mark.store(u8::try_from(passed).unwrap_or(u8::MAX), Ordering::Release);
+    }
+
+    fn levels(&self, usage: &Usage) -> Levels {
+        let max = self.max.min(usage.used.saturating_add(usage.free.saturating_sub(self.reserve)));
+        // A sealed segment may end behind its room by its footer.
+        let slack = SMALL_FILES_BYTES + self.segment_bytes / 2;
+        // A start has given back what its last segment had in advance. If others have taken the reserve of the volume, the
+        // gateway runs and forwards all the same.
+        let start = self.max.saturating_sub(slack);
+        let runtime = max.saturating_sub(slack + self.segment_bytes);
+        // A set of carried facts takes about what the state takes, and the state's file may double.
+        let own = OWN_SEGMENTS * self.segment_bytes + 2 * usage.state;
+        let refuse = (max / 100 * 95).min(runtime.saturating_sub(own));
+        let (shed, warn) = ((max / 100 * 85).min(refuse / 100 * 90), (max / 100 * 70).min(refuse / 100 * 75));
+        Levels { max, warn, shed, refuse, runtime, start }
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget").field("max", &self.max).field("reserve", &self.reserve).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Grant<'_> {
+    fn drop(&mut self) {
+        let mut account = self.budget.account();
+        account.granted = account.granted.saturating_sub(self.bytes);
+        if let Ok(usage) = (self.budget.measure)() {
+            account.usage = usage;
+        }
+        self.budget.judge(&account);
+    }
+}
+
+impl Rate {
+    fn note(&mut self, now_ms: u64, written: u64) {
+        let Some((then_ms, before)) = self.seen.filter(|(then_ms, _)| *then_ms < now_ms) else {
+            self.seen.get_or_insert((now_ms, written));
+            return;
+        };
+        let seconds = (now_ms - then_ms) as f64 / 1_000.0;
+        let present = written.saturating_sub(before) as f64 / seconds;
+        let weight = 1.0 - (-seconds / RATE_S).exp();
+        self.per_s += weight * (present - self.per_s);
+        self.seen = Some((now_ms, written));
+    }
+}
+
+impl Ailment {
+    fn words(self) -> &'static str {
+        match self {
+            Self::StateHasNoRoom => "checkpoints wait for room on the disk: the next start takes longer",
+            Self::ClockAhead => {
+                "the wall clock has gone ahead by more than a day: nothing is deleted by age until it is back or an operator confirms it"
+            }
+            Self::NoSet => "facts cannot be carried over: nothing can be deleted; see the gateway's log",
+            Self::Unmeasured => "the data folder cannot be measured: new segments may be refused",
+            Self::FactsLost => {
+                "the log's beginning is gone and no intact set of carried facts stands for it: halos hold only what is left; restore a backup"
+            }
+        }
+    }
+}
+
+/// Adds up the data folder and its subfolders.
+fn measure(dir: &Path, state: &str) -> io::Result<Usage> {
+    let mut usage = Usage::default();
+    let mut folders: Vec<(PathBuf, bool)> = vec![(dir.to_owned(), false)];
+    while let Some((folder, of_state)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            // A file may go between being listed and being looked at.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let of_state = of_state || name.starts_with(state);
+            if metadata.is_dir() {
+                folders.push((entry.path(), of_state));
+            }
+            let bytes = size(&metadata);
+            usage.used += bytes;
+            usage.state += if of_state { bytes } else { 0 };
+            usage.segments += u64::from(super::segment::number(&name).is_some());
+        }
+    }
+    let volume = rustix::fs::statvfs(dir)?;
+    usage.free = volume.f_bavail.saturating_mul(volume.f_frsize);
+    Ok(usage)
+}
+
+fn size(metadata: &std::fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    // Of folders only what is allocated counts: their length is a file system's own affair.
+    let length = if metadata.is_file() { metadata.len() } else { 0 };
+    length.max(metadata.blocks().saturating_mul(512))
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use super::error::{Damage, Finding, StoreError};
 use super::footer::{Footer, locate};
 use super::format::{FIRST_ITEM, Header};
 use super::fs::Fs;
+use super::pins::Pins;
+use super::removed::Removed;
 use super::segment::{self, Probe};
 use crate::record::Offset;
 
@@ -31,21 +33,32 @@ pub(crate) struct Folder<F: Fs> {
     entries: Mutex<Vec<Entry>>,
     /// Segments of which nothing can be read: headers damaged, files gone; and ends that segments have lost.
     lost: Vec<Finding>,
+    /// What retention took, as noted beside the segments.
+    removed: Mutex<Removed>,
+    pub(crate) pins: Pins,
 }
 
 impl<F: Fs> Folder<F> {
-    pub(crate) fn new(fs: F, dir: &Path, durable: Durable, entries: Vec<Entry>, findings: &[Finding]) -> Self {
+    pub(crate) fn new(
+        fs: F,
+        dir: &Path,
+        durable: Durable,
+        entries: Vec<Entry>,
+        findings: &[Finding],
+        removed: Removed,
+    ) -> Self {
         let lost = findings
             .iter()
             .filter(|finding| matches!(finding.what, Damage::Header | Damage::Missing))
             .cloned()
             .collect();
-        Self { fs, dir: dir.to_owned(), durable: Arc::new(durable), entries: Mutex::new(entries), lost }
+        let (durable, entries, removed) = (Arc::new(durable), Mutex::new(entries), Mutex::new(removed));
+        Self { fs, dir: dir.to_owned(), durable, entries, lost, removed, pins: Pins::default() }
     }
 
     /// A folder as it stands, without changing it and without the lock: what has become whole up to now.
     pub(crate) fn look(fs: F, dir: &Path) -> Result<(Self, Vec<Finding>), StoreError> {
-        let probes = probe_all(&fs, dir, false)?;
+        let (probes, removed) = probe_all(&fs, dir, false)?;
         let mut findings: Vec<Finding> = probes.iter().flat_map(|probe| probe.findings.clone()).collect();
         let mut entries: Vec<Entry> = Vec::new();
         let mut head = Head::default();
@@ -68,8 +81,8 @@ impl<F: Fs> Folder<F> {
             }
         }
         head.next = Offset(u64::MAX);
-        findings.extend(chain::missing(&probes)?);
-        Ok((Self::new(fs, dir, Durable::new(Offset(0), head), entries, &findings), findings))
+        findings.extend(chain::missing(&probes, &removed)?);
+        Ok((Self::new(fs, dir, Durable::new(Offset(0), head), entries, &findings, removed), findings))
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
@@ -99,9 +112,30 @@ impl<F: Fs> Folder<F> {
         lost.map(|it| Finding { offsets: Some(expected..=Offset(next.first.0 - 1)), ..it.clone() }).collect()
     }
 
-    /// What is missing before the first segment that can be read. The log began with offset 1.
+    /// What is missing before the first segment that can be read, beside what retention took.
     pub(crate) fn lost_before(&self, first: &Entry) -> Vec<Finding> {
-        self.lost_between(0, Offset(1), first)
+        self.lost_between(0, self.removed().first(), first)
+    }
+
+    /// The first offset of a log whose beginning is gone, whoever took it; 1 of any other.
+    pub(crate) fn begins(&self) -> Offset {
+        let Some(first) = self.entries().first().copied() else { return self.removed().first() };
+        let is_cut = self.removed().before > 0 || !self.lost_before(&first).is_empty();
+        if is_cut { first.first } else { Offset(1) }
+    }
+
+    /// What retention took.
+    pub(crate) fn removed(&self) -> Removed {
+        self.removed_mut().clone()
+    }
+
+    pub(crate) fn removed_mut(&self) -> MutexGuard<'_, Removed> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Segments before `number` are not there for readers any more.
+    pub(crate) fn forget_before(&self, number: u64) {
+        self.entries_mut().retain(|entry| entry.header.segment >= number);
     }
 
     /// What was known at the start to be missing exactly there, in place of what a reader made of it.
@@ -127,12 +161,22 @@ impl<F: Fs> Folder<F> {
     }
 }
 
-/// Looks at every segment file of a folder, in order.
-pub(crate) fn probe_all<F: Fs>(fs: &F, dir: &Path, write: bool) -> Result<Vec<Probe<F>>, StoreError> {
+/// Looks at every segment file of a folder, in order; what retention took or was about to take is passed over.
+pub(crate) fn probe_all<F: Fs>(fs: &F, dir: &Path, write: bool) -> Result<(Vec<Probe<F>>, Removed), StoreError> {
     let names = fs.list(dir).map_err(StoreError::io("list", dir))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
     numbers.sort_unstable();
-    numbers.into_iter().map(|number| Probe::new(fs, dir, number, write)).collect()
+    let mut probes = Vec::new();
+    for number in numbers {
+        match Probe::new(fs, dir, number, write) {
+            // A running gateway may take segments between the listing and this look; the note below tells.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            probe => probes.push(probe?),
+        }
+    }
+    let removed = Removed::read(fs, dir)?;
+    probes.retain(|probe| probe.number >= removed.before);
+    Ok((probes, removed))
 }
 
 /// Where the first group of a later segment says that this one ends. Its mark is the end of the log at that time, so a

@@ -1,13 +1,13 @@
 //! How full the river is: what every stage may know of the others without waiting for them. Only numbers flow up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::record::Offset;
+use crate::record::{Name, Offset};
 
 /// Bytes accepted and not yet durable, over all connections, before sockets are no longer read (LOG.md, "Acknowledging").
 pub const UNCOMMITTED_BYTES_MAX: u64 = 64 << 20;
@@ -29,6 +29,8 @@ pub struct Gate {
     fold_deadline_ms: AtomicU64,
     failed: AtomicBool,
     no_room: AtomicBool,
+    /// How far each consumer of the log has confirmed, durably.
+    cursors: Mutex<BTreeMap<Name, Offset>>,
     opened: Notify,
 }
 
@@ -49,6 +51,7 @@ impl Default for Gate {
             fold_deadline_ms: AtomicU64::new(u64::MAX),
             failed: AtomicBool::new(false),
             no_room: AtomicBool::new(false),
+            cursors: Mutex::default(),
             opened: Notify::new(),
         }
     }
@@ -192,6 +195,16 @@ impl Gate {
     /// Whether the disk gives the log no place for another record: publishes are lost until it does.
     pub fn has_no_room(&self) -> bool {
         self.no_room.load(Ordering::Relaxed)
+    }
+
+    /// A consumer's cursor became durable.
+    pub(crate) fn confirmed(&self, consumer: &Name, upto: Offset) {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).insert(Name::clone(consumer), upto);
+    }
+
+    /// How far a consumer of the log has confirmed; `None` = it never did.
+    pub fn cursor(&self, consumer: &str) -> Option<Offset> {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).get(consumer).copied()
     }
 
     fn unfolded(&self) -> MutexGuard<'_, VecDeque<Stretch>> {

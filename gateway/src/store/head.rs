@@ -18,7 +18,7 @@ use crate::store::{Finding, Reader, StoreError};
 const REPLAY_BYTES: usize = 4 << 20;
 /// Version of the rows below; another one means: fold the log from its start.
 const HEAD_VERSION: u16 = 2;
-const HEAD_KEY: &[u8] = b"head";
+pub(crate) const HEAD_KEY: &[u8] = b"head";
 
 /// A client's retained message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,16 @@ impl Head {
         head.cursors = rows(engine, Table::Cursor)?;
         head.ingest = Ingest::load(settings(grammar), engine.rows(Table::Ingest)?)?;
         Ok(head)
+    }
+
+    /// How far the head is written down in `engine`.
+    ///
+    /// # Errors
+    /// [`HeadError`]: what is written down is of no use.
+    pub fn written(engine: &dyn StateEngine) -> Result<Offset, HeadError> {
+        let Some(row) = engine.get(Table::Meta, HEAD_KEY)? else { return Ok(Offset(0)) };
+        let common: Common = decode(Table::Meta, HEAD_KEY, &row)?;
+        Ok(common.applied)
     }
 
     /// Becomes `rebuilt` from the durable log, because this one has folded more than became durable. What belongs to
@@ -238,6 +248,11 @@ impl Head {
     /// How far a consumer of the log has confirmed; `None` = it never did.
     pub fn cursor(&self, consumer: &str) -> Option<Offset> {
         self.cursors.get(consumer).map(|(confirmed, _)| *confirmed)
+    }
+
+    /// All consumers of the log and how far each has confirmed.
+    pub fn cursors(&self) -> impl Iterator<Item = (&Name, Offset)> {
+        self.cursors.iter().map(|(consumer, (confirmed, _))| (consumer, *confirmed))
     }
 
     /// Where a consumer of the log stands; `None` = it never confirmed anything.

@@ -48,6 +48,9 @@ pub enum AppendError {
     TooLong,
 }
 
+/// What became of a record that was handed over.
+pub(crate) type Answer = oneshot::Receiver<Result<Offset, AppendError>>;
+
 /// Appends records from any stage; the answer is their offset, once durable.
 #[derive(Clone)]
 pub struct Appender {
@@ -86,6 +89,29 @@ impl Appender {
             submission = back;
         }
         heard.await.map_err(|_| AppendError::Closed)
+    }
+
+    /// Hands a record over without waiting; it comes back when there is no place for it now. The answer is its offset,
+    /// once durable; an answer that is dropped says that the log ended.
+    pub(crate) fn submit(&self, draft: Draft) -> Result<Result<Answer, Draft>, AppendError> {
+        if self.gate.has_failed() {
+            return Err(AppendError::Closed);
+        }
+        if !self.gate.claim() {
+            return Ok(Err(draft));
+        }
+        let (done, durable) = oneshot::channel();
+        match self.queue.try_send(Submission::Append(draft, done)) {
+            Ok(()) => Ok(Ok(durable)),
+            Err(TrySendError::Full(Submission::Append(draft, _))) => {
+                self.gate.unclaim();
+                Ok(Err(draft))
+            }
+            Err(_) => {
+                self.gate.left(1, 0);
+                Err(AppendError::Closed)
+            }
+        }
     }
 
     /// Hands it over; when there is no place for it, it comes back as soon as there may be one.

@@ -5,18 +5,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::codec::{self, Definitions, HEAD_MAX};
+use super::disk::Budget;
 use super::durable::{Durable, Head};
 use super::error::{Finding, StoreError};
 use super::folder::{Entry, Folder};
 use super::footer::{self, FooterBuilder, Numbers};
 use super::format::{FIRST_ITEM, FORMAT, GROUP_LEN, Group, Header, Mark, RECORD_LEN, RecordHeader, kind, pad};
 use super::fs::{Fs, FsFile};
+use super::pins::Pins;
 use super::preparer::{Prepared, Preparer, Seal};
 use super::reader::Reader;
 use super::recover::{Recovered, recover};
+use super::removed::remove_leftovers;
 use super::salt::Salts;
-use super::segment;
+use super::state::Change;
 use super::walk::{Walk, Walked};
+use super::{carry, disk, segment};
 use crate::metrics::Metrics;
 use crate::record::{Draft, GatewayTime, KeyId, Name, Offset, StartEpoch};
 
@@ -33,12 +37,14 @@ pub struct Options {
     pub salt_seed: Option<u64>,
     /// Where records, bytes, syncs and failures are counted.
     pub metrics: Arc<Metrics>,
+    /// How much disk the segments may take; `None`: as much as there is.
+    pub budget: Option<Arc<Budget>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let metrics = Arc::default();
-        Self { segment_bytes: 16 << 20, group_bytes: 4 << 20, background: true, salt_seed: None, metrics }
+        Self { segment_bytes: 16 << 20, group_bytes: 4 << 20, background: true, salt_seed: None, metrics, budget: None }
     }
 }
 
@@ -90,14 +96,21 @@ impl<F: Fs> Log<F> {
             _ => StoreError::io("lock", dir.join("lock"))(source),
         })?;
         let options = options.within_bounds();
-        let recovery = recover(&fs, dir)?;
+        let mut recovery = recover(&fs, dir)?;
         let epoch = recovery.recovered.epoch;
         let mut salts = Salts::new(options.salt_seed);
-        let mut preparer = Preparer::new(&fs, dir, options.segment_bytes, options.background)?;
+        let mut preparer = Preparer::new(&fs, dir, &options)?;
         let floor = recovery.next_offset;
         let mut next_segment = recovery.next_segment;
         let header = next_header(&mut next_segment, epoch, &mut salts, floor);
-        let prepared = preparer.take(|| header)?;
+        // Of the segments that hold nothing only the last has to stay until a new one carries the epoch on; the room of
+        // the others may be needed for it.
+        remove_leftovers(&fs, dir, recovery.removed.before)?;
+        if let Some((_, idle)) = recovery.empty.split_last() {
+            idle.iter().for_each(|number| drop(fs.remove(&segment::path(dir, *number))));
+            recovery.empty.drain(..idle.len());
+        }
+        let prepared = preparer.take_first(|| header)?;
         for number in &recovery.empty {
             let path = segment::path(dir, *number);
             fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;
@@ -108,7 +121,14 @@ impl<F: Fs> Log<F> {
         let recovered = recovery.recovered;
         let next_offset = floor;
         let head = Head { segment: header.segment, position: FIRST_ITEM, next: next_offset, closed: false };
-        let folder = Folder::new(fs, dir, Durable::new(recovered.durable, head), recovery.entries, &recovered.findings);
+        let folder = Folder::new(
+            fs,
+            dir,
+            Durable::new(recovered.durable, head),
+            recovery.entries,
+            &recovered.findings,
+            recovery.removed,
+        );
         folder.push(Entry { header, first: next_offset, end: None });
         let mark = recovery.last.map(|(segment, position)| Mark { segment, position });
         let mut log = Self {
@@ -278,6 +298,57 @@ impl<F: Fs> Log<F> {
     /// A reader of durable records from `from` on.
     pub fn reader(&self, from: Offset) -> Reader<F> {
         Reader::new(Arc::clone(&self.folder), from)
+    }
+
+    /// Holds places in the log against retention.
+    pub fn pins(&self) -> Pins {
+        self.folder.pins.clone()
+    }
+
+    /// The first offset that may still be in the log: 1 until retention, or damage, has taken its beginning.
+    pub fn first_offset(&self) -> Offset {
+        self.folder.begins()
+    }
+
+    /// Hands over the rows of the newest set of carried facts that is whole, some at a time; false when there is none.
+    ///
+    /// # Errors
+    /// Those of `each`, and [`StoreError::Io`] when the log cannot be read.
+    pub fn carried<E: From<StoreError>>(&self, each: impl FnMut(Vec<Change>) -> Result<(), E>) -> Result<bool, E> {
+        let noted = match self.folder.removed().set {
+            Some(set) => carry::check(&self.folder, set.number)?,
+            None => None,
+        };
+        let set = match noted {
+            Some(set) => Some(set),
+            None => {
+                let (set, damaged) = carry::newest(&self.folder)?;
+                if damaged > 0 {
+                    tracing::error!(damaged, "sets of carried facts are damaged; an older one has to do");
+                }
+                set
+            }
+        };
+        set.map_or(Ok(false), |set| carry::load(&self.folder, &set, each))
+    }
+
+    /// Whether what clients publish must be refused for want of disk; what the gateway itself has to say still has room.
+    pub fn refuses_clients(&self) -> bool {
+        self.options.budget.as_ref().is_some_and(|budget| budget.mark() == disk::Mark::Refuse)
+    }
+
+    pub(crate) fn folder(&self) -> &Arc<Folder<F>> {
+        &self.folder
+    }
+
+    /// Bytes of room per segment.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.options.segment_bytes
+    }
+
+    /// Bytes that one part of a set of carried facts should have at most.
+    pub(crate) fn part_bytes(&self) -> usize {
+        (self.options.group_bytes / 2).min(PART_BYTES_MAX)
     }
 
     /// Sees to it that a record with this much behind its head fits, in a new segment if need be.
@@ -457,6 +528,8 @@ impl Options {
     }
 }
 
+/// Largest part of a set of carried facts (LOG.md): as a record, with what surrounds it, below 64 KB.
+const PART_BYTES_MAX: usize = 60 << 10;
 /// Smallest segment: its headers and two groups of a few records.
 const SEGMENT_BYTES_MIN: u64 = 8 << 10;
 /// Bytes that a name takes in a definition besides its text, at most: a length of up to five bytes.

@@ -8,17 +8,18 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use crate::broker::reason::PACKET_TOO_LARGE;
+use crate::broker::reason::{PACKET_TOO_LARGE, QUOTA_EXCEEDED};
 use crate::broker::{Outcome, Receipt};
 use crate::clock::Clock;
 use crate::ingest::{Admission, Publish};
 use crate::metrics::Metrics;
-use crate::record::{Body, Draft, GatewayTime, KeyId, Offset, Record};
+use crate::record::{Body, Draft, GatewayTime, KeyId, Name, Offset, Record};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Question, Submission};
+use crate::store::state::{MemState, StateEngine, Table};
 use crate::store::{Log, StoreError};
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
@@ -63,6 +64,8 @@ struct Group {
     expired: u64,
     /// Departures and counts of repeats. Ingest forgets them as it applies them; if the group fails, they are said again.
     once: Vec<Body>,
+    /// Cursors in it: they count for others once they are durable.
+    cursors: Vec<(Name, Offset)>,
 }
 
 /// Drives one log. [`Owner::turn`] is the whole cycle, so that simulations can turn it by hand.
@@ -123,6 +126,7 @@ impl<F: Fs> Owner<F> {
     /// [`StoreError`] when they cannot be made durable.
     pub fn begin(&mut self, first: Vec<Body>) -> Result<(), StoreError> {
         let stamp = self.clock.now();
+        self.head.cursors().for_each(|(consumer, confirmed)| self.gate.confirmed(consumer, confirmed));
         for body in first {
             self.append(body.into(), stamp)?;
         }
@@ -159,6 +163,7 @@ impl<F: Fs> Owner<F> {
 
     fn write_down(&mut self) {
         if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.end_sets();
             checkpoints.wait();
         }
         self.checkpoint();
@@ -234,10 +239,15 @@ impl<F: Fs> Owner<F> {
     }
 
     fn admit(&mut self, publish: &Publish, receipt: Receipt, stamp: GatewayTime) -> Result<(), StoreError> {
-        if let Some(connected) = self.head.ingest.connect(publish) {
+        let refuses = self.log.refuses_clients();
+        if !refuses && let Some(connected) = self.head.ingest.connect(publish) {
             self.append(connected.into(), stamp)?;
         }
         let body = match self.head.ingest.admit(publish) {
+            Admission::Store(_) if refuses => {
+                receipt.settle(Outcome::Refused(QUOTA_EXCEEDED));
+                return Ok(());
+            }
             Admission::Store(body) => body,
             Admission::Duplicate => {
                 // The original stands in this group or before it: the group's commit covers both.
@@ -322,6 +332,7 @@ impl<F: Fs> Owner<F> {
             self.metrics.ingest_quarantined_total.add(group.quarantined);
             self.metrics.ingest_replayed_total.add(group.replayed);
             self.metrics.ingest_expired_total.add(group.expired);
+            group.cursors.iter().for_each(|(consumer, confirmed)| self.gate.confirmed(consumer, *confirmed));
         }
         for waiting in self.waiting.drain(..) {
             match waiting {
@@ -383,7 +394,7 @@ impl<F: Fs> Owner<F> {
     fn recover(&mut self) -> Result<(), StoreError> {
         let lost = self.log.recover_from_failure()?;
         lost.iter().for_each(|finding| error!(%finding, "the disk has lost what it had reported durable"));
-        let mut rebuilt = self.last_checkpoint();
+        let mut rebuilt = self.last_checkpoint()?;
         rebuilt.skip(self.head.skipped().clone());
         let mut reader = self.log.reader(rebuilt.applied().next());
         // Damage was reported above, or when it was first read.
@@ -392,12 +403,26 @@ impl<F: Fs> Owner<F> {
         Ok(())
     }
 
-    /// The head as last written down, else an empty one: the log has everything.
-    fn last_checkpoint(&self) -> Head {
+    /// The head as last written down, else as last carried in the log, else an empty one: the log has everything.
+    fn last_checkpoint(&self) -> Result<Head, StoreError> {
         let grammar = self.head.grammar();
         let healthy = self.checkpoints.as_ref().filter(|checkpoints| checkpoints.is_healthy());
         let loaded = healthy.and_then(|checkpoints| checkpoints.read(move |engine| Head::load(&grammar, engine))?.ok());
-        loaded.unwrap_or_else(|| Head::new(&grammar))
+        if let Some(head) = loaded {
+            return Ok(head);
+        }
+        let mut rows = MemState::default();
+        if self.log.first_offset() > Offset(1) {
+            self.log.carried(|mut changes| {
+                changes.retain(|change| change.table != Table::Halo);
+                // Memory takes everything.
+                rows.commit(changes).unwrap_or_default();
+                Ok::<_, StoreError>(())
+            })?;
+        }
+        let head = Head::load(&grammar, &rows).unwrap_or_else(|_| Head::new(&grammar));
+        // What came before the log's first segment is known by neither: going on would forget it.
+        if head.applied().next() < self.log.first_offset() { Err(StoreError::Poisoned) } else { Ok(head) }
     }
 }
 
@@ -410,6 +435,7 @@ impl Group {
             Body::Replayed(_) => self.replayed += 1,
             Body::Expired(_) => self.expired += 1,
             Body::Gone(_) | Body::Duplicates(_) => self.once.push(record.body.clone()),
+            Body::Cursor(cursor) => self.cursors.push((Name::clone(&cursor.consumer), cursor.confirmed)),
             _ => {}
         }
     }

@@ -6,10 +6,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
+use super::disk::{Budget, Use};
 use super::error::StoreError;
 use super::footer::{FooterBuilder, Numbers};
 use super::format::Header;
 use super::fs::Fs;
+use super::log::Options;
 use super::segment;
 
 /// At most one segment is being prepared; seals queue behind it.
@@ -45,6 +47,7 @@ struct Works<F: Fs> {
     fs: F,
     dir: PathBuf,
     segment_bytes: u64,
+    budget: Option<Arc<Budget>>,
 }
 
 struct Thread<F: Fs> {
@@ -55,8 +58,9 @@ struct Thread<F: Fs> {
 }
 
 impl<F: Fs> Preparer<F> {
-    pub(crate) fn new(fs: &F, dir: &Path, segment_bytes: u64, background: bool) -> Result<Self, StoreError> {
-        let works = || Works { fs: fs.clone(), dir: dir.to_owned(), segment_bytes };
+    pub(crate) fn new(fs: &F, dir: &Path, options: &Options) -> Result<Self, StoreError> {
+        let Options { segment_bytes, background, ref budget, .. } = *options;
+        let works = || Works { fs: fs.clone(), dir: dir.to_owned(), segment_bytes, budget: budget.clone() };
         let thread = background.then(|| Thread::start(works())).transpose();
         let thread = thread.map_err(StoreError::io("start the segment thread of", dir))?;
         Ok(Self { works: works(), thread })
@@ -69,6 +73,11 @@ impl<F: Fs> Preparer<F> {
         }
     }
 
+    /// The first segment of a start: room for it has been kept.
+    pub(crate) fn take_first(&mut self, header: impl FnOnce() -> Header) -> Result<Prepared<F>, StoreError> {
+        self.works.prepare(header(), true)
+    }
+
     /// The segment asked for, or one prepared on the spot.
     pub(crate) fn take(&mut self, header: impl FnOnce() -> Header) -> Result<Prepared<F>, StoreError> {
         if let Some(thread) = self.thread.as_mut().filter(|thread| thread.asked) {
@@ -79,7 +88,7 @@ impl<F: Fs> Preparer<F> {
             }
             // It failed some time ago; what counts is whether it fails now.
         }
-        self.works.prepare(header())
+        self.works.prepare(header(), false)
     }
 
     /// Seals a segment. A failure is not the log's: the footer is only a shortcut, and the next start tries again.
@@ -94,7 +103,16 @@ impl<F: Fs> Preparer<F> {
 }
 
 impl<F: Fs> Works<F> {
-    fn prepare(&self, header: Header) -> Result<Prepared<F>, StoreError> {
+    fn prepare(&self, header: Header, is_start: bool) -> Result<Prepared<F>, StoreError> {
+        // Held until the file is there and counts by itself.
+        let _grant = match &self.budget {
+            Some(budget) => {
+                let grant = budget.grant(if is_start { Use::Start } else { Use::Segment }, self.segment_bytes);
+                let path = segment::path(&self.dir, header.segment);
+                Some(grant.map_err(StoreError::io("find room for segment", path))?)
+            }
+            None => None,
+        };
         let file = segment::prepare(&self.fs, &self.dir, &header, self.segment_bytes)?;
         Ok(Prepared { header, file: Arc::new(file) })
     }
@@ -115,7 +133,7 @@ impl<F: Fs> Thread<F> {
             while let Ok(job) = todo.recv() {
                 match job {
                     // Nobody waits for it any more: the log is being closed.
-                    Job::Prepare(header) => drop(done.send(works.prepare(header))),
+                    Job::Prepare(header) => drop(done.send(works.prepare(header, false))),
                     Job::Seal(seal) => works.seal(*seal),
                 }
             }

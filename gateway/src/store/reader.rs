@@ -1,5 +1,6 @@
 //! Pulls durable records from the files, at its own pace: the log never waits for a reader.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,10 +98,15 @@ impl<F: Fs> Reader<F> {
             if self.open.is_none() && !self.open_segment(&mut batch)? {
                 break;
             }
-            let Some(open) = &mut self.open else { break };
+            let Some(open) = &mut self.open else { continue };
             let head = self.folder.durable.head();
             let (entry, after) = self.folder.at(open.number);
-            let (limit, next) = match entry.and_then(|entry| entry.end) {
+            let Some(entry) = entry else {
+                // Retention took it: go on with what is first now.
+                self.open = None;
+                continue;
+            };
+            let (limit, next) = match entry.end {
                 _ if head.segment == open.number && !head.closed => (head.position, Some(head.next)),
                 Some(end) => (end, after.map(|after| after.first)),
                 None if head.segment == open.number => (head.position, Some(head.next)),
@@ -140,15 +146,22 @@ impl<F: Fs> Reader<F> {
         // Only a segment without one before it has to vouch for its own beginning.
         let expected = if is_first { entry.first.min(entry.header.floor) } else { entry.first };
         self.enter(entry, expected)?;
-        if is_first {
+        if is_first && self.open.is_some() {
             self.folder.lost_before(&entry).into_iter().for_each(|finding| self.found(finding, batch));
         }
         Ok(true)
     }
 
+    /// Opens a segment, unless retention took it meanwhile: then none is open, and the first that is left comes next.
     fn enter(&mut self, Entry { header, .. }: Entry, expected: Offset) -> Result<(), StoreError> {
+        self.open = None;
         let path = segment::path(&self.folder.dir, header.segment);
-        let file = self.folder.fs.open_read(&path).map_err(StoreError::io("open segment", path))?;
+        let file = match self.folder.fs.open_read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.folder.has_removed(header.segment) => {
+                return Ok(());
+            }
+            file => file.map_err(StoreError::io("open segment", path))?,
+        };
         let walk = Walk::new(&header, expected, WINDOW);
         self.open = Some(Open { number: header.segment, file, walk });
         Ok(())

@@ -10,6 +10,7 @@ use super::folder::{Entry, end, footer, named_end, probe_all};
 use super::footer::{FooterBuilder, Numbers, Summary};
 use super::format::{FIRST_ITEM, Header, RECORD_LEN};
 use super::fs::{Fs, FsFile};
+use super::removed::Removed;
 use super::scan::WINDOW;
 use super::segment::{self, Probe};
 use super::walk::{Walk, Walked};
@@ -44,6 +45,8 @@ pub(crate) struct Recovery {
     pub(crate) next_segment: u64,
     /// Segments that hold nothing; to be removed once a new one carries the epoch on.
     pub(crate) empty: Vec<u64>,
+    /// What retention took; the files of it that a power cut has left are to be removed as well.
+    pub(crate) removed: Removed,
 }
 
 struct Kept {
@@ -53,18 +56,19 @@ struct Kept {
 }
 
 pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError> {
-    let probes = probe_all(fs, dir, true)?;
+    let (probes, removed) = probe_all(fs, dir, true)?;
     let epoch = probes.iter().filter_map(|probe| probe.header).map(|header| header.epoch.0).max().unwrap_or(0);
     let mut recovery = Recovery {
         recovered: Recovered { epoch: StartEpoch(epoch + 1), clean: true, ..Recovered::default() },
         entries: Vec::new(),
         last: None,
         next_offset: Offset(1),
-        next_segment: probes.last().map_or(1, |probe| probe.number + 1),
+        next_segment: probes.last().map_or(1, |probe| probe.number + 1).max(removed.before),
         empty: Vec::new(),
+        removed,
     };
     recovery.recovered.findings = probes.iter().flat_map(|probe| probe.findings.clone()).collect();
-    recovery.recovered.findings.extend(chain::missing(&probes)?);
+    recovery.recovered.findings.extend(chain::missing(&probes, &recovery.removed)?);
     let sealed = probes.iter().rposition(is_sealed).map_or(0, |at| at + 1);
     let (trusted, open) = probes.split_at_checked(sealed).unwrap_or_default();
     let mut kept = recovery.trust(trusted, probes.as_slice())?;
@@ -80,6 +84,7 @@ pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError>
         recovery.recovered.last_stamp = (summary.records > 0).then_some(summary.last_stamp);
     }
     recovery.next_offset = Offset(recovery.recovered.durable.0 + 1 + lost_offsets(&probes, recovery.last)?);
+    recovery.next_offset = recovery.next_offset.max(recovery.removed.first());
     recovery.recovered.segments = recovery.entries.len();
     Ok(recovery)
 }

@@ -104,7 +104,7 @@ fn plan<F: Fs>(fs: &F, dir: &Path, segment: u64, findings: &[Finding]) -> Result
         return Ok((Deed::Left("intact, but written by a program that knows more"), None));
     }
     // Probed for every segment anew: what was mended before changes what is named.
-    let probes = probe_all(fs, dir, false)?;
+    let (probes, _) = probe_all(fs, dir, false)?;
     let at = probes.partition_point(|probe| probe.number < segment);
     let probe = probes.get(at).filter(|probe| probe.number == segment);
     let later = probes.get(at + usize::from(probe.is_some())..).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! deletes it and rebuilds from the log.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -57,7 +58,7 @@ pub enum Table {
 }
 
 impl Table {
-    /// All of them.
+    /// All of them, in the order by which sets of carried facts name them: new ones go behind the last.
     pub const ALL: [Self; 5] = [Self::Ingest, Self::Retained, Self::Halo, Self::Meta, Self::Cursor];
 }
 
@@ -133,11 +134,38 @@ pub trait StateEngine: Send {
     /// # Errors
     /// [`StateError::Damaged`] when one fails its checksum.
     fn rows(&self, table: Table) -> Result<Vec<Row>, StateError>;
+    /// Rows of a table in key order behind `after`, until their keys and values take `bytes_max`; at least one if there is
+    /// one. An engine that can should read no more than it hands over.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] when one fails its checksum.
+    fn range(&self, table: Table, after: Option<&[u8]>, bytes_max: usize) -> Result<Vec<Row>, StateError> {
+        let rows = self.rows(table)?.into_iter().filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after));
+        Ok(up_to(rows, bytes_max))
+    }
+    /// How many rows a table has, all of them looked at.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] when one is missing or fails its checksum.
+    fn count(&self, table: Table) -> Result<u64, StateError> {
+        Ok(self.rows(table)?.len() as u64)
+    }
     /// Makes all changes durable together, or none.
     ///
     /// # Errors
     /// [`StateError::Io`]: the state is as before.
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError>;
+}
+
+/// The first rows that together take `bytes_max`, and at least one.
+fn up_to(rows: impl Iterator<Item = Row>, bytes_max: usize) -> Vec<Row> {
+    let mut bytes = 0;
+    rows.take_while(|(key, value)| {
+        let goes = bytes < bytes_max.max(1);
+        bytes += key.len() + value.len();
+        goes
+    })
+    .collect()
 }
 
 /// The twin in memory: commits are atomic, nothing is durable.
@@ -152,6 +180,15 @@ impl StateEngine for MemState {
     fn rows(&self, table: Table) -> Result<Vec<Row>, StateError> {
         let rows = self.0.range((table, Vec::new())..).take_while(|((it, _), _)| *it == table);
         Ok(rows.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn range(&self, table: Table, after: Option<&[u8]>, bytes_max: usize) -> Result<Vec<Row>, StateError> {
+        let from = match after {
+            Some(after) => Bound::Excluded((table, after.to_vec())),
+            None => Bound::Included((table, Vec::new())),
+        };
+        let rows = self.0.range((from, Bound::Unbounded)).take_while(|((it, _), _)| *it == table);
+        Ok(up_to(rows.map(|((_, key), value)| (key.clone(), value.clone())), bytes_max))
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError> {

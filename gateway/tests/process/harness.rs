@@ -134,6 +134,21 @@ impl Client {
         self.until(|packet| matches!(packet, Packet::PubAck(_))).await;
     }
 
+    /// Publishes with QoS 1; whether it was acknowledged before the connection ended.
+    pub(crate) async fn try_publish(&mut self, topic: &str, retain: bool, payload: Vec<u8>) -> bool {
+        self.handle.publish(topic, QoS::AtLeastOnce, retain, payload).await.expect("queued");
+        let settled = async {
+            loop {
+                match self.events.poll().await {
+                    Ok(Event::Incoming(Packet::PubAck(_))) => return true,
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, settled).await.expect("neither acknowledged nor refused")
+    }
+
     /// Subscribes and waits for the SUBACK.
     pub(crate) async fn subscribe(&mut self, filter: &str) {
         self.handle.subscribe(filter, QoS::AtLeastOnce).await.expect("queued");

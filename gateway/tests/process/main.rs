@@ -7,4 +7,5 @@ mod harness;
 mod kill;
 mod plain;
 mod refusals;
+mod retention;
 mod state;

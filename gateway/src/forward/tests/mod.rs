@@ -1,3 +1,4 @@
+mod carried;
 mod from_the_log;
 mod same_log;
 mod schemas;

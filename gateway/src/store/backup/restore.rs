@@ -129,7 +129,7 @@ fn read_identities(partial: &Path, manifest: &Manifest) -> io::Result<Identities
 
 /// The number that the next start of this log takes.
 fn next_epoch(log: &Path) -> Result<StartEpoch, BackupError> {
-    let probes = probe_all(&Disk, log, false)?;
+    let (probes, _) = probe_all(&Disk, log, false)?;
     let last = probes.iter().filter_map(|probe| probe.header).map(|header| header.epoch.0).max().unwrap_or(0);
     Ok(StartEpoch(last.saturating_add(1)))
 }

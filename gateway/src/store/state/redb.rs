@@ -2,6 +2,7 @@
 //! CRC-32C over (table, key, value) of our own, and a digest over all rows of a table tells when one is missing.
 
 use std::io::ErrorKind;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -136,6 +137,55 @@ impl StateEngine for Redb {
             Ok((rows, wanted))
         })?;
         unsealed_rows(table, rows, wanted).map_err(|what| self.damaged(what))
+    }
+
+    fn range(&self, table: Table, after: Option<&[u8]>, bytes_max: usize) -> Result<Vec<Row>, StateError> {
+        let rows = self.read(|database| {
+            let open = match database.begin_read()?.open_table(definition(table)) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                open => open?,
+            };
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let (mut rows, mut bytes) = (Vec::new(), 0);
+            for row in open.range::<&[u8]>((from, Bound::Unbounded))? {
+                if bytes >= bytes_max.max(1) {
+                    break;
+                }
+                let (key, value) = row?;
+                bytes += key.value().len() + value.value().len();
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        })?;
+        let unsealed = |(key, value): Row| unsealed(table, &key, &value).map(|value| (key, value));
+        rows.into_iter().map(unsealed).collect::<Result<_, _>>().map_err(|what| self.damaged(what))
+    }
+
+    fn count(&self, table: Table) -> Result<u64, StateError> {
+        let (digest, wanted, intact) = self.read(|database| {
+            let transaction = database.begin_read()?;
+            let wanted = match transaction.open_table(DIGESTS) {
+                Err(TableError::TableDoesNotExist(_)) => Digest::default(),
+                open => digest_in(&open?, table)?,
+            };
+            let (mut digest, mut intact) = (Digest::default(), true);
+            match transaction.open_table(definition(table)) {
+                Err(TableError::TableDoesNotExist(_)) => {}
+                open => {
+                    for row in open?.iter()? {
+                        let (key, value) = row?;
+                        digest.toggle(value.value(), 1);
+                        intact &= unsealed(table, key.value(), value.value()).is_ok();
+                    }
+                }
+            }
+            Ok((digest, wanted, intact))
+        })?;
+        if digest == wanted && intact {
+            Ok(digest.rows)
+        } else {
+            Err(self.damaged(format!("table {table:?} lacks rows")))
+        }
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StateError> {

@@ -228,3 +228,32 @@ fn an_engine_this_build_lacks_is_named_with_the_way_out() {
         assert!(!refused.rebuilds() && refused.to_string().contains("--features sled"), "{refused}");
     }
 }
+
+fn pages_of_rows_follow_each_other(state: &mut impl StateEngine) {
+    let row = |n: u8| (vec![n], vec![n; usize::from(n)]);
+    let all: Vec<Row> = (0..60).map(row).collect();
+    let change = |(key, value): &Row| Change { table: Table::Halo, key: key.clone(), value: Some(value.clone()) };
+    state.commit(all.iter().map(change).chain([set(Table::Cursor, "other", "table")]).collect()).unwrap();
+    for bytes_max in [0, 1, 100, 1_000, usize::MAX] {
+        let (mut paged, mut pages, mut after) = (Vec::new(), 0, None);
+        loop {
+            let page = state.range(Table::Halo, after.as_deref(), bytes_max).unwrap();
+            let Some((last, _)) = page.last() else { break };
+            let but_last: usize = page[..page.len() - 1].iter().map(|(key, value)| key.len() + value.len()).sum();
+            assert!(page.len() == 1 || but_last < bytes_max, "{bytes_max}");
+            after = Some(last.clone());
+            pages += 1;
+            paged.extend(page);
+        }
+        assert_eq!(paged, all);
+        assert!(pages == 1 || bytes_max < 2_000);
+    }
+    assert_eq!((state.count(Table::Halo).unwrap(), state.count(Table::Ingest).unwrap()), (60, 0));
+}
+
+#[test]
+fn a_table_is_read_in_pages_that_follow_each_other() {
+    pages_of_rows_follow_each_other(&mut MemState::default());
+    let dir = tempfile::tempdir().unwrap();
+    pages_of_rows_follow_each_other(&mut Redb::open(&dir.path().join("state.redb"), 1).unwrap());
+}

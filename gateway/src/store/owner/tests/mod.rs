@@ -1,3 +1,4 @@
+mod carrying;
 mod cuts;
 mod failures;
 mod groups;

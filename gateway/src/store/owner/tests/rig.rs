@@ -14,8 +14,10 @@ use super::super::*;
 use crate::broker::{Mailbox, SessionKey};
 use crate::ingest::Channel;
 use crate::record::{FoldConfig, Start};
+use crate::store::disk::Budget;
 use crate::store::fs::mem::MemFs;
-use crate::store::state::{MemState, StateEngine, Table};
+use crate::store::inlet::{Appender, Inlet};
+use crate::store::state::{Change, MemState, StateEngine, Table};
 use crate::store::{Options, Reader};
 
 pub(crate) const WALL_MS: i64 = 1_800_000_000_000;
@@ -47,6 +49,17 @@ impl Rig {
 
     /// As the gateway starts: recover, take up the checkpoint, replay the rest, write what every start writes.
     pub(crate) fn start(fs: &MemFs, state: MemState, clock: &Clock, config: &FoldConfig) -> Result<Self, StoreError> {
+        Self::start_within(fs, state, clock, config, None)
+    }
+
+    /// The same with a bound on the disk.
+    pub(crate) fn start_within(
+        fs: &MemFs,
+        state: MemState,
+        clock: &Clock,
+        config: &FoldConfig,
+        budget: Option<Arc<Budget>>,
+    ) -> Result<Self, StoreError> {
         let (metrics, gate) = (Arc::new(Metrics::default()), Arc::new(Gate::default()));
         let options = Options {
             segment_bytes: 24 << 10,
@@ -54,6 +67,7 @@ impl Rig {
             background: false,
             salt_seed: Some(fs.calls()),
             metrics: Arc::clone(&metrics),
+            budget,
         };
         let (log, recovered) = Log::open(fs.clone(), Path::new("/log"), options)?;
         if let Some(last) = recovered.last_stamp {
@@ -170,6 +184,24 @@ impl Rig {
             format!("{table:?}: {}, {}", text(head), text(log))
         });
         unlike.into_iter().next()
+    }
+
+    /// The log's door; somebody has to turn.
+    pub(crate) fn appender(&self) -> Appender {
+        Inlet::new(self.queue.clone(), Arc::clone(&self.gate), Grammar::default()).appender()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.owner.clock
+    }
+
+    pub(crate) fn log(&self) -> &Log<MemFs> {
+        &self.owner.log
+    }
+
+    /// The head's rows as they would be written down now; `None` while they are ahead of the durable log.
+    pub(crate) fn head_rows(&mut self) -> Option<Vec<Change>> {
+        (self.owner.head.applied() <= self.owner.log.durable()).then(|| self.owner.head.changes())
     }
 
     pub(crate) fn cursor(&self, consumer: &str) -> Option<Offset> {

@@ -1,0 +1,95 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::*;
+
+const SEGMENT: u64 = 1_000_000;
+
+/// A budget of 100 MB whose folder holds what the test says.
+fn budget(free: u64) -> (Budget, Arc<AtomicU64>) {
+    let used = Arc::new(AtomicU64::new(0));
+    let config = Config { max: 100_000_000, reserve: 10_000_000, ..Config::default() };
+    let (seen, state) = (Arc::clone(&used), 2_000_000);
+    let measure = move || {
+        let used = seen.load(Ordering::Relaxed);
+        Ok(Usage { used, state, free: free.saturating_sub(used), segments: used / SEGMENT })
+    };
+    (Budget::measured_by(&config, SEGMENT, Box::new(measure)), used)
+}
+
+fn mark_at(budget: &Budget, used: &AtomicU64, bytes: u64) -> Mark {
+    used.store(bytes, Ordering::Relaxed);
+    budget.report().mark
+}
+
+#[test]
+fn marks_follow_what_is_used_of_the_folder() {
+    let (budget, used) = budget(u64::MAX);
+    let marks = [69, 71, 86, 93].map(|mb| mark_at(&budget, &used, mb * 1_000_000));
+    // 95 MB less what is set aside: two segments and twice the state, one segment for a start, and the slack.
+    assert_eq!(marks, [Mark::Calm, Mark::Warn, Mark::Shed, Mark::Refuse]);
+    assert!(budget.ailments()[0].contains("93.0 MB of 100.0 MB"), "{:?}", budget.ailments());
+    assert_eq!(mark_at(&budget, &used, 10_000_000), Mark::Calm);
+    assert_eq!(budget.ailments(), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_volume_lacks_counts_like_a_smaller_bound() {
+    let (budget, used) = budget(60_000_000);
+    assert_eq!(mark_at(&budget, &used, 30_000_000), Mark::Calm);
+    assert_eq!(budget.report().max, 50_000_000, "60 MB of volume, 10 MB of them stay free");
+    assert_eq!(mark_at(&budget, &used, 45_000_000), Mark::Refuse);
+    assert!(budget.grant(Use::Segment, 6_000_000).is_err());
+}
+
+#[test]
+fn grants_never_add_up_to_more_than_the_bound_and_a_start_has_a_segment_more() {
+    let (budget, used) = budget(u64::MAX);
+    used.store(90_000_000, Ordering::Relaxed);
+    let mut grants = Vec::new();
+    while let Ok(grant) = budget.grant(Use::Segment, SEGMENT) {
+        grants.push(grant);
+    }
+    let granted = grants.len() as u64 * SEGMENT;
+    assert!((7 * SEGMENT..9 * SEGMENT).contains(&granted), "{granted} bytes beside 90 MB");
+    assert_eq!(budget.mark(), Mark::Refuse, "clients are refused before the gateway itself is");
+    assert!(budget.grant(Use::State, SEGMENT).is_err());
+    assert!(budget.grant(Use::Start, SEGMENT).is_ok());
+    grants.clear();
+    assert!(budget.grant(Use::Segment, SEGMENT).is_ok(), "what is given back can be granted again");
+}
+
+#[test]
+fn the_time_left_follows_the_rate_of_the_last_minute() {
+    let (budget, used) = budget(u64::MAX);
+    used.store(50_000_000, Ordering::Relaxed);
+    let at = |second: u64| GatewayTime { wall_ms: 0, mono_ms: second * 1_000 };
+    assert_eq!(budget.report().left, None);
+    (0..600).for_each(|second| budget.refresh(at(second), second * 100_000, None));
+    let left = budget.report().left.unwrap().as_secs();
+    assert!((380..=460).contains(&left), "{left} s for some 42 MB at 0.1 MB/s");
+}
+
+#[test]
+fn a_folder_is_measured_with_what_is_allocated_in_advance_and_its_state_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("log")).unwrap();
+    std::fs::create_dir_all(dir.path().join("state.other")).unwrap();
+    let file = std::fs::File::create(dir.path().join("log/0000000000000001.seg")).unwrap();
+    file.set_len(1 << 20).unwrap();
+    std::fs::write(dir.path().join("state.redb"), vec![1; 100_000]).unwrap();
+    std::fs::write(dir.path().join("state.other/blob"), vec![1; 50_000]).unwrap();
+    let usage = measure(dir.path(), "state.").unwrap();
+    assert!(usage.used >= (1 << 20) + 150_000 && usage.used < (1 << 20) + 250_000, "{usage:?}");
+    assert!(usage.state >= 150_000 && usage.state < 200_000, "{usage:?}");
+    assert_eq!(usage.segments, 1);
+    assert!(usage.free > 0);
+}
+
+#[test]
+fn a_bound_too_small_for_eight_segments_is_refused() {
+    let config = Config { max: 100_000_000, ..Config::default() };
+    assert!(config.check(12_000_000).is_ok());
+    let problem = config.check(16_000_000).unwrap_err();
+    assert!(problem.contains("100000000 is too small, wanted at least 128000000"), "{problem}");
+}

@@ -1,0 +1,549 @@
+//! Retention: one thread that decides which segments go, when a set of carried facts is taken for that, and what is
+//! given up when there is no other way (GUARANTEES.md, section 3).
+//!
+//! A segment goes only when a set that was read back whole stands for all its records, and nobody has pinned it. Of those,
+//! it goes when every consumer has confirmed it and it is older than `disk.keep` or the disk is at [`Mark::Shed`]; or, at
+//! that mark, when all its unconfirmed frames are of devices named in `disk.drop_oldest`: then what is dropped is in the
+//! log, durably, before the file goes. The note of what is removed is durable before the file goes, too ([`Removed`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::carry::{self, Set};
+use super::checkpoint::{Checkpointer, Order, ReplayedFrom};
+use super::disk::{Ailment, Budget, Mark};
+use super::folder::{Entry, Folder, footer};
+use super::footer::Summary;
+use super::fs::Fs;
+use super::gate::Gate;
+use super::inlet::Appender;
+use super::reader::Reader;
+use super::removed::Dropping;
+use super::{Log, StoreError, disk, segment};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::record::{Body, Dropped, Frame, GatewayTime, Name, Offset, Stretch};
+
+/// How often it looks.
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+/// How often it looks whether a record it has appended is durable.
+const ANSWER_PAUSE: Duration = Duration::from_millis(1);
+/// Segments removed before anything else gets its turn.
+const REMOVED_AT_ONCE_MAX: usize = 64;
+/// A wall clock that has gone ahead by more than this, milliseconds, deletes nothing by age until it is confirmed (G14).
+const AHEAD_MAX_MS: i64 = 24 * 3_600_000;
+/// A step of the wall clock that is worth a new note, milliseconds.
+const AHEAD_STEP_MS: i64 = 3_600_000;
+/// How long after a set that failed the next one is tried, milliseconds.
+const SET_RETRY_MS: u64 = 10_000;
+/// Footers remembered: those of the two oldest segments are asked for again and again.
+const SUMMARIES_MAX: usize = 8;
+/// Bytes of log read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// What retention works with.
+pub struct Parts {
+    /// Bounds, and what may be dropped.
+    pub config: disk::Config,
+    /// The consumers whose cursors count: those of the configuration. One that has confirmed nothing keeps everything.
+    pub consumers: Vec<Name>,
+    /// The account of the disk.
+    pub budget: Arc<Budget>,
+    /// Who has the checkpoints.
+    pub checkpoints: Checkpointer,
+    /// From where on the log is replayed with the engine's rows.
+    pub replayed_from: ReplayedFrom,
+    /// The log's door.
+    pub appender: Appender,
+    /// Where cursors stand.
+    pub gate: Arc<Gate>,
+    /// Gateway time.
+    pub clock: Clock,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Called at [`Mark::Shed`] before anything is deleted early: what is past its own limits elsewhere should go now.
+    pub shed: Option<Box<dyn Fn() + Send>>,
+}
+
+/// Decides and removes.
+pub struct Retention<F: Fs> {
+    folder: Arc<Folder<F>>,
+    parts: Parts,
+    part_bytes: usize,
+    segment_bytes: u64,
+    stop: Arc<AtomicBool>,
+    trust: Trust,
+    under_way: Option<Receiver<Result<Set, String>>>,
+    next_set_ms: u64,
+    /// First and last stamp of sealed segments that were looked into.
+    summaries: BTreeMap<u64, Summary>,
+    /// The first frame found that nobody may drop: until it is confirmed there is nothing to look for before it.
+    blocked: Option<Offset>,
+}
+
+/// Ends the thread.
+#[derive(Debug)]
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How far the wall clock can be believed: it may have gone ahead while the gateway was off, or by a step.
+struct Trust {
+    /// Unconfirmed up to the moment of `anchor_ms`.
+    ahead_ms: i64,
+    /// Wall minus monotonic time at that moment.
+    anchor_ms: i64,
+}
+
+/// Why a segment goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Old,
+    Room,
+    Dropped,
+}
+
+impl<F: Fs> Retention<F> {
+    /// Retention of a log that was just opened; `last` is the stamp of its last record before this start.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when its note cannot be written.
+    pub fn new(log: &Log<F>, last: Option<GatewayTime>, parts: Parts) -> Result<Self, StoreError> {
+        let folder = Arc::clone(log.folder());
+        let now = parts.clock.now();
+        let pause_ms = last.map_or(0, |last| now.wall_ms.saturating_sub(last.wall_ms));
+        let pause_ms = if pause_ms > AHEAD_MAX_MS { pause_ms } else { 0 };
+        let ahead_ms = folder.removed().ahead_ms.saturating_add(pause_ms);
+        // Made now, while there is room for it.
+        folder.note_removed(|removed| {
+            removed.ahead_ms = ahead_ms;
+            removed.first = removed.first();
+        })?;
+        Ok(Self {
+            part_bytes: log.part_bytes(),
+            segment_bytes: log.segment_bytes(),
+            folder,
+            parts,
+            stop: Arc::default(),
+            trust: Trust { ahead_ms, anchor_ms: anchor_ms(now) },
+            under_way: None,
+            next_set_ms: 0,
+            summaries: BTreeMap::new(),
+            blocked: None,
+        })
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn start(mut self) -> std::io::Result<Running> {
+        let stop = Arc::clone(&self.stop);
+        let run = move || {
+            while !self.stop.load(Ordering::Acquire) {
+                if let Err(error) = self.turn() {
+                    warn!(%error, "retention: tried again soon");
+                }
+                std::thread::park_timeout(LOOK_PERIOD);
+            }
+        };
+        let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(run)?;
+        Ok(Running { stop, thread: Some(thread) })
+    }
+
+    /// Looks once and does what is due.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the next turn tries again.
+    pub(crate) fn turn(&mut self) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
+        let oldest_ms =
+            self.folder.entries().first().and_then(|first| self.summary(first)).map(|it| it.first_stamp.wall_ms);
+        self.parts.budget.refresh(now, self.parts.metrics.store_bytes_total.get(), oldest_ms);
+        self.mind_the_clock(now)?;
+        self.take_up_set(now)?;
+        if self.parts.budget.mark() >= Mark::Shed
+            && let Some(shed) = &self.parts.shed
+        {
+            shed();
+        }
+        for _ in 0..REMOVED_AT_ONCE_MAX {
+            let entries = self.folder.entries();
+            let [oldest, next, ..] = entries.as_slice() else { break };
+            let Some(why) = self.doom(oldest, next, now)? else { break };
+            if !self.is_carried(next.first) {
+                self.want_set(&entries, now);
+                break;
+            }
+            if !self.remove(oldest, next, why)? {
+                break;
+            }
+            self.parts.budget.refresh(now, self.parts.metrics.store_bytes_total.get(), None);
+        }
+        Ok(())
+    }
+
+    /// Whether and why the oldest segment is to go.
+    fn doom(&mut self, oldest: &Entry, next: &Entry, now: GatewayTime) -> Result<Option<Why>, StoreError> {
+        let last = Offset(next.first.0.saturating_sub(1));
+        let is_tight = self.parts.budget.mark() >= Mark::Shed;
+        if self.folder.removed().dropping.is_some_and(|dropping| dropping.segment == oldest.header.segment) {
+            return Ok(Some(Why::Dropped));
+        }
+        if self.passed_by_all() >= last {
+            if self.is_old(oldest, next, now) {
+                return Ok(Some(Why::Old));
+            }
+            return Ok(is_tight.then_some(Why::Room));
+        }
+        Ok((is_tight && self.may_drop(oldest, next)?).then_some(Why::Dropped))
+    }
+
+    /// Everything up to here is confirmed by every consumer that counts.
+    fn passed_by_all(&self) -> Offset {
+        let gate = &self.parts.gate;
+        let confirmed = self.parts.consumers.iter().map(|consumer| gate.cursor(consumer).unwrap_or_default());
+        confirmed.min().unwrap_or(Offset(u64::MAX))
+    }
+
+    fn is_old(&mut self, oldest: &Entry, next: &Entry, now: GatewayTime) -> bool {
+        if self.trust.ahead_ms(now) > AHEAD_MAX_MS {
+            return false;
+        }
+        let stamp = self.summary(oldest).map(|summary| summary.last_stamp);
+        let Some(stamp) = stamp.or_else(|| self.summary(next).map(|summary| summary.first_stamp)) else { return false };
+        // By both clocks: a wall clock that is wrong for a while deletes nothing.
+        let wall_ms = u64::try_from(now.wall_ms.saturating_sub(stamp.wall_ms)).unwrap_or(0);
+        let age_ms = wall_ms.min(now.mono_ms.saturating_sub(stamp.mono_ms));
+        u128::from(age_ms) > self.parts.config.keep.as_millis()
+    }
+
+    fn is_carried(&self, upto: Offset) -> bool {
+        self.folder.removed().set.is_some_and(|set| upto <= set.from)
+    }
+
+    fn summary(&mut self, entry: &Entry) -> Option<Summary> {
+        let number = entry.header.segment;
+        if let Some(summary) = self.summaries.get(&number) {
+            return Some(*summary);
+        }
+        entry.end?;
+        let file = self.folder.fs.open_read(&segment::path(&self.folder.dir, number)).ok()?;
+        let summary = footer::<F>(&file, &entry.header).ok()??.1.summary()?;
+        if self.summaries.len() >= SUMMARIES_MAX {
+            self.summaries.clear();
+        }
+        self.summaries.insert(number, summary);
+        Some(summary)
+    }
+
+    /// Takes the oldest segment away; false when somebody has pinned it or it could not be accounted for.
+    fn remove(&mut self, oldest: &Entry, next: &Entry, why: Why) -> Result<bool, StoreError> {
+        // Looked at once more below; before, because nothing is to be called dropped that a pin keeps.
+        if self.folder.pins.while_held(|pinned| pinned.is_some_and(|pinned| pinned < next.first)) {
+            return Ok(false);
+        }
+        if why == Why::Dropped && !self.tell_dropped(oldest, next)? {
+            return Ok(false);
+        }
+        let (folder, first) = (&self.folder, next.first);
+        let removed = folder.pins.while_held(|pinned| {
+            if pinned.is_some_and(|pinned| pinned < first) {
+                return Ok(false);
+            }
+            folder.remove_before(next.header.segment).map(|()| true)
+        })?;
+        if removed {
+            self.parts.metrics.store_segments_deleted_total.add(1);
+            info!(segment = oldest.header.segment, first = oldest.first.0, next = first.0, ?why, "segment removed");
+        }
+        Ok(removed)
+    }
+
+    /// Asks for a set when it pays: the log has grown by a segment, and by twice the state, since the last one.
+    fn want_set(&mut self, entries: &[Entry], now: GatewayTime) {
+        if self.under_way.is_some() || now.mono_ms < self.next_set_ms {
+            return;
+        }
+        let replayed_from = self.parts.replayed_from;
+        let from = self.parts.checkpoints.read(move |engine| replayed_from(engine));
+        let from = match from {
+            Some(Ok(from)) => from,
+            Some(Err(error)) => return self.set_failed(&error, now),
+            None => return,
+        };
+        let Some(next) = entries.get(1) else { return };
+        if from < next.first {
+            self.parts.checkpoints.hurry();
+            return;
+        }
+        if !self.pays(entries, from) {
+            return;
+        }
+        let (done, under_way) = sync_channel(1);
+        let order = Order {
+            appender: self.parts.appender.clone(),
+            number: self.folder.durable.offset().0,
+            part_bytes: self.part_bytes,
+            replayed_from,
+            done,
+        };
+        if self.parts.checkpoints.carry(order) {
+            self.under_way = Some(under_way);
+        }
+    }
+
+    fn pays(&self, entries: &[Entry], from: Offset) -> bool {
+        let set = self.folder.removed().set;
+        // What the first set takes shows only once it is taken: files of engines are mostly air while they are small.
+        let state = set.map_or(0, |set| set.bytes);
+        let head = self.folder.durable.head().position;
+        let size = |entry: &Entry| entry.end.unwrap_or(head);
+        let behind = |last: Offset| entries.iter().filter(move |entry| entry.first > last).map(size).sum::<u64>();
+        let grown = set.map_or_else(|| entries.iter().map(size).sum(), |set| behind(set.last));
+        // Without room, a set also pays that frees more than it takes.
+        let next = entries.iter().zip(entries.iter().skip(1));
+        let freed = next.filter(|(_, next)| next.first <= from).map(|(entry, _)| size(entry)).sum::<u64>();
+        let tight = self.parts.budget.mark() == Mark::Refuse && freed >= self.segment_bytes.max(state);
+        grown >= self.segment_bytes.max(2 * state) || tight
+    }
+
+    /// A set that is finished is read back; only then does it stand for anything.
+    fn take_up_set(&mut self, now: GatewayTime) -> Result<(), StoreError> {
+        let Some(under_way) = &self.under_way else { return Ok(()) };
+        let outcome = match under_way.try_recv() {
+            Err(TryRecvError::Empty) => return Ok(()),
+            Err(TryRecvError::Disconnected) => Err("it was given up".to_owned()),
+            Ok(outcome) => outcome,
+        };
+        self.under_way = None;
+        let set = match outcome {
+            Ok(set) => set,
+            Err(error) => {
+                self.set_failed(&error, now);
+                return Ok(());
+            }
+        };
+        if carry::check(&self.folder, set.number)? != Some(set) {
+            self.set_failed("it cannot be read back", now);
+            return Ok(());
+        }
+        self.folder.note_removed(|removed| removed.set = Some(set))?;
+        self.parts.budget.ails(Ailment::NoSet, false);
+        info!(set = set.number, from = set.from.0, bytes = set.bytes, "facts carried over");
+        Ok(())
+    }
+
+    fn set_failed(&mut self, why: &str, now: GatewayTime) {
+        self.next_set_ms = now.mono_ms + SET_RETRY_MS;
+        if self.parts.budget.ails(Ailment::NoSet, true) {
+            error!(why, "facts cannot be carried over: nothing can be deleted");
+        }
+    }
+
+    /// G14: how far the wall clock has gone ahead is kept across restarts until it is back or confirmed.
+    fn mind_the_clock(&mut self, now: GatewayTime) -> Result<(), StoreError> {
+        if self.parts.budget.take_clock_confirmation() {
+            self.trust = Trust { ahead_ms: 0, anchor_ms: anchor_ms(now) };
+        }
+        let ahead_ms = self.trust.ahead_ms(now);
+        let suspended = ahead_ms > AHEAD_MAX_MS;
+        if self.parts.budget.ails(Ailment::ClockAhead, suspended) {
+            warn!(ahead_ms, suspended, "deletion by age and the wall clock");
+        }
+        // A small drift is no news; across restarts it would add up to some.
+        let worth = if ahead_ms.abs() < AHEAD_STEP_MS { 0 } else { ahead_ms };
+        if (self.folder.removed().ahead_ms - worth).abs() >= AHEAD_STEP_MS {
+            self.folder.note_removed(|removed| removed.ahead_ms = worth)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is dropped.
+impl<F: Fs> Retention<F> {
+    /// Whether every frame of the segment that somebody lacks is of a device whose frames may be dropped.
+    fn may_drop(&mut self, oldest: &Entry, next: &Entry) -> Result<bool, StoreError> {
+        let passed = self.passed_by_all();
+        if self.parts.config.drop_oldest.is_empty() || self.blocked.is_some_and(|blocked| passed < blocked) {
+            return Ok(false);
+        }
+        let prefixes = &self.parts.config.drop_oldest;
+        let mut blocked = None;
+        frames(&self.folder, oldest.first, next.first, |offset, frame| {
+            if offset > passed && !prefixes.iter().any(|prefix| frame.device.starts_with(prefix.as_str())) {
+                blocked = blocked.or(Some(offset));
+            }
+        })?;
+        self.blocked = blocked;
+        Ok(blocked.is_none())
+    }
+
+    /// One durable record per boot of a device, unless an earlier life has written it; false when that did not succeed.
+    fn tell_dropped(&mut self, oldest: &Entry, next: &Entry) -> Result<bool, StoreError> {
+        let segment = oldest.header.segment;
+        let told = self.folder.removed().dropping.filter(|dropping| dropping.segment == segment);
+        let dropping = told.unwrap_or(Dropping { segment, since: self.folder.durable.offset() });
+        self.folder.note_removed(|removed| removed.dropping = Some(dropping))?;
+        let said = self.said_since(dropping.since, oldest.first..next.first)?;
+        let mut drops = self.count_dropped(oldest, next)?;
+        drops.retain(|of, _| !said.contains(of));
+        for dropped in drops.into_values() {
+            let frames = u64::from(dropped.frames);
+            warn!(
+                device = &*dropped.device,
+                frames,
+                first = dropped.first,
+                last = dropped.last,
+                "frames dropped for want of room"
+            );
+            if !self.append(Body::Dropped(dropped)) {
+                return Ok(false);
+            }
+            self.parts.metrics.frames_dropped_total.add(frames);
+        }
+        Ok(true)
+    }
+
+    fn count_dropped(&self, oldest: &Entry, next: &Entry) -> Result<BTreeMap<(Name, u32), Dropped>, StoreError> {
+        let gate = &self.parts.gate;
+        let cursor = |name: &Name| gate.cursor(name).unwrap_or_default();
+        let cursors: Vec<(&Name, Offset)> = self.parts.consumers.iter().map(|name| (name, cursor(name))).collect();
+        let mut drops: BTreeMap<(Name, u32), Dropped> = BTreeMap::new();
+        frames(&self.folder, oldest.first, next.first, |offset, frame| {
+            if !cursors.iter().any(|(_, confirmed)| *confirmed < offset) {
+                return;
+            }
+            let (boot, seq) = frame.identity.map_or((0, 0), |identity| (identity.boot, identity.seq));
+            let dropped = drops.entry((Name::clone(&frame.device), boot)).or_insert_with(|| Dropped {
+                device: Name::clone(&frame.device),
+                subject: Name::clone(&frame.subject),
+                boot,
+                first: seq,
+                last: seq,
+                frames: 0,
+                stretch: Stretch { first: offset, last: offset },
+                reason: "the disk is full (disk.drop_oldest)".to_owned(),
+                missed: Vec::new(),
+            });
+            dropped.subject = Name::clone(&frame.subject);
+            (dropped.first, dropped.last) = (dropped.first.min(seq), dropped.last.max(seq));
+            dropped.frames += 1;
+            dropped.stretch.last = offset;
+            for (name, _) in cursors.iter().filter(|(_, confirmed)| *confirmed < offset) {
+                match dropped.missed.iter_mut().find(|(missed, _)| missed.as_str() == &***name) {
+                    Some((_, frames)) => *frames += 1,
+                    None => dropped.missed.push(((**name).to_string(), 1)),
+                }
+            }
+        })?;
+        Ok(drops)
+    }
+
+    /// Of which boots of which devices the log already says that their frames in `stretch` were dropped.
+    fn said_since(&self, since: Offset, stretch: std::ops::Range<Offset>) -> Result<Vec<(Name, u32)>, StoreError> {
+        let mut said = Vec::new();
+        let mut reader = Reader::new(Arc::clone(&self.folder), since.next());
+        loop {
+            let batch = reader.next(READ_BYTES)?;
+            if batch.is_empty() {
+                return Ok(said);
+            }
+            let bodies = batch.records.iter().map(|record| &record.body);
+            said.extend(bodies.filter_map(|body| match body {
+                Body::Dropped(it) if stretch.contains(&it.stretch.first) => Some((Name::clone(&it.device), it.boot)),
+                _ => None,
+            }));
+        }
+    }
+
+    /// Appends a record and waits until it is durable; false when the log or the gateway ends first.
+    fn append(&self, body: Body) -> bool {
+        let mut draft = body.into();
+        let mut answer = loop {
+            match self.parts.appender.submit(draft) {
+                Ok(Ok(answer)) => break answer,
+                Ok(Err(back)) => draft = back,
+                Err(_) => return false,
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return false;
+            }
+            std::thread::park_timeout(ANSWER_PAUSE);
+        };
+        loop {
+            match answer.try_recv() {
+                Ok(outcome) => return outcome.is_ok(),
+                Err(tokio::sync::oneshot::error::TryRecvError::Closed) => return false,
+                Err(tokio::sync::oneshot::error::TryRecvError::Empty) => {}
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return false;
+            }
+            std::thread::park_timeout(ANSWER_PAUSE);
+        }
+    }
+}
+
+impl Running {
+    /// Ends the thread after what it is doing.
+    pub fn stop(mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic of the thread has been printed; stopping goes on.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Trust {
+    fn ahead_ms(&self, now: GatewayTime) -> i64 {
+        self.ahead_ms.saturating_add(anchor_ms(now).saturating_sub(self.anchor_ms)).max(0)
+    }
+}
+
+fn anchor_ms(at: GatewayTime) -> i64 {
+    at.wall_ms.saturating_sub_unsigned(at.mono_ms)
+}
+
+/// Looks at every frame with an offset in `first..until`, also those that were read again from the quarantine.
+fn frames<F: Fs>(
+    folder: &Arc<Folder<F>>,
+    first: Offset,
+    until: Offset,
+    mut each: impl FnMut(Offset, &Frame),
+) -> Result<(), StoreError> {
+    let mut reader = Reader::new(Arc::clone(folder), first);
+    while reader.position() < until {
+        let batch = reader.next(READ_BYTES)?;
+        if batch.is_empty() {
+            break;
+        }
+        for record in batch.records.iter().take_while(|record| record.offset < until) {
+            if let Body::Frame(frame) | Body::Replayed(frame) = &record.body {
+                each(record.offset, frame);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
