@@ -64,9 +64,10 @@ impl Book {
     }
 
     fn enter(&mut self, before: &Self, name: Arc<str>, mut entry: Entry) {
-        let unchanged = before.entries.get(&name).filter(|old| {
-            old.stands_for == entry.stands_for && old.password.is_some() == entry.password.is_some()
-        });
+        let unchanged = before
+            .entries
+            .get(&name)
+            .filter(|old| old.stands_for == entry.stands_for && old.password.is_some() == entry.password.is_some());
         entry.grant = unchanged.map_or_else(
             || {
                 self.last_grant += 1;
@@ -126,7 +127,9 @@ mod tests {
     fn a_role_that_changes_changes_the_accounts_that_have_it() {
         let hash = String::from(crate::auth::hash_password("password1").unwrap());
         let text = |filter: &str| {
-            format!("[role.r]\nsubscribe = [\"{filter}\"]\n[user.anna]\npassword = \"{hash}\"\nroles = [\"r\"]\n[user.ben]\npassword = \"{hash}\"\n")
+            format!(
+                "[role.r]\nsubscribe = [\"{filter}\"]\n[user.anna]\npassword = \"{hash}\"\nroles = [\"r\"]\n[user.ben]\npassword = \"{hash}\"\n"
+            )
         };
         let first = Book::new(accounts(&text("a")), "halo/v1");
         let second = first.revised(accounts(&text("b")));

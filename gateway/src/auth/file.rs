@@ -87,9 +87,9 @@ pub fn write(path: &Path, accounts: &Accounts) -> Result<(), FileError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
-    let heading = "# Written by halo-gateway (passwd, user, role, device token); changes by hand count from the next start.\n";
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
+    let heading =
+        "# Written by halo-gateway (passwd, user, role, device token); changes by hand count from the next start.\n";
     file.write_all(heading.as_bytes()).and_then(|()| file.write_all(text.as_bytes())).map_err(failed)?;
     file.sync_all().and_then(|()| std::fs::rename(&unfinished, path)).map_err(failed)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -115,7 +115,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accounts.toml");
         let mut accounts: Accounts = toml::from_str("[role.reader]\nsubscribe = ['halo/v1/#']\n").unwrap();
-        accounts.device.insert("w-1".to_owned().try_into().unwrap(), Token { token_sha256: new_token().unwrap().digest });
+        accounts
+            .device
+            .insert("w-1".to_owned().try_into().unwrap(), Token { token_sha256: new_token().unwrap().digest });
         write(&path, &accounts).unwrap();
         write(&path, &accounts).unwrap();
         assert_eq!(read(&path).unwrap(), accounts);

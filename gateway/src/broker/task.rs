@@ -105,11 +105,7 @@ enum Woken {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        (stream, input): (Stream, Vec<u8>),
-        admitted: Admitted,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, (stream, input): (Stream, Vec<u8>), admitted: Admitted) -> Self {
         let Admitted { peer, local, key, mailbox, full } = admitted;
         let now = shared.clock.now();
         let spare_id = format!("auto-{:x}-{}", now.wall_ms, key.0);
@@ -368,12 +364,7 @@ impl Connection {
         self.shared.metrics.broker_refused_total.add(refused);
     }
 
-    fn ask_policy(
-        &self,
-        client_id: &str,
-        login: &Login,
-        version: Version,
-    ) -> Pending<'static, Result<Principal, u8>> {
+    fn ask_policy(&self, client_id: &str, login: &Login, version: Version) -> Pending<'static, Result<Principal, u8>> {
         self.shared.router.policy().connect(&ConnectRequest {
             client_id,
             username: login.username.as_deref(),

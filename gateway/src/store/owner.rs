@@ -94,7 +94,20 @@ impl<F: Fs> Owner<F> {
         let Shared { clock, gate, metrics, wake } = shared;
         let (waiting, group, tick_due_ms, checkpoint_due_ms) = (Vec::new(), Group::default(), 0, 0);
         let questions = Vec::new();
-        Self { log, head, checkpoints, clock, gate, metrics, wake, waiting, questions, group, tick_due_ms, checkpoint_due_ms }
+        Self {
+            log,
+            head,
+            checkpoints,
+            clock,
+            gate,
+            metrics,
+            wake,
+            waiting,
+            questions,
+            group,
+            tick_due_ms,
+            checkpoint_due_ms,
+        }
     }
 
     /// Writes the records every start begins with: the start, the configuration if it changed, and decisions that a

@@ -34,15 +34,30 @@ fn a_device_publishes_in_its_own_branch_and_hears_its_own_commands() {
         assert!(rights.may_publish(topic), "{topic}");
     }
     let others = [
-        "halo/v1/d/w-2/t", "halo/v1/d/w-10/t", "halo/v1/d/w-1", "halo/v1/d/w-1/", "halo/v1/d/W-1/t", "halo/v1/d//t",
-        "/halo/v1/d/w-1/t", "halo/v1//d/w-1/t", "halo/v1/d/w-1%2f/t", "halo/v1/d/w-1\u{feff}/t", "halo/v1/d/ｗ-1/t",
-        "halo/v1/d/w-1\n/t", "halo/v1/halos/w-1", "d/w-1/t", "halo/v2/d/w-1/t", "$SYS/halo/v1/d/w-1/t",
+        "halo/v1/d/w-2/t",
+        "halo/v1/d/w-10/t",
+        "halo/v1/d/w-1",
+        "halo/v1/d/w-1/",
+        "halo/v1/d/W-1/t",
+        "halo/v1/d//t",
+        "/halo/v1/d/w-1/t",
+        "halo/v1//d/w-1/t",
+        "halo/v1/d/w-1%2f/t",
+        "halo/v1/d/w-1\u{feff}/t",
+        "halo/v1/d/ｗ-1/t",
+        "halo/v1/d/w-1\n/t",
+        "halo/v1/halos/w-1",
+        "d/w-1/t",
+        "halo/v2/d/w-1/t",
+        "$SYS/halo/v1/d/w-1/t",
     ];
     for topic in others {
         assert!(!rights.may_publish(topic), "{topic:?}");
     }
     assert!(rights.may_subscribe("halo/v1/d/w-1/cmd") && rights.may_receive("halo/v1/d/w-1/cmd"));
-    for filter in ["#", "+/#", "halo/v1/d/+/cmd", "halo/v1/d/w-1/#", "halo/v1/d/w-1/+", "halo/v1/d/w-1/t", "halo/v1/d/#"] {
+    for filter in
+        ["#", "+/#", "halo/v1/d/+/cmd", "halo/v1/d/w-1/#", "halo/v1/d/w-1/+", "halo/v1/d/w-1/t", "halo/v1/d/#"]
+    {
         assert!(!rights.may_subscribe(filter), "{filter}");
     }
     assert!(!rights.may_receive("halo/v1/d/w-2/cmd") && !rights.may_receive("halo/v1/d/w-1/t"));
@@ -65,7 +80,9 @@ fn a_filter_is_allowed_when_one_grant_covers_all_of_it() {
     for filter in ["halo/v1/halos/anna", "halo/v1/halos/+", "readings", "readings/#", "readings/+/a", "a/x", "+/x"] {
         assert!(rights.may_subscribe(filter), "{filter}");
     }
-    for filter in ["#", "halo/v1/#", "halo/v1/halos/#", "halo/v1/halos", "readings2", "$a/x", "+/+", "$share/g/readings"] {
+    for filter in
+        ["#", "halo/v1/#", "halo/v1/halos/#", "halo/v1/halos", "readings2", "$a/x", "+/+", "$share/g/readings"]
+    {
         assert!(!rights.may_subscribe(filter), "{filter}");
     }
     assert!(!rights.may_receive("$a/x"));

@@ -24,6 +24,5 @@ pub(crate) use decode::decode;
 pub(crate) use encode::encode;
 pub use packet::Version;
 pub(crate) use packet::{
-    Login,
-    ConnAck, Connect, Malformed, Packet, Publish, ReasonString, Reply, SubscribeRequest, Topics, Will,
+    ConnAck, Connect, Login, Malformed, Packet, Publish, ReasonString, Reply, SubscribeRequest, Topics, Will,
 };

@@ -28,8 +28,7 @@ impl Ingest {
 
     /// All devices, in order of their ids.
     pub fn all_known(&self, unix_ms: i64) -> Vec<Known> {
-        let mut all: Vec<Known> =
-            self.devices.iter().map(|(name, device)| self.view(name, device, unix_ms)).collect();
+        let mut all: Vec<Known> = self.devices.iter().map(|(name, device)| self.view(name, device, unix_ms)).collect();
         all.sort_unstable_by(|one, other| one.device.cmp(&other.device));
         all
     }
