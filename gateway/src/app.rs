@@ -11,15 +11,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
+use crate::admin::{self, AccountsDesk, Desk, Door, Parts};
+use crate::auth::{self, AccountsPolicy};
 use crate::broker::{self, BindError, Broker, Router};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::forward::owned::{Asker, Call};
 use crate::forward::river::{self, River};
 use crate::forward::upstream::{self, Upstreams};
-use crate::ingest::policy::LoopbackPolicy;
 use crate::metrics::Metrics;
 use crate::record::{Body, Name, Offset, Start, StartEpoch};
 use crate::recovery::{self, RecoveryError, Restored};
@@ -48,6 +49,12 @@ pub enum StartError {
     /// The listener.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The accounts.
+    #[error(transparent)]
+    Accounts(#[from] auth::FileError),
+    /// Certificate and key.
+    #[error(transparent)]
+    Tls(#[from] auth::TlsError),
     /// The data folder.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -68,6 +75,7 @@ pub enum StartError {
 /// A running gateway.
 pub struct App {
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     router: Router,
     metrics: Arc<Metrics>,
     epoch: StartEpoch,
@@ -99,14 +107,16 @@ struct Common {
     grammar: Grammar,
     router: Router,
     feeds: upstream::Feeds,
+    policy: AccountsPolicy,
 }
 
 impl Common {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, accounts: auth::Accounts) -> Self {
         let (metrics, grammar) = (Arc::new(Metrics::default()), config.grammar());
-        let router = Router::new(&config.broker, Arc::new(LoopbackPolicy::new(grammar)), Arc::clone(&metrics));
+        let policy = AccountsPolicy::new(grammar, accounts, config.auth.required, Arc::clone(&metrics));
+        let router = Router::new(&config.broker, Arc::new(policy.clone()), Arc::clone(&metrics));
         let feeds = upstream::Feeds::new(&config.upstream);
-        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router, feeds }
+        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router, feeds, policy }
     }
 
     fn for_owner(&self, asker: &Asker) -> owner::Shared {
@@ -199,10 +209,17 @@ impl App {
     /// [`StartError`]; nothing has been lost and nothing is left running.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.validate()?;
+        let (accounts, tls) = admission(&config)?;
+        warnings(&config, &accounts).iter().for_each(|warning| warn!("{warning}"));
         // First, because a taken port is the likeliest mistake and nothing has been touched yet.
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
-        let common = Common::new(&config);
+        let secured = match (&config.gateway.tls, tls) {
+            (Some(tls), Some(server)) => Some((broker::bind(tls.address).await?, server)),
+            _ => None,
+        };
+        let tls_address = secured.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        let common = Common::new(&config, accounts);
         let Restored { log, identities, engine, head, fold, replaying, budget, last, lacks_config } =
             recovery::open(&config, &common.clock, &common.metrics)?;
         let (checkpointer, checkpoints) =
@@ -220,10 +237,8 @@ impl App {
         let pins = log.pins();
         let parts = common.for_retention(&config, &budget, &checkpointer, inlet.appender());
         let retention = Retention::new(&log, last, parts)?;
-        let accounts = config.auth.accounts.clone();
-        let accounts = accounts.unwrap_or_else(|| config.gateway.data_dir.join(backup::ACCOUNTS_FILE));
         let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
-        let backups = Arc::new(backup::Source::new(all, gateway_id, identities.clone(), accounts));
+        let backups = Arc::new(backup::Source::new(all, gateway_id, identities.clone(), config.accounts_file()));
         let (seed, tail) = (upstream::Seed::new(&head, &config.upstream), log.reader(head.applied().next()));
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
@@ -246,7 +261,7 @@ impl App {
             ending.ended(true);
         })?;
         let (upstreams, running) =
-            upstream::start(config.upstream, seed, &common.feeds, &tail, &for_upstreams, |_| false)?;
+            upstream::start(config.upstream.clone(), seed, &common.feeds, &tail, &for_upstreams, |_| false)?;
         let start_upstream = |(name, work): (String, upstream::Work)| {
             let ending = Ending::new(&common.gate, &failed);
             thread(&format!("up-{name}"), move || {
@@ -257,13 +272,43 @@ impl App {
         let upstreams_stop = running.stop;
         let upstreams_threads = running.works.into_iter().map(start_upstream).collect::<Result<Vec<_>, _>>()?;
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
+        let parts: Arc<dyn Parts> = Arc::new(admin::NoParts);
+        let tools = admin::Tools {
+            gateway_id: config.gateway.id.clone(),
+            listens: listens(address, tls_address),
+            grammar: common.grammar,
+            clock: common.clock.clone(),
+            metrics: Arc::clone(&common.metrics),
+            appender: inlet.appender(),
+            durable: Arc::clone(&durable),
+            folded: {
+                let folded = Arc::clone(&folded);
+                Box::new(move || Offset(folded.load(Ordering::Acquire)))
+            },
+            owned: Arc::new(asker.clone()),
+            accounts: AccountsDesk::new(common.policy.clone(), common.router.clone(), config.accounts_file()),
+            parts,
+        };
+        match Door::open(&config.gateway.data_dir) {
+            Ok(door) => {
+                let serving = door.serve(Arc::new(Desk::new(tools)), tracker.clone(), broker_stop.clone());
+                drop(tracker.spawn(serving));
+            }
+            // Devices matter more than their administration.
+            Err(error) => warn!(%error, "nobody can administer this gateway while it runs"),
+        }
         let broker = common.broker(config.broker, Arc::clone(&inlet), asker.clone());
+        if let Some((listener, server)) = secured {
+            let serving = broker.clone().serve_tls(listener, server, tracker.clone(), broker_stop.clone());
+            drop(tracker.spawn(serving));
+        }
         drop(tracker.spawn(broker.serve(listener, tracker.clone(), broker_stop.clone())));
         let sources = sources.start(&tracker, &broker_stop);
         info!(%address, data = %config.gateway.data_dir.display(), durable = durable.offset().0, "ready");
         let Common { router, metrics, .. } = common;
         Ok(Self {
             address,
+            tls_address,
             router,
             metrics,
             epoch,
@@ -291,6 +336,11 @@ impl App {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens under TLS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// Publish and subscribe without a socket.
@@ -381,6 +431,39 @@ impl App {
         let (durable, folded) = (durable.offset(), Offset(folded.load(Ordering::Acquire)));
         Stopped { durable, folded, drained: drained && durable == folded }
     }
+}
+
+/// Who may connect, and the certificate: everything that `check` can tell of a start without starting.
+///
+/// # Errors
+/// [`StartError`]: `run` would refuse it too.
+pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>), StartError> {
+    let accounts = auth::read(&config.accounts_file())?;
+    let tls = config.gateway.tls.as_ref();
+    if accounts.is_empty() {
+        broker::check_loopback(config.gateway.mqtt)?;
+        tls.map_or(Ok(()), |tls| broker::check_loopback(tls.address))?;
+    }
+    Ok((accounts, tls.map(auth::load_tls).transpose()?))
+}
+
+/// What is allowed and yet worth a word to whoever configured it.
+pub fn warnings(config: &Config, accounts: &auth::Accounts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !config.gateway.mqtt.ip().is_loopback() {
+        let address = config.gateway.mqtt;
+        warnings.push(format!(
+            "gateway.mqtt = {address}: passwords and tokens travel in clear there; offer [gateway.tls] and keep gateway.mqtt on loopback"
+        ));
+    }
+    if config.auth.required && accounts.is_empty() {
+        warnings.push("auth.required is set and there are no accounts: nobody can connect".to_owned());
+    }
+    warnings
+}
+
+fn listens(plain: SocketAddr, tls: Option<SocketAddr>) -> Vec<String> {
+    std::iter::once(format!("mqtt://{plain}")).chain(tls.map(|address| format!("mqtts://{address}"))).collect()
 }
 
 /// What every start writes: the start itself, and the fold's configuration when it is not the one in force, or the fold

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use halo_proto::topic;
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::record::{Assignment, FoldConfig, SubjectKind};
 use crate::{auth, broker, forward, ingest, source, store, units};
@@ -19,7 +19,7 @@ use crate::{auth, broker, forward, ingest, source, store, units};
 pub const ENV_PREFIX: &str = "HALO_GATEWAY__";
 
 /// Everything the gateway can be told.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Who this gateway is and where it keeps its data.
@@ -47,7 +47,7 @@ pub struct Config {
 }
 
 /// Identity and places of one gateway.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gateway {
     /// Names this gateway in its health topic and in message ids; `[A-Za-z0-9._-]{1,64}`. Default `gateway`.
@@ -56,8 +56,11 @@ pub struct Gateway {
     pub root: String,
     /// Folder of the log and the checkpoints, made when absent. Default `halo-data` in the working folder.
     pub data_dir: PathBuf,
-    /// Address of the MQTT listener; loopback only in this version. Default `127.0.0.1:1883`; port 0 picks a free one.
+    /// Address of the MQTT listener; beyond loopback only once there are accounts. Default `127.0.0.1:1883`; port 0
+    /// picks a free one.
     pub mqtt: SocketAddr,
+    /// A second MQTT listener, under TLS. Default none.
+    pub tls: Option<auth::Tls>,
 }
 
 impl Default for Gateway {
@@ -67,12 +70,13 @@ impl Default for Gateway {
             root: topic::ROOT_DEFAULT.to_owned(),
             data_dir: PathBuf::from("halo-data"),
             mqtt: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            tls: None,
         }
     }
 }
 
 /// What a halo shows.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Halo {
     /// A device not heard of for this long is shown as `silent`. Default 5 min.
@@ -87,7 +91,7 @@ impl Default for Halo {
 }
 
 /// One `[[assignment]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AssignmentEntry {
     /// The device's id.
@@ -98,10 +102,10 @@ pub struct AssignmentEntry {
     #[serde(default)]
     pub kind: SubjectKind,
     /// From this time of reading on, inclusive (RFC 3339). Absent: since ever.
-    #[serde(default, deserialize_with = "timestamp")]
+    #[serde(default, deserialize_with = "timestamp", serialize_with = "as_text")]
     pub from: Option<Timestamp>,
     /// Up to this time of reading, exclusive (RFC 3339). Absent: until further notice.
-    #[serde(default, deserialize_with = "timestamp")]
+    #[serde(default, deserialize_with = "timestamp", serialize_with = "as_text")]
     pub until: Option<Timestamp>,
 }
 
@@ -236,6 +240,11 @@ impl Config {
         Ok(())
     }
 
+    /// Where the accounts are.
+    pub fn accounts_file(&self) -> PathBuf {
+        self.auth.accounts.clone().unwrap_or_else(|| self.gateway.data_dir.join(auth::ACCOUNTS_FILE))
+    }
+
     /// The grammar of this gateway's topics.
     pub fn grammar(&self) -> topic::Grammar {
         topic::Grammar::new(&self.gateway.root).expect("validated when it was loaded")
@@ -312,6 +321,10 @@ fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timest
     };
     let wanted = |_| serde::de::Error::custom(format!("{text:?} is not a time such as 2026-11-21T19:48:00Z"));
     text.parse().map(Some).map_err(wanted)
+}
+
+fn as_text<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.to_string()).serialize(serializer)
 }
 
 #[cfg(test)]

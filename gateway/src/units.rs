@@ -1,10 +1,11 @@
 //! Durations and sizes as people write and read them.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Reads a configuration value such as `"20s"`.
 ///
@@ -61,6 +62,36 @@ pub fn render_duration(duration: Duration) -> String {
 /// `1.5 GB`: decimal units.
 pub fn render_size(bytes: u64) -> String {
     ByteSize(bytes).display().si().to_string()
+}
+
+/// A text that is never shown: a password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// What it is.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
 }
 
 #[cfg(test)]

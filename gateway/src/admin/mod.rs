@@ -1,1 +1,29 @@
 //! Administration: one set of commands, a Unix socket that takes them, and what each of them does.
+//!
+//! **In:** lines of JSON on `<data>/admin.sock`, which only the gateway's own user may open: a [`Request`], at most
+//! [`LINE_BYTES_MAX`] bytes. **Out:** for each, any number of [`Answer::Row`] and then one [`Answer::Done`] or
+//! [`Answer::Failed`], a line each. The command line is a client like any other.
+//!
+//! **Acts** (assign, release, forget, replay, discard, hold) are records: checked, appended, answered once durable. The
+//! log is their audit. Changes of accounts are written to the file of accounts before they take effect, and end the
+//! sessions they concern before they are answered.
+//!
+//! **Bounds.** [`CLIENTS_MAX`] clients at a time, each with time limits for its next line and for taking its answers.
+//!
+//! **Seam.** What other stages know or do enters through [`Parts`]; whatever is not wired answers "not available".
+
+mod command;
+mod parts;
+mod pace;
+mod rows;
+mod desk;
+mod status;
+mod accounts;
+mod socket;
+
+pub use accounts::AccountsDesk;
+pub use command::{Answer, Command, Request, VERSION, Which};
+pub use desk::{Desk, Refusal, Tools};
+pub use parts::{Disk, Held, NoParts, Parts, Upstream};
+pub use rows::{roles, users};
+pub use socket::{CLIENTS_MAX, Door, LINE_BYTES_MAX, PATH_BYTES_MAX, SOCKET_FILE, SocketError, path_fits};

@@ -1,12 +1,12 @@
 //! The broker's part of the configuration.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest time that may be configured, seconds: a day.
 const TIME_S_MAX: u64 = 86_400;
 
 /// Limits and times of the MQTT front. The defaults suit a machine of 2 cores and 4 GB.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Connections served at once; the next one is answered "quota exceeded". Default 10,000; 0 = nobody may connect.

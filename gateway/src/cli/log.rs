@@ -186,8 +186,7 @@ fn is_about(record: &Record, device: &str) -> bool {
 
 fn line(record: &Record, as_json: bool, out: &mut impl Write) -> io::Result<()> {
     let (kind, mut fields) = describe(&record.body);
-    let time =
-        Timestamp::from_millisecond(record.stamp.wall_ms).map_or_else(|_| "-".to_owned(), |time| format!("{time:.3}"));
+    let time = time(record.stamp.wall_ms);
     if as_json {
         let common = [
             ("kind", json!(kind)),
@@ -213,8 +212,13 @@ fn line(record: &Record, as_json: bool, out: &mut impl Write) -> io::Result<()> 
     writeln!(out)
 }
 
+/// RFC 3339, to the millisecond.
+pub(super) fn time(unix_ms: i64) -> String {
+    Timestamp::from_millisecond(unix_ms).map_or_else(|_| "-".to_owned(), |time| format!("{time:.3}"))
+}
+
 /// The kind's name and what it says.
-fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
+pub(super) fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
     let (kind, fields) = match body {
         Body::Frame(frame) => ("frame", frame_fields(frame)),
         Body::Replayed(frame) => ("replayed", frame_fields(frame)),

@@ -3,9 +3,15 @@
 //! Exit codes: 0 done; 1 it failed, the last line on stderr says where and what to do; 2 the arguments were wrong.
 //! Output for people goes to stdout as lines; `--json` gives one JSON document per line instead. Logs go to stderr.
 
+mod accounts;
+mod admin;
 mod backup;
+mod client;
 mod log;
+mod show;
 mod state;
+mod status;
+mod table;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -45,6 +51,27 @@ enum Command {
     /// Look into the log of a data folder: verify it, print its records, or repair it.
     #[command(subcommand)]
     Log(log::Command),
+    /// How a running gateway is, on one screen.
+    Status(client::Target),
+    /// The devices of a running gateway: list, show, assign, release, remove, token.
+    Device(admin::On<admin::Device>),
+    /// The subjects of a running gateway and their halos.
+    Subject(admin::On<admin::Subject>),
+    /// Frames that could not be understood: list, show, replay, discard.
+    Quarantine(admin::On<admin::Quarantine>),
+    /// The upstreams of a running gateway: list, pause, resume.
+    Upstream(admin::On<admin::Upstream>),
+    /// What was lost, given up or in conflict, from the log; the gateway need not run.
+    Losses(client::Target),
+    /// Set the password of a user, from the terminal or from stdin; makes the user if there is none.
+    Passwd(accounts::Passwd),
+    /// Accounts: list, grant, remove.
+    User(accounts::Users),
+    /// Roles, which are granted to users: list, set, remove.
+    Role(accounts::Roles),
+    /// Show the configuration in force and where each value comes from.
+    #[command(subcommand)]
+    Config(show::Command),
     /// Change or measure the engine that keeps the checkpoints.
     #[command(subcommand)]
     State(state::Command),
@@ -124,6 +151,16 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(options) => runtime()?.block_on(crate::demo::run(options)),
         Command::Check(settings) => check(&settings),
         Command::Log(command) => log::run(command),
+        Command::Status(target) => status::status(&target),
+        Command::Device(on) => admin::device(on),
+        Command::Subject(on) => admin::subject(on),
+        Command::Quarantine(on) => admin::quarantine(on),
+        Command::Upstream(on) => admin::upstream(on),
+        Command::Losses(target) => status::losses(&target),
+        Command::Passwd(args) => accounts::passwd(args),
+        Command::User(args) => accounts::users(args),
+        Command::Role(args) => accounts::roles(args),
+        Command::Config(command) => show::run(command),
         Command::State(command) => state::run(command),
         Command::Backup(to) => backup::backup(&to),
         Command::Restore(from) => backup::restore(&from),
@@ -136,7 +173,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
 
 fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     let config = settings.load()?;
-    crate::broker::check_loopback(config.gateway.mqtt)?;
+    let (accounts, _) = crate::app::admission(&config)?;
     say(format_args!(
         "configuration is valid: gateway {} on {}, data in {}, {} assignments",
         config.gateway.id,
@@ -144,6 +181,7 @@ fn check(settings: &Settings) -> Result<ExitCode, Failure> {
         config.gateway.data_dir.display(),
         config.assignment.len()
     ));
+    crate::app::warnings(&config, &accounts).iter().all(|warning| say(format_args!("warning: {warning}")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -152,6 +190,7 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
         let mut stop = StopSignal::listen()?;
         let app = App::start(config).await?;
         say(format_args!("halo-gateway listens on mqtt://{}", app.address()));
+        app.tls_address().iter().all(|address| say(format_args!("halo-gateway listens on mqtts://{address}")));
         let failed = tokio::select! {
             reason = stop.heard() => { tracing::info!(reason, "stopping"); false }
             () = app.failed() => true,

@@ -20,7 +20,7 @@ use crate::units;
 const ENTRY_BYTES: u64 = 512;
 
 /// What is kept of them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Bytes of quarantined frames; above, the oldest leave and are listed in `losses`. Default 16 MB.

@@ -1,14 +1,13 @@
 //! What can be told about an existing broker to read from.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use halo_proto::topic;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::units;
+use crate::units::{self, Secret};
 
 /// Below this the MQTT client library refuses to ping.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
@@ -16,7 +15,7 @@ const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
 const FILTERS_DEFAULT: [&str; 3] = ["d/+/birth", "d/+/state", "d/+/t"];
 
 /// One existing broker to read from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Names it in the log (as the publisher of what it brings), in `status` and in complaints; `[A-Za-z0-9._-]{1,64}`.
@@ -67,30 +66,6 @@ pub struct Config {
     /// delivers. Default 30 s; `0s` = never, for brokers that end connections that may not publish.
     #[serde(default = "probe_default", deserialize_with = "units::duration")]
     pub probe: Duration,
-}
-
-/// Something that is not to be shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// What it is.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 fn version_default() -> u8 {

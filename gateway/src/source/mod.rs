@@ -34,7 +34,7 @@ mod status;
 mod task;
 mod window;
 
-pub use config::{Config, Invalid, Secret, validate};
+pub use config::{Config, Invalid, validate};
 pub(crate) use plan::Local;
 pub use plan::SourceError;
 pub use status::{Sources, State, Status};

@@ -21,7 +21,7 @@ pub(super) struct Options {
     pub(super) port: u16,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) client_id: String,
-    pub(super) credentials: Option<(String, crate::source::Secret)>,
+    pub(super) credentials: Option<(String, crate::units::Secret)>,
     pub(super) keep_alive: Duration,
     pub(super) session_expiry_s: u32,
     pub(super) in_flight: u16,

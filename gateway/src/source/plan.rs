@@ -7,12 +7,13 @@ use std::time::Duration;
 use halo_proto::frame::MAGIC;
 use halo_proto::topic::{Grammar, Topic};
 
-use super::config::{Config, Secret};
+use super::config::Config;
 use super::mqtt::{Options, Publish};
 use crate::broker::reason::{NOT_AUTHORIZED, PACKET_TOO_LARGE, TOPIC_NAME_INVALID};
 use crate::broker::{Router, Sink};
 use crate::clock::Clock;
 use crate::tls::{self, TlsError};
+use crate::units::Secret;
 
 /// What is on this side of every source.
 #[derive(Clone)]

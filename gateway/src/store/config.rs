@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Options;
 use crate::metrics::Metrics;
@@ -16,7 +16,7 @@ pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 pub const ENVELOPE_BYTES_MAX: u64 = 8 << 10;
 
 /// How the log is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Room per segment file, bytes, allocated in advance; smaller ones make retention finer. Default 16,777,216;

@@ -25,7 +25,7 @@ use crate::record::GatewayTime;
 use crate::units;
 
 /// Bounds of the data folder.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The data folder never takes more than this. Default 10 GB; at least eight segments.

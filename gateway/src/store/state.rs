@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod compare;
 mod engines;
@@ -23,7 +23,7 @@ pub use redb::Redb;
 pub use sled::Sled;
 
 /// Where the checkpoints are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `redb` or `sled` (a build with the feature of that name). Default `redb`; `halo-gateway state migrate` goes over
@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 /// A state engine by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// The default.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS};
 
 /// Longest anything here may take; a hang becomes a failure that says where.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,6 +106,31 @@ impl Client {
         let mut client = Self { handle, events };
         client.until(|packet| matches!(packet, Packet::ConnAck(_))).await;
         client
+    }
+
+    /// Connects as somebody; the code of the refusal if it is refused.
+    pub(crate) async fn login(address: SocketAddr, name: &str, password: &str) -> Result<Self, ConnectReturnCode> {
+        let mut options = MqttOptions::new(format!("client-of-{name}"), "127.0.0.1", address.port());
+        options.set_credentials(name, password);
+        Self::try_connect(options).await
+    }
+
+    /// Connects; the code of the refusal if it is refused.
+    pub(crate) async fn try_connect(options: MqttOptions) -> Result<Self, ConnectReturnCode> {
+        let (handle, events) = AsyncClient::new(options, 64);
+        let mut client = Self { handle, events };
+        let answered = async {
+            loop {
+                match client.events.poll().await {
+                    Ok(Event::Incoming(Packet::ConnAck(_))) => return Ok(()),
+                    Ok(_) => {}
+                    Err(ConnectionError::ConnectionRefused(code)) => return Err(code),
+                    Err(error) => panic!("the connection broke: {error}"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, answered).await.expect("no answer to the CONNECT")?;
+        Ok(client)
     }
 
     /// The next packet that `wanted` accepts; everything before it is dropped.

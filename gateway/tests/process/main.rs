@@ -1,5 +1,6 @@
 //! The real binary, as its users run it.
 
+mod admin;
 mod backup;
 mod demo;
 mod engines;

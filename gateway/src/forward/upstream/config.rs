@@ -1,13 +1,12 @@
 //! `[[upstream]]`: which broker, as whom, what it gets.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use halo_proto::topic::id_is_valid;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::units;
+use crate::units::{self, Secret};
 
 /// Longest topic prefix, bytes.
 const PREFIX_LEN_MAX: usize = 256;
@@ -15,7 +14,7 @@ const PREFIX_LEN_MAX: usize = 256;
 const WINDOW_MAX: u16 = 8_192;
 
 /// One broker far away.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Names its cursor, also in `status` and in complaints; `[A-Za-z0-9._-]{1,64}`. A new name is a new cursor.
@@ -76,7 +75,7 @@ pub struct Config {
 }
 
 /// A client library.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Client {
     /// rumqttc 0.25.
     #[default]
@@ -88,7 +87,7 @@ pub enum Client {
 }
 
 /// What an upstream may get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Send {
     /// The newest halo of each subject.
@@ -102,7 +101,7 @@ pub enum Send {
 }
 
 /// Where a new cursor begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum From {
     /// With what comes.
@@ -110,23 +109,6 @@ pub enum From {
     Head,
     /// With the oldest record there is.
     Oldest,
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// A URL taken apart.

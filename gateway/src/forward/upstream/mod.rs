@@ -38,7 +38,7 @@ mod status;
 mod task;
 mod start;
 
-pub use config::{Client, Config, From, Secret, Send};
+pub use config::{Client, Config, From, Send};
 pub(crate) use start::{Feeds, Shared, Work, start};
 pub use start::{Seed, StartError, Upstreams};
 pub use status::{LaneStatus, State, Status};

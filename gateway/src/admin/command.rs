@@ -1,0 +1,117 @@
+//! What can be asked, and what is answered.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::Change;
+use crate::record::SubjectKind;
+
+/// Version of commands and answers; a request of another one is refused.
+pub const VERSION: u32 = 1;
+
+/// One line to the gateway.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// [`VERSION`].
+    pub v: u32,
+    /// What to do.
+    pub command: Command,
+}
+
+/// One line from the gateway.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// One of the things asked for.
+    Row(Value),
+    /// All of it was said or done.
+    Done,
+    /// It was not done; why, for a human.
+    Failed(String),
+}
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// One row: how the gateway is.
+    Status,
+    /// A row for each device.
+    Devices,
+    /// One row.
+    Device {
+        /// Its id.
+        device: String,
+    },
+    /// From a time of reading on, a device feeds a subject.
+    Assign {
+        /// The device.
+        device: String,
+        /// Whose halo it feeds.
+        subject: String,
+        /// What the subject is.
+        kind: SubjectKind,
+        /// Unix milliseconds, inclusive; absent: now.
+        from_ms: Option<i64>,
+        /// Unix milliseconds, exclusive; absent: until further notice.
+        until_ms: Option<i64>,
+    },
+    /// From a time of reading on, a device feeds nobody but itself.
+    Release {
+        /// The device.
+        device: String,
+        /// Unix milliseconds; absent: now.
+        at_ms: Option<i64>,
+    },
+    /// Everything known of a device is forgotten, its token too.
+    Forget {
+        /// The device.
+        device: String,
+    },
+    /// A row for each subject.
+    Subjects,
+    /// One row: its halo.
+    Subject {
+        /// Its id.
+        subject: String,
+    },
+    /// A row for each quarantined frame.
+    Quarantine,
+    /// One row.
+    Quarantined {
+        /// Where it was stored.
+        frame: u64,
+    },
+    /// Quarantined frames are read again; a row says how many.
+    Replay(Which),
+    /// Quarantined frames are given up; a row says how many.
+    Discard(Which),
+    /// A row for each upstream.
+    Upstreams,
+    /// An upstream is held back, or let go again.
+    Hold {
+        /// Its name.
+        upstream: String,
+        /// Held, or let go.
+        held: bool,
+    },
+    /// A row for each person's account and each device's token.
+    Users,
+    /// A row for each role.
+    Roles,
+    /// Changes the accounts; a new token is a row.
+    Accounts(Change),
+}
+
+/// Which quarantined frames.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// The one stored there.
+    Frame(u64),
+    /// Those of one device.
+    Device(String),
+    /// All.
+    All,
+}

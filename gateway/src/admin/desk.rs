@@ -1,0 +1,250 @@
+//! What each command does.
+
+use std::sync::Arc;
+
+use halo_proto::topic::{Grammar, id_is_valid};
+use serde_json::{Value, json};
+
+use super::accounts::AccountsDesk;
+use super::command::{Command, Which};
+use super::pace::Pace;
+use super::parts::{Held, Parts};
+use super::rows;
+use crate::auth::Change;
+use crate::broker::OwnedTopics;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::record::{Act, Assignment, Body, Deed, Draft, GatewayTime, Offset};
+use crate::store::Durable;
+use crate::store::inlet::{AppendError, Appender};
+
+/// Whoever may open the socket.
+const BY: &str = "local";
+const NOT_AVAILABLE: &str = "not available in this gateway";
+
+/// Why a command was not done, for a human.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl From<&str> for Refusal {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What a desk works with.
+pub struct Tools {
+    /// The gateway's id.
+    pub gateway_id: String,
+    /// Where it listens, as URLs.
+    pub listens: Vec<String>,
+    /// The grammar of its topics.
+    pub grammar: Grammar,
+    /// Gateway time.
+    pub clock: Clock,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Writes acts, and asks the head.
+    pub appender: Appender,
+    /// How far the log is durable.
+    pub durable: Arc<Durable>,
+    /// The last folded record.
+    pub folded: Box<dyn Fn() -> Offset + Send + Sync>,
+    /// Renders halos and health.
+    pub owned: Arc<dyn OwnedTopics>,
+    /// Who may connect.
+    pub accounts: AccountsDesk,
+    /// Everything else.
+    pub parts: Arc<dyn Parts>,
+}
+
+/// Does what is asked.
+pub struct Desk {
+    pub(super) tools: Tools,
+    pub(super) pace: Pace,
+    pub(super) started: GatewayTime,
+}
+
+impl Desk {
+    /// Of a gateway that starts now.
+    pub fn new(tools: Tools) -> Self {
+        let started = tools.clock.now();
+        let desk = Self { tools, pace: Pace::default(), started };
+        desk.note_pace();
+        desk
+    }
+
+    /// Does one thing; the rows of its answer.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was done, or it does not show.
+    pub async fn answer(&self, command: Command) -> Result<Vec<Value>, Refusal> {
+        match command {
+            Command::Status => Ok(vec![self.status().await?]),
+            Command::Devices => self.devices().await,
+            Command::Device { device } => self.device(device).await,
+            Command::Assign { device, subject, kind, from_ms, until_ms } => {
+                let from_ms = Some(from_ms.unwrap_or_else(|| self.now_ms()));
+                self.assign(Assignment { device, subject, kind, from_ms, until_ms }).await
+            }
+            Command::Release { device, at_ms } => {
+                check_id("device", &device)?;
+                let at_ms = at_ms.unwrap_or_else(|| self.now_ms());
+                self.act(Deed::Release { device, at_ms }).await
+            }
+            Command::Forget { device } => self.forget(device).await,
+            Command::Subjects => Ok(self.halos("+").await.iter().map(rows::subject).collect()),
+            Command::Subject { subject } => {
+                check_id("subject", &subject)?;
+                let halos = self.halos(&subject).await;
+                if halos.is_empty() { Err(format!("there is no subject {subject:?}").into()) } else { Ok(halos) }
+            }
+            Command::Quarantine => Ok(self.held().await?.iter().map(rows::held).collect()),
+            Command::Quarantined { frame } => {
+                Ok(self.chosen(&Which::Frame(frame)).await?.iter().map(rows::held_whole).collect())
+            }
+            Command::Replay(which) => self.replay(&which).await,
+            Command::Discard(which) => self.discard(&which).await,
+            Command::Upstreams => Ok(self.upstreams()?.iter().map(rows::upstream).collect()),
+            Command::Hold { upstream, held } => self.hold(upstream, held).await,
+            Command::Users => Ok(rows::users(&self.tools.accounts.accounts())),
+            Command::Roles => Ok(rows::roles(&self.tools.accounts.accounts())),
+            Command::Accounts(change) => {
+                let token = self.tools.accounts.change(change).await?;
+                Ok(token.into_iter().map(|token| json!({"token": token})).collect())
+            }
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.tools.clock.now().wall_ms
+    }
+
+    /// Appends an act; a row says where it stands once it is durable.
+    async fn act(&self, deed: Deed) -> Result<Vec<Value>, Refusal> {
+        let act = Body::Act(Act { by: BY.to_owned(), deed });
+        let offset = self.tools.appender.append(act.into()).await?;
+        Ok(vec![json!({"offset": offset.0})])
+    }
+
+    async fn devices(&self) -> Result<Vec<Value>, Refusal> {
+        let now_ms = self.now_ms();
+        let all = self.tools.appender.ask(move |head| head.ingest.all_known(now_ms)).await?;
+        Ok(all.iter().map(|known| rows::device(known, self.tools.accounts.has_token(&known.device))).collect())
+    }
+
+    async fn device(&self, device: String) -> Result<Vec<Value>, Refusal> {
+        check_id("device", &device)?;
+        let (now_ms, asked) = (self.now_ms(), device.clone());
+        let known = self.tools.appender.ask(move |head| head.ingest.known(&asked, now_ms)).await?;
+        let has_token = self.tools.accounts.has_token(&device);
+        let Some(known) = known else {
+            let heard_of = if has_token { "has a token, but was never heard of" } else { "was never heard of" };
+            return Err(format!("device {device:?} {heard_of}").into());
+        };
+        let mut row = rows::device(&known, has_token);
+        if let Some(halo) = self.halos(&known.subject).await.first() {
+            row["presence"] = halo["presence"][&device].clone();
+        }
+        Ok(vec![row])
+    }
+
+    async fn assign(&self, assignment: Assignment) -> Result<Vec<Value>, Refusal> {
+        check_id("device", &assignment.device)?;
+        check_id("subject", &assignment.subject)?;
+        crate::ingest::assign::check(std::slice::from_ref(&assignment)).map_err(|error| error.to_string())?;
+        self.act(Deed::Assign(assignment)).await
+    }
+
+    async fn forget(&self, device: String) -> Result<Vec<Value>, Refusal> {
+        check_id("device", &device)?;
+        let (now_ms, asked) = (self.now_ms(), device.clone());
+        let known = self.tools.appender.ask(move |head| head.ingest.known(&asked, now_ms)).await?;
+        let has_token = self.tools.accounts.has_token(&device);
+        if known.is_none() && !has_token {
+            return Err(format!("device {device:?} was never heard of").into());
+        }
+        if has_token {
+            self.tools.accounts.change(Change::RemoveToken { device: device.clone() }).await?;
+        }
+        self.act(Deed::Forget { device }).await
+    }
+
+    async fn halos(&self, subject: &str) -> Vec<Value> {
+        let filter = format!("{}/halos/{subject}", self.tools.grammar.root());
+        let rendered = self.tools.owned.matching(&filter).await;
+        rendered.iter().filter_map(|(_, payload)| serde_json::from_slice(payload).ok()).collect()
+    }
+
+    async fn held(&self) -> Result<Vec<Held>, Refusal> {
+        let parts = Arc::clone(&self.tools.parts);
+        let held = self.tools.appender.ask(move |head| parts.quarantine(head)).await?;
+        held.ok_or_else(|| format!("the quarantine is {NOT_AVAILABLE}").into())
+    }
+
+    async fn chosen(&self, which: &Which) -> Result<Vec<Held>, Refusal> {
+        let mut held = self.held().await?;
+        held.retain(|it| match which {
+            Which::Frame(offset) => it.offset.0 == *offset,
+            Which::Device(device) => *it.frame.device == **device,
+            Which::All => true,
+        });
+        match which {
+            Which::Frame(offset) if held.is_empty() => Err(format!("frame {offset} is not in quarantine").into()),
+            Which::Device(device) if held.is_empty() => {
+                Err(format!("no frame of device {device:?} is in quarantine").into())
+            }
+            _ => Ok(held),
+        }
+    }
+
+    async fn replay(&self, which: &Which) -> Result<Vec<Value>, Refusal> {
+        let chosen = self.chosen(which).await?;
+        let count = chosen.len();
+        for Held { offset, frame, .. } in chosen {
+            self.tools.appender.append(Draft { cause: Some(offset), body: Body::Replayed(frame) }).await?;
+        }
+        Ok(vec![json!({"replayed": count})])
+    }
+
+    async fn discard(&self, which: &Which) -> Result<Vec<Value>, Refusal> {
+        let chosen = self.chosen(which).await?;
+        for held in &chosen {
+            self.act(Deed::Discard { frame: held.offset }).await?;
+        }
+        Ok(vec![json!({"discarded": chosen.len()})])
+    }
+
+    fn upstreams(&self) -> Result<Vec<super::parts::Upstream>, Refusal> {
+        self.tools.parts.upstreams().ok_or_else(|| format!("upstreams are {NOT_AVAILABLE}").into())
+    }
+
+    async fn hold(&self, upstream: String, held: bool) -> Result<Vec<Value>, Refusal> {
+        if !self.upstreams()?.iter().any(|it| it.name == upstream) {
+            return Err(format!("there is no upstream {upstream:?}").into());
+        }
+        let row = self.act(Deed::Hold { upstream: upstream.clone(), held }).await?;
+        self.tools.parts.hold(&upstream, held);
+        Ok(row)
+    }
+}
+
+fn check_id(what: &str, id: &str) -> Result<(), Refusal> {
+    if id_is_valid(id) {
+        Ok(())
+    } else {
+        Err(format!("{what} {id:?} is not of the form [A-Za-z0-9._-]{{1,64}}").into())
+    }
+}

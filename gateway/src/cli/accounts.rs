@@ -1,0 +1,286 @@
+//! Accounts: through the running gateway, or, when none runs, in the file itself under the folder's lock.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::{Command as Program, ExitCode, Stdio};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::Target;
+use super::table::print;
+use crate::admin::{self, Command};
+use crate::auth::{self, ACCOUNTS_FILE, Accounts, Change, Filter, Grants, Password, Prefix};
+use crate::store::LOG_FOLDER;
+use crate::store::fs::{Disk, Fs};
+use crate::terminal::say;
+
+/// `passwd USER`.
+#[derive(Args)]
+pub(super) struct Passwd {
+    /// The user's name; made if there is none.
+    user: String,
+    #[command(flatten)]
+    granted: Granted,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What is granted; what is not said stays as it is.
+#[derive(Args)]
+struct Granted {
+    /// A role; say it again for more. Replaces the roles so far.
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    #[command(flatten)]
+    may: May,
+}
+
+/// What an account or a role may do.
+#[derive(Args)]
+pub(super) struct May {
+    /// A topic filter it may publish to; say it again for more.
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    publish: Vec<Filter>,
+    /// A topic filter it may subscribe with; say it again for more.
+    #[arg(long, value_name = "FILTER", value_parser = filter)]
+    subscribe: Vec<Filter>,
+    /// Devices it speaks for, by how their ids begin (for bridges); say it again for more.
+    #[arg(long = "devices", value_name = "PREFIX", value_parser = prefix)]
+    devices: Vec<Prefix>,
+}
+
+/// Where the accounts are.
+#[derive(Args)]
+struct Place {
+    #[command(flatten)]
+    target: Target,
+    /// File of the accounts, if not the data folder's; only needed while no gateway runs.
+    #[arg(long, value_name = "FILE", global = true)]
+    accounts: Option<PathBuf>,
+}
+
+/// `user …`.
+#[derive(Args)]
+pub(super) struct Users {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: User,
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// All accounts, without their secrets.
+    List,
+    /// Change what a user may do; the password stays.
+    Grant {
+        /// The user's name.
+        user: String,
+        #[command(flatten)]
+        granted: Granted,
+    },
+    /// Remove a user; open sessions end at once.
+    Remove {
+        /// The user's name.
+        user: String,
+    },
+}
+
+/// `role …`.
+#[derive(Args)]
+pub(super) struct Roles {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// All roles and what they grant.
+    List,
+    /// Make a role, or replace what it grants.
+    Set {
+        /// Its name.
+        role: String,
+        #[command(flatten)]
+        may: May,
+    },
+    /// Remove a role nobody has.
+    Remove {
+        /// Its name.
+        role: String,
+    },
+}
+
+pub(super) fn passwd(args: Passwd) -> Result<ExitCode, Failure> {
+    let Passwd { user, granted, place } = args;
+    let password = Some(Password(read_password(&user)?));
+    let Granted { roles, may } = granted;
+    let (roles, may) = (said(roles), may.said());
+    let change = Change::User { name: user.clone(), password, roles, may };
+    change_with(&place.target, place.accounts.as_deref(), change)?;
+    done(&place.target, json!({"user": user}), &format!("the password of {user} is set"));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn users(args: Users) -> Result<ExitCode, Failure> {
+    let Users { place, command } = args;
+    let (target, file) = (&place.target, place.accounts.as_deref());
+    match command {
+        User::List => {
+            let rows = list(target, file, Command::Users, admin::users)?;
+            let nothing = "no accounts: whoever is on this machine may connect, nobody else can";
+            print(&rows, target.json, &["user", "kind", "roles", "publish", "subscribe", "devices"], nothing);
+        }
+        User::Grant { user, granted: Granted { roles, may } } => {
+            let change = Change::User { name: user.clone(), password: None, roles: said(roles), may: may.said() };
+            change_with(target, file, change)?;
+            done(target, json!({"user": user}), &format!("what {user} may do is set"));
+        }
+        User::Remove { user } => {
+            change_with(target, file, Change::RemoveUser { name: user.clone() })?;
+            done(target, json!({"removed": user}), &format!("{user} is removed"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn roles(args: Roles) -> Result<ExitCode, Failure> {
+    let Roles { place, command } = args;
+    let (target, file) = (&place.target, place.accounts.as_deref());
+    match command {
+        Role::List => {
+            let rows = list(target, file, Command::Roles, admin::roles)?;
+            print(&rows, target.json, &["role", "publish", "subscribe", "devices"], "no roles");
+        }
+        Role::Set { role, may } => {
+            change_with(target, file, Change::Role { name: role.clone(), may: may.into() })?;
+            done(target, json!({"role": role}), &format!("role {role} is set"));
+        }
+        Role::Remove { role } => {
+            change_with(target, file, Change::RemoveRole { name: role.clone() })?;
+            done(target, json!({"removed": role}), &format!("role {role} is removed"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `device token`: prints the token, the only time it is seen.
+pub(super) fn change_token(target: &Target, change: Change, file: Option<&Path>) -> Result<(), Failure> {
+    match change_with(target, file, change)? {
+        Some(token) if target.json => say(json!({"token": token})),
+        Some(token) => {
+            eprintln!("the password of the device, shown only now; its user name is its id:");
+            say(token)
+        }
+        None => say(if target.json { "{}" } else { "the token is taken away" }),
+    };
+    Ok(())
+}
+
+/// Through the gateway if one runs, else in the file; a new token comes back.
+fn change_with(target: &Target, file: Option<&Path>, change: Change) -> Result<Option<String>, Failure> {
+    if running(target)? {
+        let rows = target.ask(Command::Accounts(change))?;
+        return Ok(rows.first().and_then(|row| row["token"].as_str()).map(str::to_owned));
+    }
+    // Held until the file is written, so that no gateway starts with the old one meanwhile.
+    let log = target.data_dir.join(LOG_FOLDER);
+    Disk.create_dir(&target.data_dir).and_then(|()| Disk.create_dir(&log))?;
+    let _lock = Disk.lock(&log.join("lock")).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            format!("{} is in use by another process, which does not answer yet: try again", target.data_dir.display())
+        }
+        _ => format!("{}: {error}", log.display()),
+    })?;
+    let path = accounts_path(target, file);
+    let mut accounts = auth::read(&path)?;
+    let token = change.make(&mut accounts)?;
+    auth::write(&path, &accounts)?;
+    Ok(token)
+}
+
+fn running(target: &Target) -> Result<bool, Failure> {
+    Ok(target.try_ask(Command::Roles)?.is_some())
+}
+
+fn list(
+    target: &Target,
+    file: Option<&Path>,
+    command: Command,
+    rows: fn(&Accounts) -> Vec<Value>,
+) -> Result<Vec<Value>, Failure> {
+    match target.try_ask(command)? {
+        Some(rows) => Ok(rows),
+        None => Ok(rows(&auth::read(&accounts_path(target, file))?)),
+    }
+}
+
+fn accounts_path(target: &Target, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| target.data_dir.join(ACCOUNTS_FILE), Path::to_owned)
+}
+
+fn done(target: &Target, row: Value, words: &str) {
+    if target.json {
+        say(row)
+    } else {
+        say(words)
+    };
+}
+
+/// Asked twice without showing it on a terminal; else the first line of stdin.
+fn read_password(user: &str) -> Result<String, Failure> {
+    if !io::stdin().is_terminal() {
+        return line();
+    }
+    eprint!("password for {user}: ");
+    let first = unseen(line)?;
+    eprint!("\nonce more: ");
+    let second = unseen(line)?;
+    eprintln!();
+    if first == second { Ok(first) } else { Err("the two are not the same".into()) }
+}
+
+fn line() -> Result<String, Failure> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Without `stty` it is seen; better than no password.
+fn unseen<T>(read: impl FnOnce() -> T) -> T {
+    let echo = |on: &str| drop(Program::new("stty").arg(on).stderr(Stdio::null()).status());
+    echo("-echo");
+    let read = read();
+    echo("echo");
+    read
+}
+
+fn filter(text: &str) -> Result<Filter, String> {
+    Filter::try_from(text.to_owned())
+}
+
+fn prefix(text: &str) -> Result<Prefix, String> {
+    Prefix::try_from(text.to_owned())
+}
+
+fn said<T>(all: Vec<T>) -> Option<Vec<T>> {
+    (!all.is_empty()).then_some(all)
+}
+
+impl May {
+    fn said(self) -> Option<Grants> {
+        let grants = Grants::from(self);
+        (grants != Grants::default()).then_some(grants)
+    }
+}
+
+impl From<May> for Grants {
+    fn from(may: May) -> Self {
+        let May { publish, subscribe, devices } = may;
+        Self { publish, subscribe, devices }
+    }
+}

@@ -1,0 +1,267 @@
+//! Commands to a running gateway: devices, subjects, quarantine, upstreams.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Failure;
+use super::client::Target;
+use super::table::{print, text};
+use crate::admin::{Command, Which};
+use crate::auth::Change;
+use crate::record::SubjectKind;
+use crate::terminal::say;
+
+/// `device`, `subject`, `quarantine`, `upstream`: what to do, and on which gateway.
+#[derive(Args)]
+pub(super) struct On<T: Subcommand> {
+    #[command(flatten)]
+    pub(super) target: Target,
+    #[command(subcommand)]
+    pub(super) command: T,
+}
+
+/// What to do with devices.
+#[derive(Subcommand)]
+pub(super) enum Device {
+    /// All devices: whose halo each feeds, whether it is connected, what is missing.
+    List,
+    /// One device, with its presence.
+    Show {
+        /// Its id.
+        device: String,
+    },
+    /// Let a device feed a subject's halo.
+    Assign {
+        /// The device's id.
+        device: String,
+        /// The subject's id.
+        subject: String,
+        /// What the subject is.
+        #[arg(long, value_enum, default_value = "thing")]
+        kind: Kind,
+        /// From this time of reading on (RFC 3339) [default: now].
+        #[arg(long, value_name = "TIME")]
+        from: Option<Timestamp>,
+        /// Up to this time of reading (RFC 3339) [default: until further notice].
+        #[arg(long, value_name = "TIME")]
+        until: Option<Timestamp>,
+    },
+    /// Let a device feed nobody but itself.
+    Release {
+        /// Its id.
+        device: String,
+        /// From this time of reading on (RFC 3339) [default: now].
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+    },
+    /// Forget a device: what is known of it, and its token. Its readings stay where they went.
+    Remove {
+        /// Its id.
+        device: String,
+    },
+    /// Make a new token for a device; it is shown once, an older one ends at once.
+    Token {
+        /// Its id, which is also its user name.
+        device: String,
+        /// Take its token away instead.
+        #[arg(long)]
+        remove: bool,
+        /// File of the accounts, if not the data folder's.
+        #[arg(long, value_name = "FILE")]
+        accounts: Option<std::path::PathBuf>,
+    },
+}
+
+/// What a subject is.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    Person,
+    Machine,
+    Thing,
+    Organisation,
+}
+
+/// What to do with subjects.
+#[derive(Subcommand)]
+pub(super) enum Subject {
+    /// All subjects, with the devices that feed them.
+    List,
+    /// One subject's halo.
+    Show {
+        /// Its id.
+        subject: String,
+    },
+}
+
+/// What to do with frames that could not be understood.
+#[derive(Subcommand)]
+pub(super) enum Quarantine {
+    /// All of them, with the reason.
+    List,
+    /// One, with its bytes.
+    Show {
+        /// Where it was stored, see `list`.
+        frame: u64,
+    },
+    /// Read them again: after an update, or once the device's birth has come.
+    Replay(Chosen),
+    /// Give them up.
+    Discard(Chosen),
+}
+
+/// Which frames.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Chosen {
+    /// The one stored there.
+    frame: Option<u64>,
+    /// Those of one device.
+    #[arg(long)]
+    device: Option<String>,
+    /// All.
+    #[arg(long)]
+    all: bool,
+}
+
+/// What to do with upstreams.
+#[derive(Subcommand)]
+pub(super) enum Upstream {
+    /// All, with their state and how far behind they are.
+    List,
+    /// Hold one back; what it would get waits in the log.
+    Pause {
+        /// Its name.
+        upstream: String,
+    },
+    /// Let it go again.
+    Resume {
+        /// Its name.
+        upstream: String,
+    },
+}
+
+pub(super) fn device(on: On<Device>) -> Result<ExitCode, Failure> {
+    let On { target, command } = on;
+    match command {
+        Device::List => {
+            let fields = ["device", "subject", "online", "missing", "lost", "clocks_refused", "token"];
+            print(&target.ask(Command::Devices)?, target.json, &fields, "no device was heard of yet");
+        }
+        Device::Show { device } => show(&target.ask(Command::Device { device })?, target.json),
+        Device::Assign { device, subject, kind, from, until } => {
+            let (from_ms, until_ms) = (from.map(Timestamp::as_millisecond), until.map(Timestamp::as_millisecond));
+            let done = format!("{device} feeds {subject}");
+            let command = Command::Assign { device, subject, kind: kind.into(), from_ms, until_ms };
+            did(&target.ask(command)?, target.json, &done);
+        }
+        Device::Release { device, at } => {
+            let done = format!("{device} feeds nobody but itself");
+            let command = Command::Release { device, at_ms: at.map(Timestamp::as_millisecond) };
+            did(&target.ask(command)?, target.json, &done);
+        }
+        Device::Remove { device } => {
+            let done = format!("{device} is forgotten");
+            did(&target.ask(Command::Forget { device })?, target.json, &done);
+        }
+        Device::Token { device, remove, accounts } => {
+            let change = if remove { Change::RemoveToken { device } } else { Change::Token { device } };
+            super::accounts::change_token(&target, change, accounts.as_deref())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn subject(on: On<Subject>) -> Result<ExitCode, Failure> {
+    let On { target, command } = on;
+    match command {
+        Subject::List => {
+            let fields = ["subject", "kind", "devices", "signals", "accepted", "missing", "time"];
+            print(&target.ask(Command::Subjects)?, target.json, &fields, "no subject yet");
+        }
+        Subject::Show { subject } => show(&target.ask(Command::Subject { subject })?, target.json),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn quarantine(on: On<Quarantine>) -> Result<ExitCode, Failure> {
+    let On { target, command } = on;
+    match command {
+        Quarantine::List => {
+            let fields = ["frame", "device", "since", "attempts", "bytes", "reason"];
+            print(&target.ask(Command::Quarantine)?, target.json, &fields, "the quarantine is empty");
+        }
+        Quarantine::Show { frame } => show(&target.ask(Command::Quarantined { frame })?, target.json),
+        Quarantine::Replay(chosen) => show(&target.ask(Command::Replay(chosen.into()))?, target.json),
+        Quarantine::Discard(chosen) => show(&target.ask(Command::Discard(chosen.into()))?, target.json),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn upstream(on: On<Upstream>) -> Result<ExitCode, Failure> {
+    let On { target, command } = on;
+    let hold = |upstream: String, held| {
+        let done = format!("{upstream} {}", if held { "is held back" } else { "goes on" });
+        target.ask(Command::Hold { upstream, held }).map(|rows| did(&rows, target.json, &done))
+    };
+    match command {
+        Upstream::List => {
+            let fields = ["upstream", "state", "lag", "forwarded", "pending"];
+            print(&target.ask(Command::Upstreams)?, target.json, &fields, "no upstream is configured");
+        }
+        Upstream::Pause { upstream } => hold(upstream, true)?,
+        Upstream::Resume { upstream } => hold(upstream, false)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One thing: indented JSON, or `key value` lines when it is flat.
+fn show(rows: &[Value], as_json: bool) {
+    for row in rows {
+        let shown = match row.as_object() {
+            _ if as_json => say(row),
+            Some(fields) if fields.values().all(|value| !value.is_object()) => {
+                let width = fields.keys().map(String::len).max().unwrap_or_default();
+                fields.iter().all(|(key, value)| say(format_args!("{key:<width$}  {}", text(value))))
+            }
+            _ => say(format_args!("{row:#}")),
+        };
+        if !shown {
+            return;
+        }
+    }
+}
+
+/// What was done, and where the log says so.
+fn did(rows: &[Value], as_json: bool, done: &str) {
+    for row in rows {
+        if as_json {
+            say(row)
+        } else {
+            say(format_args!("{done} (record {})", text(&row["offset"])))
+        };
+    }
+}
+
+impl From<Kind> for SubjectKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Person => Self::Person,
+            Kind::Machine => Self::Machine,
+            Kind::Thing => Self::Thing,
+            Kind::Organisation => Self::Organisation,
+        }
+    }
+}
+
+impl From<Chosen> for Which {
+    fn from(chosen: Chosen) -> Self {
+        match chosen {
+            Chosen { frame: Some(frame), .. } => Self::Frame(frame),
+            Chosen { device: Some(device), .. } => Self::Device(device),
+            _ => Self::All,
+        }
+    }
+}
