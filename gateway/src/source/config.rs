@@ -298,7 +298,16 @@ mod tests {
         assert_eq!(at("mqtts://broker.example:443"), Ok(("broker.example".into(), 443, true)));
         assert_eq!(at("mqtts://[::1]"), Ok(("[::1]".into(), 8_883, true)));
         assert_eq!(at("mqtt://[::1]:99"), Ok(("[::1]".into(), 99, false)));
-        for url in ["broker", "http://broker", "mqtt://", "mqtt://:1883", "mqtt://b:0", "mqtt://b:x", "mqtt://::1", "mqtt://u@b"] {
+        for url in [
+            "broker",
+            "http://broker",
+            "mqtt://",
+            "mqtt://:1883",
+            "mqtt://b:0",
+            "mqtt://b:x",
+            "mqtt://::1",
+            "mqtt://u@b",
+        ] {
             assert!(at(url).is_err(), "{url}");
         }
     }

@@ -300,7 +300,10 @@ impl Connection {
             match (qos, step.needed) {
                 (None, true) => return self.fail(format!("that broker refuses the subscription to {filter}")),
                 (Some(0), true) => {
-                    warn!(source = &*self.source.plan.name, filter, "granted at QoS 0 only: what is delivered may be lost");
+                    warn!(
+                        source = &*self.source.plan.name,
+                        filter, "granted at QoS 0 only: what is delivered may be lost"
+                    );
                 }
                 (granted, false) => self.probe.granted(granted.is_some(), self.heard_ms),
                 (Some(_), true) => {}
@@ -369,7 +372,8 @@ impl Connection {
     fn due_in(&self) -> Duration {
         let setup = self.ready_ms.is_none().then(|| self.begun_ms.saturating_add(SETUP_MS));
         let silent = self.silent_due_ms().filter(|_| self.full_ms.is_none());
-        let due = [setup, silent, self.full_due_ms(), self.probe.due_ms(), self.stop_due_ms].into_iter().flatten().min();
+        let due =
+            [setup, silent, self.full_due_ms(), self.probe.due_ms(), self.stop_due_ms].into_iter().flatten().min();
         Duration::from_millis(due.map_or(SETUP_MS, |due_ms| due_ms.saturating_sub(self.now_ms())))
     }
 

@@ -50,7 +50,10 @@ pub(super) struct Publish {
 #[derive(Debug)]
 pub(super) enum Happened {
     /// It stands; whether the session from before was still there, and the keep-alive that broker imposes.
-    Connected { session_present: bool, keep_alive: Option<Duration> },
+    Connected {
+        session_present: bool,
+        keep_alive: Option<Duration>,
+    },
     /// Granted QoS per filter, in order; `None` = refused.
     Subscribed(Vec<Option<u8>>),
     Publish(Publish),

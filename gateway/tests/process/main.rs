@@ -5,4 +5,5 @@ mod harness;
 mod kill;
 mod plain;
 mod refusals;
+mod source;
 mod state;

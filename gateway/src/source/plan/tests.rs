@@ -109,11 +109,8 @@ fn a_payload_longer_than_a_packet_of_this_gateway_is_refused() {
 fn a_password_comes_from_its_file_without_the_line_end_and_a_missing_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
-    let with = |path: &Path| Config {
-        username: Some("gw".to_owned()),
-        password_file: Some(path.to_owned()),
-        ..config()
-    };
+    let with =
+        |path: &Path| Config { username: Some("gw".to_owned()), password_file: Some(path.to_owned()), ..config() };
     let refused = Plan::new(&with(&path), &local()).map(drop).unwrap_err().to_string();
     assert!(refused.starts_with("source site: password file ") && refused.contains("password"), "{refused}");
     std::fs::write(&path, "hunter 2\r\n").unwrap();
