@@ -190,18 +190,17 @@ async fn what_the_log_lost_comes_again_and_what_it_stored_does_not() {
     for version in [4, 5] {
         let Some(mosquitto) = Mosquitto::start() else { return };
         let script = Arc::new(Script::default());
-        script.then(&[Outcome::Stored, Outcome::Lost, Outcome::Stored]);
+        script.then(&[Outcome::Lost, Outcome::Stored, Outcome::Stored]);
         let config = config(&mosquitto, version);
         let rig = Rig::start(&script, &config);
         rig.until(|status| status.state == State::Flowing).await;
         let mut device = Device::connect(&mosquitto);
-        for payload in ["{\"n\":1}", "{\"n\":2}"] {
-            device.publish("halo/v1/d/w/t", false, payload).await;
-        }
-        script.until(3).await;
+        device.publish("halo/v1/d/w/t", false, "{\"n\":1}").await;
+        script.until(2).await;
+        device.publish("halo/v1/d/w/t", false, "{\"n\":2}").await;
         rig.until(|status| status.stored == 2).await;
         let status = rig.stop().await;
-        assert_eq!(script.payloads(), ["{\"n\":1}", "{\"n\":2}", "{\"n\":2}"], "version {version}");
+        assert_eq!(script.payloads(), ["{\"n\":1}", "{\"n\":1}", "{\"n\":2}"], "version {version}");
         assert_eq!((status.received, status.repeated, status.stored), (3, 1, 2));
         assert!(status.last_error.is_none_or(|error| error.contains("could not store")));
 
@@ -225,15 +224,15 @@ async fn what_the_log_lost_comes_again_and_what_it_stored_does_not() {
 async fn a_refused_publish_is_acknowledged_and_counted_and_one_there_is_no_room_for_stays_at_that_broker() {
     let Some(mosquitto) = Mosquitto::start() else { return };
     let script = Arc::new(Script::default());
-    script.then(&[Outcome::Refused(0x95), Outcome::Stored, Outcome::Refused(0x97), Outcome::Stored]);
+    script.then(&[Outcome::Refused(0x97), Outcome::Stored, Outcome::Refused(0x95), Outcome::Stored]);
     let rig = Rig::start(&script, &config(&mosquitto, 5));
     rig.until(|status| status.state == State::Flowing).await;
     let mut device = Device::connect(&mosquitto);
-    for payload in ["too long", "good", "no room yet"] {
+    for payload in ["no room yet", "too long", "good"] {
         device.publish("halo/v1/d/w/t", false, payload).await;
     }
     rig.until(|status| status.stored == 2).await;
-    assert_eq!(script.payloads(), ["too long", "good", "no room yet", "no room yet"]);
+    assert_eq!(script.payloads(), ["no room yet", "no room yet", "too long", "good"]);
     assert_eq!(rig.stop().await.refused, 2);
 }
 
@@ -255,7 +254,7 @@ async fn a_replayed_birth_is_news_once_and_no_sign_of_life() {
         device.publish("halo/v1/d/w/t", false, "lost").await;
         rig.until(|status| status.connections == 2 && status.stored == 2).await;
         // The birth and the timeless reading again, both known.
-        rig.until(|status| status.known == 3).await;
+        rig.until(|status| status.known >= 3).await;
         device.publish("halo/v1/d/w/birth", true, "born again").await;
         script.until(4).await;
         let offered = script.offered.lock().unwrap().clone();
