@@ -16,7 +16,7 @@ const LEVELS: [u8; 2] = [4, 5];
 /// A device's whole life in each version, played by a program that says `acknowledged` when everything is.
 async fn device(make: impl Fn() -> Command) -> Result<(), Failure> {
     for level in LEVELS {
-        let mut trial = Trial::start().await?;
+        let trial = Trial::start().await?;
         let mut command = make();
         command.args([trial.host(), trial.port(), level.to_string(), trial.device(), trial.birth_file()?]);
         let mut device = Program::start(command)?;
@@ -163,7 +163,7 @@ async fn mosquitto_pub_is_a_device() -> Result<(), Failure> {
         return Ok(());
     }
     for version in ["mqttv311", "mqttv5"] {
-        let mut trial = Trial::start().await?;
+        let trial = Trial::start().await?;
         let publish = |topic: &str, more: &[&str]| {
             let mut command = Command::new("mosquitto_pub");
             command.args(["-h", &trial.host(), "-p", &trial.port(), "-V", version, "-i", &trial.device(), "-q", "1"]);
@@ -205,7 +205,7 @@ async fn mosquitto_sub_is_a_subscriber() -> Result<(), Failure> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rumqttc_is_a_device_and_a_subscriber_in_3_1_1() -> Result<(), Failure> {
-    let mut trial = Trial::start().await?;
+    let trial = Trial::start().await?;
     let options = |id: &str| MqttOptions::new(id, trial.host(), trial.address.port());
     let (listener, mut heard) = AsyncClient::new(options("listener"), 16);
     listener.subscribe("halo/v1/halos/#", QoS::AtLeastOnce).await?;
@@ -241,7 +241,7 @@ async fn rumqttc_is_a_device_and_a_subscriber_in_3_1_1() -> Result<(), Failure> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rumqttc_is_a_device_and_a_subscriber_in_5() -> Result<(), Failure> {
     use rumqttc::v5;
-    let mut trial = Trial::start().await?;
+    let trial = Trial::start().await?;
     let options = |id: &str| v5::MqttOptions::new(id, trial.host(), trial.address.port());
     let (listener, mut heard) = v5::AsyncClient::new(options("listener"), 16);
     listener.subscribe("halo/v1/halos/#", v5::mqttbytes::QoS::AtLeastOnce).await?;
