@@ -32,10 +32,7 @@ impl Complaints {
     pub(super) fn refused(&mut self, source: &str, topic: &str, code: u8, now_ms: u64) {
         let Some(suppressed) = self.admit(Subject::Refused(code), now_ms) else { return };
         let (reason, code) = (reason::words(code), format_args!("{code:#04x}"));
-        warn!(
-            source,
-            topic, reason, code, suppressed, "refused what a broker delivered; it is acknowledged, not stored"
-        );
+        warn!(source, topic, reason, code, suppressed, "refused what a broker delivered");
     }
 
     /// The connection ended.

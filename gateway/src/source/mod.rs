@@ -7,8 +7,8 @@
 //! * **In**: what an existing MQTT 3.1.1 or 5 broker delivers on its subscriptions. **Out**: every publish to the
 //!   [`Sink`](crate::broker::Sink), in the order of its arrival, and once durable to local subscribers.
 //! * **Invariant**: a publish is acknowledged to that broker only after its receipt is settled as stored, or as refused (it
-//!   would come for ever), in order of arrival. When the log lost it, or has no room for telemetry now, the connection ends without the acknowledgement,
-//!   and the session at that broker brings it again.
+//!   would come for ever), in order of arrival. When the log lost it, or has no room for telemetry, the connection ends
+//!   without the acknowledgement, and the session at that broker brings it again.
 //! * **Once**: an acknowledgement belongs to the connection its publish came on. Each connection has an event loop, a
 //!   window and a mailbox of its own, so one of an old connection cannot reach a new one, whose packet ids mean others.
 //! * **Repeats** (DUP, or again after a reconnect) are ordinary input: ingest knows what is stored, by sets of sequences.
@@ -38,3 +38,6 @@ pub use config::{Config, Invalid, validate};
 pub(crate) use plan::Local;
 pub use plan::SourceError;
 pub use status::{Sources, State, Status};
+
+#[cfg(test)]
+mod tests;

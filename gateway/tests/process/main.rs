@@ -9,4 +9,5 @@ mod kill;
 mod plain;
 mod refusals;
 mod retention;
+mod source;
 mod state;

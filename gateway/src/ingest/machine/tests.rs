@@ -305,6 +305,19 @@ fn a_device_is_connected_once_per_session_and_gone_with_its_last() {
 }
 
 #[test]
+fn a_birth_replayed_hours_later_is_no_sign_of_life_and_does_not_date_what_follows() {
+    let mut owner = Owner::new();
+    // Device time is gateway time minus 75 s; the birth of 80 s is replayed two hours later by another broker.
+    owner.publish(&Publish { session: 0, ..birth("buoy-1", birth_bytes(7, 5_000), 7_280_000) });
+    let connected = |owner: &Owner| owner.records.iter().filter(|it| matches!(it.body, Body::Connected(_))).count();
+    assert_eq!(connected(&owner), 0);
+    // Its last reading is 9 s after its first and takes 40 ms.
+    let live = owner.publish(&publish("buoy-1", frame(7, 0, 7_210_000, 700), 7_294_040));
+    assert_eq!(stored(&live).clock.offset_ms, at(7_294_040).wall_ms - 7_219_000);
+    assert_eq!(connected(&owner), 1);
+}
+
+#[test]
 fn a_device_that_is_back_before_its_departure_is_logged_is_not_gone() {
     let mut owner = Owner::new();
     owner.publish(&publish("pi", r#"{"x":1}"#, 0));
