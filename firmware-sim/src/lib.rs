@@ -27,14 +27,17 @@
 mod clock;
 mod random;
 mod broker;
+mod lines;
+mod kinds;
 mod rows;
-mod wristband;
 mod framing;
-mod wristband_rows;
+mod sampler;
 mod series;
 mod kind;
+mod faults;
 mod outbox;
 mod ledger;
+mod truth;
 mod client;
 mod config;
 mod device;
@@ -42,16 +45,19 @@ mod crew;
 mod shared;
 mod session;
 mod fleet;
+mod scenario;
 mod catalogue;
 
 pub use broker::Broker;
-pub use catalogue::list;
+pub use catalogue::{list, list_json};
 pub use client::Protocol;
-pub use config::{Cast, FleetConfig, FleetError, Speed};
-pub use fleet::{FLUSH_INTERVAL, Fleet, FleetHandle};
+pub use config::{Cast, Crew, FleetConfig, FleetError, Speed};
+pub use faults::Faults;
+pub use fleet::{Fleet, FleetHandle};
 pub use kind::Kind;
 pub use ledger::{Entry, FrameKey, Ledger, LedgerConfig, Summary};
 pub use series::{Series, SeriesError, read_cmapss, read_csv};
+pub use scenario::{Scenario, mixed, scenario, scenarios};
 pub use shared::Progress;
 
 /// Topic root unless configured otherwise.
