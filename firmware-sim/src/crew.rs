@@ -77,6 +77,10 @@ fn check(config: &FleetConfig) -> Result<Grammar, FleetError> {
     if config.period < Duration::from_millis(1) {
         return Err(wrong("period is below 1 ms".to_owned()));
     }
+    let crews = if let Cast::Crews { crews, .. } = &config.cast { crews.as_slice() } else { &[] };
+    for faults in crews.iter().filter_map(|crew| crew.faults).chain([config.faults]) {
+        faults.check().map_err(wrong)?;
+    }
     if let Speed::Times(factor) = config.speed
         && !(factor.is_finite() && factor > 0.0)
     {

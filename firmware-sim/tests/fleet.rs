@@ -5,7 +5,7 @@ mod stub;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use firmware_sim::{Cast, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Protocol, Speed, Summary};
+use firmware_sim::{Cast, Faults, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Protocol, Speed, Summary};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -261,6 +261,7 @@ fn a_configuration_that_cannot_work_is_refused_with_its_reason() {
         (FleetConfig { speed: Speed::Times(0.0), cast: recorded(Some(1)), ..base() }, "positive number"),
         (FleetConfig { boot: 1 << 27, ..base() }, "boot is 134217728"),
         (FleetConfig { window: 0, ..base() }, "window is 0"),
+        (FleetConfig { faults: Faults { duplicates: 1.5, ..Faults::NONE }, ..base() }, "duplicates is 1.5"),
         (FleetConfig { root: "a/#".into(), ..base() }, "root \"a/#\""),
         (FleetConfig { cast: Cast::Recorded(Vec::new()), ..base() }, "no device"),
         (

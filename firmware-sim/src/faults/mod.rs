@@ -53,6 +53,9 @@ pub struct Faults {
     pub storms: f64,
 }
 
+/// Greatest rate that is no share.
+const RATE_MAX: f64 = 1e9;
+
 /// One rate as the command line knows it.
 struct Knob {
     name: &'static str,
@@ -135,10 +138,21 @@ impl Faults {
             let known: Vec<&str> = Self::names().map(|(name, _)| name).collect();
             format!("fault is {name:?}, wanted one of: {}", known.join(", "))
         })?;
-        let max = if knob.is_share { 1.0 } else { 1e9 };
+        let max = if knob.is_share { 1.0 } else { RATE_MAX };
         let number = value.parse().ok().filter(|number: &f64| (0.0..=max).contains(number));
         let wanted = if knob.is_share { "0 to 1" } else { "0 or more" };
         *(knob.of)(self) = number.ok_or_else(|| format!("{name} is {value:?}, wanted a number, {wanted}"))?;
+        Ok(())
+    }
+
+    /// Whether every rate is within its range.
+    pub(crate) fn check(mut self) -> Result<(), String> {
+        for knob in &KNOBS {
+            let (value, max) = (*(knob.of)(&mut self), if knob.is_share { 1.0 } else { RATE_MAX });
+            if !(0.0..=max).contains(&value) {
+                return Err(format!("fault {} is {value}, wanted 0 to {max}", knob.name));
+            }
+        }
         Ok(())
     }
 

@@ -163,8 +163,9 @@ impl Car {
         let in_time = (segment.end.powi(2) + 2.0 * self.driver.brake * left_m).sqrt();
         let target = wanted.min(in_time).max(1.5) * (1.0 + 0.01 * noise(&mut self.random));
         // Less pull at higher speed.
-        let gas = self.driver.gas * (1.0 - self.speed / 60.0).max(0.15);
-        self.speed += (target - self.speed).clamp(-self.driver.brake, gas);
+        let eager = 1.0 + 0.15 * noise(&mut self.random);
+        let gas = self.driver.gas * eager * (1.0 - self.speed / 60.0).max(0.15);
+        self.speed += (target - self.speed).clamp(-self.driver.brake, gas.max(0.1));
         self.speed = self.speed.max(0.0);
     }
 
