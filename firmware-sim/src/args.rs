@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use firmware_sim::{Broker, Cast, Faults, FleetConfig, Kind, LedgerConfig, Protocol, Scenario, Series, SeriesError, Speed};
+use firmware_sim::{
+    Broker, Cast, Faults, FleetConfig, Kind, LedgerConfig, Protocol, Scenario, Series, SeriesError, Speed,
+};
 
 /// A deterministic fleet of simulated devices that publishes real frames to any MQTT broker.
 #[derive(Debug, Parser)]

@@ -42,7 +42,8 @@ pub(crate) fn muster(config: &FleetConfig) -> Result<Vec<Device>, FleetError> {
         Cast::Crews { crews, lasting } => {
             // One width for all crews of a kind, so that their names sort together.
             let last = |crew: &Crew| {
-                let ends = crews.iter().filter(|other| other.kind == crew.kind).map(|other| other.first + other.devices);
+                let ends =
+                    crews.iter().filter(|other| other.kind == crew.kind).map(|other| other.first + other.devices);
                 ends.max().unwrap_or(0)
             };
             let of_crew =
@@ -115,14 +116,7 @@ enum End {
 }
 
 /// The devices of a crew, their names counted from 1 and padded for `last` of them, so that names sort.
-fn simulated(
-    config: &FleetConfig,
-    grammar: &Grammar,
-    crew: &Crew,
-    prefix: &str,
-    last: u32,
-    end: End,
-) -> Vec<Device> {
+fn simulated(config: &FleetConfig, grammar: &Grammar, crew: &Crew, prefix: &str, last: u32, end: End) -> Vec<Device> {
     let width = last.to_string().len().max(2);
     let name = |number: u32| format!("{prefix}-{:0width$}", number + 1);
     (crew.first..crew.first + crew.devices)

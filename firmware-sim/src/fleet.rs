@@ -59,7 +59,8 @@ impl Fleet {
         let token = token.child_token();
         let done = CancellationToken::new();
         let clock = Clock::system();
-        let sessions: Vec<Session> = devices.into_iter()
+        let sessions: Vec<Session> = devices
+            .into_iter()
             .map(|device| {
                 shared.ledger.device_added();
                 let options = options(&config, &device);

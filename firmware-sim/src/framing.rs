@@ -188,8 +188,7 @@ mod tests {
     fn a_batch_longer_than_a_chunk_is_split_and_one_longer_than_a_frame_is_an_error() {
         let car = registry::schema_named("car-dongle").unwrap();
         let row = |second: u64| Row { group: 0, at_ms: second * 1_000, values: vec![Some(1); 12] };
-        let batch =
-            |seconds: u64| Batch { rows: (0..seconds).map(row).collect(), ..Batch::empty(0, seconds * 1_000) };
+        let batch = |seconds: u64| Batch { rows: (0..seconds).map(row).collect(), ..Batch::empty(0, seconds * 1_000) };
         let mut framer = Framer::new(car, 1);
         let (_, payload) = framer.frame(&batch(2_500)).unwrap();
         let chunks: Vec<usize> = decoded(&payload, &framer.schema).chunks().map(|rows| rows.times.len()).collect();

@@ -71,8 +71,8 @@ pub use faults::Faults;
 pub use fleet::{Fleet, FleetHandle};
 pub use kind::Kind;
 pub use ledger::{Entry, FrameKey, Ledger, LedgerConfig, Summary};
-pub use series::{Series, SeriesError, read_cmapss, read_csv};
 pub use scenario::{Scenario, mixed, scenario, scenarios};
+pub use series::{Series, SeriesError, read_cmapss, read_csv};
 pub use shared::Progress;
 
 /// Topic root unless configured otherwise.

@@ -44,10 +44,15 @@ enum Token {
 }
 
 enum Link {
-    Down { retry: Pin<Box<Sleep>> },
+    Down {
+        retry: Pin<Box<Sleep>>,
+    },
     /// In a dead zone; nothing is tried.
     Dead,
-    Open { connection: Box<Connection<Token>>, up: bool },
+    Open {
+        connection: Box<Connection<Token>>,
+        up: bool,
+    },
 }
 
 /// How far the device is from leaving.

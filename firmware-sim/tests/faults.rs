@@ -5,7 +5,9 @@ mod stub;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use firmware_sim::{Cast, Crew, Faults, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Speed, Summary, scenarios};
+use firmware_sim::{
+    Cast, Crew, Faults, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Speed, Summary, scenarios,
+};
 use halo_proto::birth::Birth;
 use halo_proto::frame::{Frame, peek_header};
 use halo_proto::schema::{Decoded, FrameBuilder, Schema, decode_into};

@@ -162,7 +162,8 @@ async fn the_ledger_survives_the_simulators_own_kill() {
 #[tokio::test]
 async fn scenarios_and_faults_are_listed_and_wrong_names_say_which_are_known() {
     let list = out(&firmware_sim(&["list"]).await);
-    for name in ["mixed", "commute", "park-day", "fleet-flight", "parcel-week", "cardiac", "bad-firmware", "dead-zone"] {
+    for name in ["mixed", "commute", "park-day", "fleet-flight", "parcel-week", "cardiac", "bad-firmware", "dead-zone"]
+    {
         assert!(list.contains(name), "{list}");
     }
     let json: serde_json::Value = serde_json::from_str(&out(&firmware_sim(&["list", "--json"]).await)).unwrap();

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{App, StartError, StopSignal, Stopped};
+use crate::app::{App, StartError, StopSignal};
 use crate::broker::{BindError, LocalSubscriber};
 use crate::config::Config;
 use crate::record::{Body, Offset, StartEpoch};
@@ -126,8 +126,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let entries = ledger.entries();
     let kinds = per_kind(&devices, &entries);
     let (durable, lost) = settle(&folder, &entries, epoch)?;
-    let account =
-        Account { fleet, kinds, durable, folded: stopped.folded, halos, lost, drained: stopped.drained };
+    let account = Account { fleet, kinds, durable, folded: stopped.folded, halos, lost, drained: stopped.drained };
     report(&account, options.json);
     shown?;
     Ok(if account.lost == 0 && account.drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -256,11 +255,7 @@ fn per_kind(
 }
 
 /// Compares what the devices were promised with what is in the log: frames there, and promised frames that are not.
-fn settle(
-    folder: &Path,
-    promised: &BTreeMap<FrameKey, Entry>,
-    epoch: StartEpoch,
-) -> Result<(u64, usize), StoreError> {
+fn settle(folder: &Path, promised: &BTreeMap<FrameKey, Entry>, epoch: StartEpoch) -> Result<(u64, usize), StoreError> {
     let (mut reader, _) = Reader::over(Disk, &folder.join(LOG_FOLDER), Offset(1))?;
     let mut missing: BTreeMap<&FrameKey, &Entry> =
         promised.iter().filter(|(_, entry)| entry.acked_ms.is_some()).collect();

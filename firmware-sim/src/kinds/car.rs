@@ -21,6 +21,8 @@ const HARSH_ACCELERATION: f64 = 3.63;
 /// Engine revolutions a minute for each km/h, by gear, and the speed in km/h from which the next gear is taken.
 const GEARS: [(f64, f64); 6] = [(118.0, 16.0), (66.0, 32.0), (45.0, 50.0), (34.0, 68.0), (27.0, 92.0), (21.5, 1e9)];
 const RPM_IDLE: f64 = 840.0;
+/// Speed from which a car stands within a second, m/s.
+const CREEP: f64 = 2.5;
 const MASS_KG: f64 = 1_420.0;
 const TANK_L: f64 = 45.0;
 /// Litres an hour of a kilowatt at the wheels, and of the engine merely turning.
@@ -97,10 +99,7 @@ impl Car {
     /// A car about to leave.
     pub(crate) fn new(mut random: ChaCha8Rng) -> Self {
         let way = route(&mut random);
-        let place = Place {
-            latitude: random.random_range(48.05..48.25),
-            longitude: random.random_range(11.35..11.75),
-        };
+        let place = Place { latitude: random.random_range(48.05..48.25), longitude: random.random_range(11.35..11.75) };
         let vin = format!("WHZ{:014}", random.random_range(10_u64.pow(12)..10_u64.pow(13)));
         let driver = DRIVERS[random.random_range(0..DRIVERS.len())];
         Self {
@@ -158,7 +157,7 @@ impl Car {
             self.doing = Doing::Braking(self.random.random_range(3.4..6.5), self.random.random_range(0..2));
             return;
         }
-        let left_m = (segment.length_m - self.on_segment_m - self.speed / 2.0).max(0.0);
+        let left_m = (segment.length_m - self.on_segment_m - self.speed).max(0.0);
         let wanted = segment.limit * self.driver.pace;
         let in_time = (segment.end.powi(2) + 2.0 * self.driver.brake * left_m).sqrt();
         let target = wanted.min(in_time).max(1.5) * (1.0 + 0.01 * noise(&mut self.random));
@@ -197,7 +196,9 @@ impl Car {
         if metres < 0.1 {
             self.trip.idle_s += 1;
         }
-        if self.on_segment_m < segment.length_m - 0.5 {
+        // Nobody stops at once: who comes too fast rolls over the line.
+        let rolls_on = segment.end <= 0.0 && self.speed > CREEP;
+        if self.on_segment_m < segment.length_m - 0.5 || rolls_on {
             return;
         }
         self.segment += 1;

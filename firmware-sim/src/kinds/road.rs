@@ -61,7 +61,13 @@ pub(super) fn route(random: &mut ChaCha8Rng) -> Vec<Segment> {
         let turn: f64 = if limit > 60.0 { random.random_range(-15.0..15.0) } else { random.random_range(-95.0..95.0) };
         let light = limit < 60.0 && random.random_bool(0.45);
         // Corners are taken at 20 km/h, bends of less than 30 degrees as they come.
-        let end = if light { 0.0 } else if turn.abs() > 30.0 { 20.0 / 3.6 } else { limit / 3.6 };
+        let end = if light {
+            0.0
+        } else if turn.abs() > 30.0 {
+            20.0 / 3.6
+        } else {
+            limit / 3.6
+        };
         segments.push(Segment { length_m, limit: limit / 3.6, heading, end });
         heading = (heading + turn).rem_euclid(360.0);
     }

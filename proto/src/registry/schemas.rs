@@ -135,8 +135,7 @@ const GUEST_SLOW: Group<'static> = every(60_000, &[STEPS.column(0, 13), BATTERY.
 /// Each beat with who made it: 0 the heart, 1 the device.
 const PACED_BEATS: Group<'static> = intervals(&[RR_INTERVAL.column(840, 7), PACED.column(0, 0)]);
 const PACING: Group<'static> = every(5000, &[HEART_RATE.column(70, 4), PACED_SHARE.column(20, 4)]);
-const IMPLANT: Group<'static> =
-    every(60_000, &[LEAD_IMPEDANCE.column(500, 4), BATTERY_VOLTAGE.column(2700, 6)]);
+const IMPLANT: Group<'static> = every(60_000, &[LEAD_IMPEDANCE.column(500, 4), BATTERY_VOLTAGE.column(2700, 6)]);
 
 /// In order of their ids.
 pub(super) static ALL: &[Schema] = &[

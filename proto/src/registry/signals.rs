@@ -77,8 +77,7 @@ pub(super) const CATALYST_TEMPERATURE_2: Signal =
         .vss("Vehicle.OBD.Catalyst.Bank1.Temperature2");
 pub(super) const CONTROL_MODULE_VOLTAGE: Signal =
     Signal::new(58, "control_module_voltage", "V", 1, 1000, within(0, 65_535)).vss("Vehicle.OBD.ControlModuleVoltage");
-pub(super) const ODOMETER: Signal =
-    Signal::new(59, "odometer", "km", 1, 1000, from(0)).vss("Vehicle.TraveledDistance");
+pub(super) const ODOMETER: Signal = Signal::new(59, "odometer", "km", 1, 1000, from(0)).vss("Vehicle.TraveledDistance");
 pub(super) const FUEL_RATE: Signal =
     Signal::new(60, "fuel_rate", "L/h", 1, 20, within(0, 65_535)).vss("Vehicle.OBD.FuelRate");
 pub(super) const HEADING: Signal =
