@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use firmware_sim::{Broker, Cast, FleetConfig, Kind, LedgerConfig, Protocol, Series, SeriesError, Speed};
+use firmware_sim::{
+    Broker, Cast, Faults, FleetConfig, Kind, LedgerConfig, Protocol, Scenario, Series, SeriesError, Speed,
+};
 
 /// A deterministic fleet of simulated devices that publishes real frames to any MQTT broker.
 #[derive(Debug, Parser)]
@@ -21,9 +23,19 @@ Exit codes: 0 every frame was acknowledged; 1 an error, or a frame was dropped, 
 const FLEET_EXAMPLES: &str = "\
 Examples:
   firmware-sim fleet                                   15 wristbands to 127.0.0.1:1883 until Ctrl-C
-  firmware-sim fleet --devices 500 --period 10s --for 5m --json
+  firmware-sim fleet --kind car-dongle --devices 500 --period 10s --for 5m --json
+  firmware-sim fleet --fault duplicates=0.05 --fault reboots=20 --truth truth.jsonl
   firmware-sim fleet --frames 3600 --speed max         an hour of recordings, as fast as they are acknowledged
   firmware-sim fleet --for 20s --ledger sent.jsonl --ledger-payloads";
+
+const SCENARIO_EXAMPLES: &str = "\
+Examples:
+  firmware-sim scenario mixed                          15 devices of all kinds, live, until Ctrl-C
+  firmware-sim scenario parcel-week --truth truth.jsonl --ledger sent.jsonl
+  firmware-sim scenario cardiac --compress 1000 --devices 2 --json
+  firmware-sim list                                    all scenarios, with a sentence each
+
+Compressed scenarios end now: their readings lie in the past, as from devices that were offline.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -38,11 +50,39 @@ pub(crate) enum Command {
     /// Run simulated devices.
     #[command(after_help = FLEET_EXAMPLES)]
     Fleet(FleetArguments),
+    /// Run a named scenario.
+    #[command(after_help = SCENARIO_EXAMPLES)]
+    Scenario(ScenarioArguments),
     /// Send recorded series as frames.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArguments),
-    /// Show what can be simulated and replayed: kinds, signals, schemas, bytes a sample.
-    List,
+    /// Show what can be run and replayed: scenarios, kinds, faults, signals, schemas, bytes a sample.
+    List {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScenarioArguments {
+    /// One of those that `firmware-sim list` shows
+    #[arg(value_parser = scenario)]
+    name: &'static Scenario,
+    /// Number of devices [default: the scenario's]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    devices: Option<u32>,
+    /// Times faster than real time; 1 = measure now [default: the scenario's]
+    #[arg(long, value_name = "FACTOR", value_parser = compression)]
+    compress: Option<f64>,
+    /// Device time it takes [default: the scenario's]
+    #[arg(long, value_parser = duration)]
+    lasting: Option<Duration>,
+    /// Same seed, same frames
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    #[command(flatten)]
+    run: RunArguments,
 }
 
 #[derive(Debug, Args)]
@@ -148,9 +188,25 @@ pub(crate) struct RunArguments {
     /// Write the frames' bytes there too, in hex
     #[arg(long, requires = "ledger")]
     ledger_payloads: bool,
-    /// Print the summary as one JSON object
+    /// Write what is true behind the readings to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Let something go wrong at this rate; `firmware-sim list` shows the names
+    #[arg(long = "fault", value_name = "NAME=NUMBER", value_parser = fault)]
+    faults: Vec<String>,
+    /// Print the summary as one JSON object, and no progress
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl ScenarioArguments {
+    pub(crate) fn into_config(self) -> (FleetConfig, RunArguments) {
+        let base = self.run.config(Cast::Recorded(Vec::new()), Duration::ZERO, Speed::Live);
+        let base = FleetConfig { seed: self.seed, ..base };
+        let mut config = self.name.config(self.devices, self.compress, self.lasting, base);
+        self.run.spoil(&mut config.faults);
+        (config, self.run)
+    }
 }
 
 impl FleetArguments {
@@ -188,6 +244,18 @@ impl ReplayArguments {
 }
 
 impl RunArguments {
+    fn spoilt(&self) -> Faults {
+        let mut faults = Faults::NONE;
+        self.spoil(&mut faults);
+        faults
+    }
+
+    fn spoil(&self, faults: &mut Faults) {
+        for text in &self.faults {
+            faults.set(text).expect("the command line's parser has set it once");
+        }
+    }
+
     fn config(&self, cast: Cast, period: Duration, speed: Speed) -> FleetConfig {
         FleetConfig {
             cast,
@@ -203,10 +271,28 @@ impl RunArguments {
             window: usize::from(self.window),
             buffer: self.buffer,
             drain: self.drain,
+            faults: self.spoilt(),
+            truth: self.truth.clone(),
             ledger: LedgerConfig { keep_entries: false, file: self.ledger.clone(), payloads: self.ledger_payloads },
             ..FleetConfig::new(self.broker.clone(), 0)
         }
     }
+}
+
+fn scenario(name: &str) -> Result<&'static Scenario, String> {
+    firmware_sim::scenario(name).ok_or_else(|| {
+        let known: Vec<&str> = firmware_sim::scenarios().iter().map(|scenario| scenario.name).collect();
+        format!("scenario is {name:?}, wanted one of: {}", known.join(", "))
+    })
+}
+
+fn fault(text: &str) -> Result<String, String> {
+    Faults::NONE.clone().set(text).map(|()| text.to_owned())
+}
+
+fn compression(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
+    factor.ok_or_else(|| format!("factor is {text:?}, wanted a positive number"))
 }
 
 /// `250ms`, `20s`, `5m`, `2h`.

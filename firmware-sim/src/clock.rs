@@ -54,6 +54,16 @@ impl Uptime {
         u64::try_from(i128::from(self.origin_ms) + device_ms).unwrap_or(0)
     }
 
+    /// Real time in ms, since the simulation's start, at which the uptime was or will be `uptime_ms`; negative before.
+    pub(crate) fn real_ms(&self, uptime_ms: u64) -> i64 {
+        let device_ms = i128::from(uptime_ms) - i128::from(self.origin_ms);
+        i64::try_from(device_ms * 1_000_000 / i128::from(1_000_000 + self.drift_ppm)).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn drift_ppm(&self) -> i64 {
+        self.drift_ppm
+    }
+
     /// The real time after which [`Uptime::at`] has reached `uptime_ms`; zero when it already has.
     pub(crate) fn when(&self, uptime_ms: u64) -> Duration {
         let device_ms = i128::from(uptime_ms) - i128::from(self.origin_ms);

@@ -1,10 +1,12 @@
 //! What a fleet is asked to do.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::client::Protocol;
+use crate::faults::Faults;
 use crate::kind::Kind;
 use crate::ledger::LedgerConfig;
 use crate::series::Series;
@@ -20,11 +22,38 @@ pub enum Cast {
         devices: u32,
         /// Start of all their names; `None` = the kind's own, such as `wrist`.
         prefix: Option<String>,
-        /// Frames each device sends before it leaves; `None` = until stopped.
+        /// Frames each device sends before it leaves, fewer where a kind has nothing to say; `None` = until stopped.
         frames: Option<u64>,
+    },
+    /// Simulated devices of several kinds.
+    Crews {
+        /// Who.
+        crews: Vec<Crew>,
+        /// Device time after which each device leaves; `None` = when stopped.
+        lasting: Option<Duration>,
     },
     /// Recorded series, one device each, each sent once.
     Recorded(Vec<Series>),
+}
+
+/// Devices of one kind among others.
+#[derive(Clone, Debug)]
+pub struct Crew {
+    /// What they are.
+    pub kind: Kind,
+    /// How many.
+    pub devices: u32,
+    /// Number of the first one, from 0: crews of one kind continue each other's names.
+    pub first: u32,
+    /// What goes wrong with them; `None` = as in the rest of the fleet.
+    pub faults: Option<Faults>,
+}
+
+impl Crew {
+    /// The first `devices` of a kind.
+    pub fn new(kind: Kind, devices: u32) -> Self {
+        Self { kind, devices, first: 0, faults: None }
+    }
 }
 
 /// How device time runs against real time.
@@ -47,11 +76,13 @@ pub struct FleetConfig {
     pub cast: Cast,
     /// The one seed: same seed, same frames. Default 42.
     pub seed: u64,
-    /// Device time in one frame; whole seconds for simulated devices. Default 1 s.
+    /// Device time in one frame; whole seconds for simulated devices, and at least what their kind needs to have
+    /// something to say (a parcel 5 s). Default 1 s.
     pub period: Duration,
     /// Default [`Speed::Live`]; any other needs a number of frames or a recording.
     pub speed: Speed,
-    /// Boot counter all devices carry, below 2^27; a second run against the same gateway needs another. Default 1.
+    /// Boot counter all devices start with, below 2^27; a second run against the same gateway needs one above all that
+    /// the first has reached by reboots. Default 1.
     pub boot: u32,
     /// Topic root. Default `halo/v1`.
     pub root: String,
@@ -67,6 +98,10 @@ pub struct FleetConfig {
     pub drain: Duration,
     /// What is written down.
     pub ledger: LedgerConfig,
+    /// What goes wrong. Default: nothing.
+    pub faults: Faults,
+    /// Write what is true behind the readings to this file, as JSON lines; an existing file is replaced.
+    pub truth: Option<PathBuf>,
 }
 
 /// Why a fleet did not start.
@@ -75,8 +110,8 @@ pub enum FleetError {
     /// A value of the configuration cannot work.
     #[error("{0}")]
     Config(String),
-    /// The ledger's file could not be created.
-    #[error("ledger file: {0}")]
+    /// The ledger's or the truth's file could not be created.
+    #[error("ledger or truth file: {0}")]
     Ledger(#[from] io::Error),
 }
 
@@ -97,6 +132,8 @@ impl FleetConfig {
             buffer: 3_600,
             drain: Duration::from_secs(10),
             ledger: LedgerConfig::default(),
+            faults: Faults::NONE,
+            truth: None,
         }
     }
 }

@@ -7,27 +7,27 @@ use halo_proto::topic::{self, Grammar, Topic};
 use rand::Rng;
 
 use crate::clock::Uptime;
-use crate::config::{Cast, FleetConfig, FleetError, Speed};
-use crate::device::{Device, Pace, Source, Sync, Topics};
+use crate::config::{Cast, Crew, FleetConfig, FleetError, Speed};
+use crate::device::{Device, Pace, Progress, Source, Sync, Topics};
+use crate::faults::{Dice, Faults};
 use crate::framing::Framer;
-use crate::kind::Kind;
 use crate::random::{Purpose, stream};
 use crate::rows::Cutter;
+use crate::sampler::Sampler;
 use crate::series::Series;
-use crate::wristband_rows::WristbandRows;
 
 /// Boot counters are below this; above it lie random boots (WIRE.md, corrections).
 const BOOT_LIMIT: u32 = 1 << 27;
 /// Uptime at which simulated devices start: between an hour and thirty days.
 const UPTIME_MS: std::ops::Range<u64> = 3_600_000..30 * 86_400_000;
-/// Drift of simulated crystals, parts per million.
-const DRIFT_PPM: std::ops::RangeInclusive<i64> = -60..=60;
+/// Usual drift of simulated crystals either way, parts per million.
+const DRIFT_PPM: i64 = 60;
 /// Share of simulated devices that have synchronised their clock.
 const SYNCED_SHARE: f64 = 0.75;
 /// How far a synchronised clock is off, ms, and how far it says it may be.
 const SYNC_ERROR_MS: std::ops::RangeInclusive<i64> = -20..=20;
 const SYNC_UNCERTAINTY_MS: u32 = 50;
-/// Longest window: packet ids are 16 bits, and the client uses two for each place.
+/// Longest window: packet ids are 16 bits, and the client uses two for each of a frame's two places.
 const WINDOW_MAX: usize = 16_000;
 
 /// All devices of a fleet, or what is wrong with its configuration.
@@ -35,8 +35,20 @@ pub(crate) fn muster(config: &FleetConfig) -> Result<Vec<Device>, FleetError> {
     let grammar = check(config)?;
     let devices = match &config.cast {
         Cast::Simulated { kind, devices, prefix, frames } => {
-            let name = Name { prefix: prefix.as_deref().unwrap_or(kind.prefix()), devices: *devices };
-            (0..*devices).map(|index| simulated(config, &grammar, *kind, &name, index, *frames)).collect()
+            let crew = Crew::new(*kind, *devices);
+            let prefix = prefix.as_deref().unwrap_or(kind.prefix());
+            simulated(config, &grammar, &crew, prefix, *devices, End::Periods(*frames))
+        }
+        Cast::Crews { crews, lasting } => {
+            // One width for all crews of a kind, so that their names sort together.
+            let last = |crew: &Crew| {
+                let ends =
+                    crews.iter().filter(|other| other.kind == crew.kind).map(|other| other.first + other.devices);
+                ends.max().unwrap_or(0)
+            };
+            let of_crew =
+                |crew| simulated(config, &grammar, crew, crew.kind.prefix(), last(crew), End::After(*lasting));
+            crews.iter().flat_map(of_crew).collect()
         }
         Cast::Recorded(series) => series.iter().map(|series| recorded(config, &grammar, series)).collect::<Vec<_>>(),
     };
@@ -66,17 +78,27 @@ fn check(config: &FleetConfig) -> Result<Grammar, FleetError> {
     if config.period < Duration::from_millis(1) {
         return Err(wrong("period is below 1 ms".to_owned()));
     }
+    let crews = if let Cast::Crews { crews, .. } = &config.cast { crews.as_slice() } else { &[] };
+    for faults in crews.iter().filter_map(|crew| crew.faults).chain([config.faults]) {
+        faults.check().map_err(wrong)?;
+    }
     if let Speed::Times(factor) = config.speed
         && !(factor.is_finite() && factor > 0.0)
     {
         return Err(wrong(format!("speed is {factor}, wanted a positive number")));
     }
-    if let Cast::Simulated { frames, .. } = &config.cast {
+    let ends = match &config.cast {
+        Cast::Simulated { frames, .. } => Some(frames.is_some()),
+        Cast::Crews { lasting, .. } => Some(lasting.is_some()),
+        Cast::Recorded(_) => None,
+    };
+    if let Some(ends) = ends {
         if !config.period.as_millis().is_multiple_of(1_000) {
             return Err(wrong(format!("period is {:?}, simulated devices want whole seconds", config.period)));
         }
-        if config.speed != Speed::Live && frames.is_none() {
-            return Err(wrong("a speed other than 1 needs a number of frames: the recording has to end".to_owned()));
+        if config.speed != Speed::Live && !ends {
+            let what = "a speed other than 1 needs a number of frames or a length: the recording has to end";
+            return Err(wrong(what.to_owned()));
         }
     }
     Ok(grammar)
@@ -86,58 +108,74 @@ fn wrong(what: String) -> FleetError {
     FleetError::Config(what)
 }
 
-struct Name<'a> {
-    prefix: &'a str,
-    devices: u32,
+/// When simulated devices leave.
+#[derive(Clone, Copy)]
+enum End {
+    Periods(Option<u64>),
+    After(Option<Duration>),
 }
 
-impl Name<'_> {
-    /// Counted from 1, padded so that names sort.
-    fn of(&self, index: u32) -> String {
-        let width = self.devices.to_string().len().max(2);
-        format!("{}-{:0width$}", self.prefix, index + 1)
-    }
+/// The devices of a crew, their names counted from 1 and padded for `last` of them, so that names sort.
+fn simulated(config: &FleetConfig, grammar: &Grammar, crew: &Crew, prefix: &str, last: u32, end: End) -> Vec<Device> {
+    let width = last.to_string().len().max(2);
+    let name = |number: u32| format!("{prefix}-{:0width$}", number + 1);
+    (crew.first..crew.first + crew.devices)
+        .map(|number| one(config, grammar, crew, &name(number), number, end))
+        .collect()
 }
 
-fn simulated(
-    config: &FleetConfig,
-    grammar: &Grammar,
-    kind: Kind,
-    name: &Name<'_>,
-    index: u32,
-    frames: Option<u64>,
-) -> Device {
-    let mut random_clock = stream(config.seed, index as usize, Purpose::Clock);
-    let start_ms = random_clock.random_range(UPTIME_MS);
-    let drift_ppm = random_clock.random_range(DRIFT_PPM);
-    // Live devices do not all send at the same moment: each began its first frame a part of a period ago.
-    let phase_ms = (millis(config.period) as f64 * random_clock.random::<f64>()) as u64;
-    let error_ms = random_clock.random_range(SYNC_ERROR_MS);
-    let sync = random_clock.random_bool(SYNCED_SHARE).then_some(Sync { error_ms, uncertainty_ms: SYNC_UNCERTAINTY_MS });
-    let recorded_ms = frames.unwrap_or(0).saturating_mul(millis(config.period));
-    let pace = pace(config);
-    let now_ms = start_ms.saturating_add(if pace == Pace::Live { phase_ms } else { recorded_ms });
-    let source = match kind {
-        Kind::Wristband => {
-            let body = stream(config.seed, index as usize, Purpose::Body);
-            Source::Wristband(Box::new(WristbandRows::new(body, kind.schema(), start_ms, millis(config.period))))
-        }
+fn one(config: &FleetConfig, grammar: &Grammar, crew: &Crew, id: &str, number: u32, end: End) -> Device {
+    let faults = crew.faults.unwrap_or(config.faults);
+    let kind = crew.kind;
+    let period_ms = millis(config.period.max(kind.period_min()));
+    let periods = match end {
+        End::Periods(periods) => periods,
+        End::After(lasting) => lasting.map(|lasting| millis(lasting).div_ceil(period_ms)),
     };
-    let id = name.of(index);
+    let mut random_clock = stream(config.seed, id, Purpose::Clock);
+    let start_ms = random_clock.random_range(UPTIME_MS);
+    let drift_max = if faults.drift_ppm > 0.0 { faults.drift_ppm as i64 } else { DRIFT_PPM };
+    let drift_ppm = random_clock.random_range(-drift_max..=drift_max);
+    // Live devices do not all send at the same moment: each began its first frame a part of a period ago.
+    let phase_ms = (period_ms as f64 * random_clock.random::<f64>()) as u64;
+    let mut error_ms = random_clock.random_range(SYNC_ERROR_MS);
+    let synced = random_clock.random_bool(SYNCED_SHARE);
+    let pace = pace(config, period_ms);
+    let recorded_ms = periods.unwrap_or(0).saturating_mul(period_ms);
+    let now_ms = start_ms.saturating_add(if pace == Pace::Live { phase_ms } else { recorded_ms });
+    let mut dice = dice(config, faults, id, start_ms);
+    // A clock that was set wrong is told as if it were right.
+    let wrong_by_ms = dice.wrong_by_ms();
+    error_ms += wrong_by_ms.unwrap_or(0);
+    let sync = (synced || wrong_by_ms.is_some()).then_some(Sync { error_ms, uncertainty_ms: SYNC_UNCERTAINTY_MS });
+    let boot = dice.first_boot(config.boot);
+    let framer = match dice.late_birth() {
+        Some(_) => Framer::unregistered(kind.schema(), boot),
+        None => Framer::new(kind.schema(), boot),
+    };
+    let sensors = kind.sensors(config.seed, id, number, start_ms);
     Device {
-        topics: topics(grammar, &id),
+        topics: topics(grammar, id),
         id: id.into(),
-        framer: Framer::new(kind.schema(), config.boot),
-        source,
+        kind: Some(kind),
+        framer,
+        source: Source::Simulated(Box::new(Sampler::new(sensors, kind.schema(), start_ms, period_ms))),
         uptime: Uptime::new(i64::try_from(now_ms).unwrap_or(i64::MAX), drift_ppm),
         sync,
         pace,
-        frames_left: frames,
+        periods_left: periods,
+        dice,
+        so_far: Progress::default(),
     }
 }
 
+fn dice(config: &FleetConfig, faults: Faults, id: &str, start_ms: u64) -> Dice {
+    let of = |purpose| stream(config.seed, id, purpose);
+    Dice::new(faults, of(Purpose::Faults), of(Purpose::Link), start_ms)
+}
+
 fn recorded(config: &FleetConfig, grammar: &Grammar, series: &Series) -> Device {
-    let pace = pace(config);
+    let pace = pace(config, millis(config.period));
     let first_ms = series.rows.first().map_or(0, |row| row.at_ms);
     let last_ms = series.rows.last().map_or(0, |row| row.at_ms);
     let spans = (last_ms - first_ms) / millis(config.period) + 1;
@@ -145,19 +183,22 @@ fn recorded(config: &FleetConfig, grammar: &Grammar, series: &Series) -> Device 
     Device {
         topics: topics(grammar, &series.device),
         id: series.device.as_str().into(),
+        kind: None,
         framer: Framer::new(series.schema, config.boot),
         source: Source::Recorded(Cutter::new(series.rows.clone(), millis(config.period))),
         uptime: Uptime::new(i64::try_from(now_ms).unwrap_or(i64::MAX), 0),
         sync: Some(Sync { error_ms: 0, uncertainty_ms: SYNC_UNCERTAINTY_MS }),
         pace,
-        frames_left: None,
+        periods_left: None,
+        dice: dice(config, config.faults, &series.device, first_ms),
+        so_far: Progress::default(),
     }
 }
 
-fn pace(config: &FleetConfig) -> Pace {
+fn pace(config: &FleetConfig, period_ms: u64) -> Pace {
     match config.speed {
         Speed::Live => Pace::Live,
-        Speed::Times(factor) => Pace::Recorded { interval: config.period.div_f64(factor) },
+        Speed::Times(factor) => Pace::Recorded { interval: Duration::from_millis(period_ms).div_f64(factor) },
         Speed::Max => Pace::Recorded { interval: Duration::ZERO },
     }
 }
@@ -184,7 +225,7 @@ mod tests {
     const NOW_MS: i64 = 1_795_000_000_000;
 
     fn devices(speed: Speed, frames: Option<u64>) -> Vec<Device> {
-        let cast = Cast::Simulated { kind: Kind::Wristband, devices: 100, prefix: None, frames };
+        let cast = Cast::Simulated { kind: crate::kind::Kind::Wristband, devices: 100, prefix: None, frames };
         let period = Duration::from_secs(10);
         muster(&FleetConfig { cast, speed, period, ..FleetConfig::new("x".parse().unwrap(), 0) }).unwrap()
     }
@@ -200,7 +241,8 @@ mod tests {
         for mut device in devices(Speed::Live, None) {
             let due = device.next_due().unwrap();
             assert!(due <= Duration::from_millis(10_001), "{due:?}");
-            let t0_ms = peek_header(&device.produce().unwrap().unwrap().payload).unwrap().t0_ms;
+            let parcel = device.produce().unwrap().unwrap().parcel.unwrap();
+            let t0_ms = peek_header(&parcel.payload).unwrap().t0_ms;
             let uptime_ms = with_birth(&device, due, |head| head.t0_ms);
             assert_eq!(uptime_ms, t0_ms + 10_000, "the frame is over when it is sent");
             dues.push(due);
@@ -216,8 +258,8 @@ mod tests {
     fn a_recording_ends_when_the_device_connects_and_has_its_frames_before() {
         for mut device in devices(Speed::Max, Some(360)) {
             let mut last_ms = 0;
-            while let Some(parcel) = device.produce() {
-                last_ms = peek_header(&parcel.unwrap().payload).unwrap().t0_ms;
+            while let Some(product) = device.produce() {
+                last_ms = peek_header(&product.unwrap().parcel.unwrap().payload).unwrap().t0_ms;
             }
             assert_eq!(with_birth(&device, Duration::ZERO, |head| head.t0_ms), last_ms + 10_000);
             assert_eq!(device.framer.next_seq(), 360);

@@ -17,14 +17,16 @@ use crate::clock::Clock;
 use crate::config::{FleetConfig, FleetError};
 use crate::crew;
 use crate::device::Device;
+use crate::kind::Kind;
 use crate::ledger::{Ledger, Summary};
 use crate::outbox::Outbox;
 use crate::random::{Purpose, stream};
 use crate::session::{self, Session};
 use crate::shared::{Progress, Shared};
+use crate::truth::TruthFile;
 
-/// How far the ledger's file may lag behind the wire.
-pub const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+/// How often lines that the ledger's file did not take are tried again.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts fleets.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Fleet;
 #[derive(Debug)]
 pub struct FleetHandle {
     shared: Arc<Shared>,
+    devices: Vec<(Arc<str>, Option<Kind>)>,
     token: CancellationToken,
     done: CancellationToken,
 }
@@ -43,28 +46,31 @@ impl Fleet {
     /// Cancelling `token` stops the fleet as [`FleetHandle::stop`] does.
     ///
     /// # Errors
-    /// [`FleetError::Config`] for values that cannot work, [`FleetError::Ledger`] when its file cannot be created.
+    /// [`FleetError::Config`] for values that cannot work, [`FleetError::Ledger`] when a file cannot be created.
     pub fn start(
         config: FleetConfig,
         tracker: &TaskTracker,
         token: &CancellationToken,
     ) -> Result<FleetHandle, FleetError> {
         let devices = crew::muster(&config)?;
-        let shared = Arc::new(Shared::new(Ledger::new(&config.ledger)?));
+        let truth = TruthFile::create(config.truth.as_deref())?;
+        let shared = Arc::new(Shared::new(Ledger::new(&config.ledger)?, truth));
+        let names = devices.iter().map(|device| (device.id().clone(), device.kind)).collect();
         let token = token.child_token();
         let done = CancellationToken::new();
         let clock = Clock::system();
-        let sessions: Vec<Session> = (devices.into_iter().enumerate())
-            .map(|(index, device)| {
+        let sessions: Vec<Session> = devices
+            .into_iter()
+            .map(|device| {
                 shared.ledger.device_added();
                 let options = options(&config, &device);
-                let outbox = Outbox::new(config.window, config.buffer);
-                let random = stream(config.seed, index, Purpose::Network);
+                let outbox = Outbox::new(config.window, config.buffer).newest_first(device.dice.newest_first());
+                let random = stream(config.seed, device.id(), Purpose::Network);
                 Session::new(device, outbox, options, shared.clone(), clock, random)
             })
             .collect();
         tracker.spawn(supervise(sessions, shared.clone(), token.clone(), config.drain, done.clone().drop_guard()));
-        Ok(FleetHandle { shared, token, done })
+        Ok(FleetHandle { shared, devices: names, token, done })
     }
 }
 
@@ -77,6 +83,11 @@ impl FleetHandle {
     /// The newest reason why a device could not connect or lost its connection.
     pub fn last_error(&self) -> Option<String> {
         self.shared.last_error()
+    }
+
+    /// The devices' ids and what they are; `None` = a recorded series.
+    pub fn devices(&self) -> &[(Arc<str>, Option<Kind>)] {
+        &self.devices
     }
 
     /// The ledger, live.
@@ -144,6 +155,7 @@ fn options(config: &FleetConfig, device: &Device) -> Options {
         protocol: config.protocol,
         will_topic: device.topics().state.clone(),
         will_payload: session::OFFLINE,
-        window: config.window.max(1),
+        // A frame may be on the wire twice.
+        window: config.window.max(1) * 2,
     }
 }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use halo_proto::birth::Head;
 use halo_proto::chunk::{Clock, EncodeError, ROWS_MAX, Times, VALUES_MAX};
-use halo_proto::frame::{Header, TimeSync};
+use halo_proto::frame::{Event, Header, Text, TimeSync};
 use halo_proto::registry::{self, Column};
 use halo_proto::schema::{FrameBuilder, Schema};
 
-use crate::rows::{Batch, Row};
+use crate::rows::{Batch, Note, Row};
 
 /// What the simulated devices call their firmware.
 const FIRMWARE: &str = concat!("firmware-sim ", env!("CARGO_PKG_VERSION"));
@@ -40,10 +40,28 @@ impl Framer {
         Self { schema: owned, kind: schema.kind, boot, next_seq: 0, builder: FrameBuilder::new() }
     }
 
+    /// The same columns under an id that no registry knows: nobody can read its frames before its birth.
+    pub(crate) fn unregistered(schema: &registry::Schema, boot: u32) -> Self {
+        let framer = Self::new(schema, boot);
+        let hashed = Schema::hashed(framer.schema.groups).expect("groups of the registry are within bounds");
+        Self { schema: hashed, ..framer }
+    }
+
+    /// Starts another boot: sequence numbers count from 0 again.
+    pub(crate) fn reboot(&mut self, boot: u32) {
+        self.boot = boot;
+        self.next_seq = 0;
+    }
+
     pub(crate) fn boot(&self) -> u32 {
         self.boot
     }
 
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    #[cfg(test)]
     pub(crate) fn next_seq(&self) -> u32 {
         self.next_seq
     }
@@ -70,8 +88,35 @@ impl Framer {
                 }
             }
         }
+        for note in &batch.notes {
+            self.note(note, start_ms).map_err(failed(0))?;
+        }
         self.next_seq = following;
         Ok((seq, Bytes::copy_from_slice(self.builder.bytes())))
+    }
+
+    /// Appends an event or a text; one without a number in the registry's lists is a mistake of the simulator.
+    fn note(&mut self, note: &Note, start_ms: u64) -> Result<(), EncodeError> {
+        match note {
+            Note::Event(happened) => {
+                let known = registry::event_named(self.kind, happened.name);
+                debug_assert!(known.is_some(), "{} is no event of {}", happened.name, self.kind);
+                let dt_ms = i64::try_from(happened.at_ms).unwrap_or(i64::MAX) - i64::try_from(start_ms).unwrap_or(0);
+                let event = Event {
+                    dt_ms: i32::try_from(dt_ms).unwrap_or(i32::MAX),
+                    code: known.map_or(0, |known| known.code),
+                    severity: happened.severity,
+                    value: happened.value,
+                    data: &happened.data,
+                };
+                self.builder.event(&event).map(|_| ())
+            }
+            Note::Text(name, value) => {
+                let key = registry::text_named(self.kind, name).map_or(0, |known| known.key);
+                debug_assert!(key != 0, "{name} is no text of {}", self.kind);
+                self.builder.text(&Text { key, val: value }).map(|_| ())
+            }
+        }
     }
 
     /// The birth at this uptime; `sync` = (Unix time minus uptime, uncertainty), both in ms.
@@ -129,7 +174,7 @@ mod tests {
         let strap = registry::schema_named("rr-strap").unwrap();
         let mut framer = Framer::new(strap, 7);
         let rows = vec![beat(1_000, 800), beat(1_810, 810), beat(9_000, 700), beat(9_720, 720)];
-        let batch = Batch { start_ms: 900, end_ms: 10_000, rows };
+        let batch = Batch { rows, ..Batch::empty(900, 10_000) };
         let (seq, payload) = framer.frame(&batch).unwrap();
         let out = decoded(&payload, &framer.schema);
         let chunks: Vec<Vec<i64>> = out.chunks().map(|rows| rows.times.to_vec()).collect();
@@ -143,8 +188,7 @@ mod tests {
     fn a_batch_longer_than_a_chunk_is_split_and_one_longer_than_a_frame_is_an_error() {
         let car = registry::schema_named("car-dongle").unwrap();
         let row = |second: u64| Row { group: 0, at_ms: second * 1_000, values: vec![Some(1); 12] };
-        let batch =
-            |seconds: u64| Batch { start_ms: 0, end_ms: seconds * 1_000, rows: (0..seconds).map(row).collect() };
+        let batch = |seconds: u64| Batch { rows: (0..seconds).map(row).collect(), ..Batch::empty(0, seconds * 1_000) };
         let mut framer = Framer::new(car, 1);
         let (_, payload) = framer.frame(&batch(2_500)).unwrap();
         let chunks: Vec<usize> = decoded(&payload, &framer.schema).chunks().map(|rows| rows.times.len()).collect();

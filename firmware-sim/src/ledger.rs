@@ -3,28 +3,42 @@
 //! Counts are always kept. Entries per frame stay in memory when asked for, and go to a file as JSON lines:
 //!
 //! ```text
-//! {"e":"sent","device":"wrist-01","boot":1,"seq":0,"crc32c":305419896,"len":27,"n":1,"at_ms":1795301163123,"payload":"f901…"}
-//! {"e":"acked","device":"wrist-01","boot":1,"seq":0,"at_ms":1795301163140}
-//! {"e":"refused","device":"wrist-01","boot":1,"seq":1,"reason":153,"at_ms":1795301163150}
-//! {"e":"dropped","device":"wrist-01","boot":1,"seq":7,"at_ms":1795301163200}
+//! {"e":"sent","device":"wrist-01","boot":1,"seq":0,"crc":305419896,"len":27,"qos":1,"bad":false,"n":1,"sent_ms":1795301163123,"payload":"f901…"}
+//! {"e":"acked","device":"wrist-01","boot":1,"seq":0,"crc":305419896,"len":27,"qos":1,"bad":false,"n":1,"sent_ms":1795301163123,"acked_ms":1795301163140}
+//! {"e":"refused","device":"wrist-01","boot":1,"seq":1,"reason":153,"at_ms":1795301163150, …}
+//! {"e":"dropped","device":"wrist-01","boot":1,"seq":7,"at_ms":1795301163200, …}
 //! ```
 //!
-//! `n` counts transmissions of this frame from 1; `payload` (hex) is written with the first one only, and only when
-//! asked for. A line is written whole or not at all while the file lives; the file may lag the wire by
-//! [`FLUSH_INTERVAL`](crate::fleet::FLUSH_INTERVAL), and holds everything once the fleet has stopped.
+//! | field | meaning |
+//! |---|---|
+//! | `e` | `sent` before the bytes leave, at every transmission; `acked`, `refused`, `dropped` once, at the end of the frame's way |
+//! | `device`, `boot`, `seq` | which frame; the three together are unique |
+//! | `crc`, `len` | CRC-32C and length of the payload, the same in every transmission |
+//! | `qos` | as published |
+//! | `bad` | whether the payload is malformed on purpose: its bytes must be kept, but may not tell boot and sequence |
+//! | `n` | transmissions of this frame so far |
+//! | `sent_ms`, `acked_ms`, `at_ms` | ms since the Unix epoch: of this transmission (`sent`) or of the first one (else), of the acknowledgement, of the refusal or drop |
+//! | `reason` | MQTT 5 reason code of a refusal |
+//! | `payload` | the bytes in hex, with the first transmission only, and only when asked for |
+//!
+//! The `acked` lines alone say what a broker has promised to keep. Every line is handed to the system when it is made: the
+//! file survives the simulator's own kill -9, whose last line may be cut short. It does not survive a power cut of the
+//! machine that simulates; it is synced once, at the end.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
 
-/// Lines waiting for the file, in bytes, before the recording device writes them itself.
-const PENDING_BYTES_MAX: usize = 1 << 20;
+use crate::lines::LineFile;
+use crate::outbox::Parcel;
+
+/// Frames are published with this quality of service.
+const QOS: u8 = 1;
 
 /// Which frame: unique per device and boot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +64,8 @@ pub struct Entry {
     pub acked_ms: Option<i64>,
     /// MQTT 5 reason code when the broker refused it for good.
     pub refused: Option<u8>,
+    /// Whether the payload is malformed on purpose.
+    pub bad: bool,
 }
 
 /// Counts over all devices. *frames = acked + refused + dropped + unacked*.
@@ -65,6 +81,8 @@ pub struct Summary {
     pub resent: u64,
     /// Frames acknowledged by the broker.
     pub acked: u64,
+    /// Of these, frames that were malformed on purpose.
+    pub bad_acked: u64,
     /// Frames the broker refused with a reason code; they are not sent again.
     pub refused: u64,
     /// Frames that left a full offline buffer unacknowledged.
@@ -77,7 +95,7 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { devices, frames, sent, resent, acked, refused, dropped, unacked, connects } = self;
+        let Self { devices, frames, sent, resent, acked, refused, bad_acked: _, dropped, unacked, connects } = self;
         write!(
             f,
             "{devices} devices, {frames} frames, {sent} sent ({resent} again), {acked} acknowledged, {unacked} not \
@@ -116,23 +134,42 @@ struct Line<'a> {
     device: &'a str,
     boot: u32,
     seq: u32,
+    crc: u32,
+    len: usize,
+    qos: u8,
+    bad: bool,
+    n: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    crc32c: Option<u32>,
+    sent_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    len: Option<usize>,
+    acked_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<u32>,
+    at_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<u8>,
-    at_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
 }
 
 impl<'a> Line<'a> {
-    fn new(e: &'static str, key: &'a FrameKey, at_ms: i64) -> Self {
+    fn new(e: &'static str, key: &'a FrameKey, parcel: &Parcel) -> Self {
         let FrameKey { device, boot, seq } = key;
-        Self { e, device, boot: *boot, seq: *seq, crc32c: None, len: None, n: None, reason: None, at_ms, payload: None }
+        Self {
+            e,
+            device,
+            boot: *boot,
+            seq: *seq,
+            crc: crc32c::crc32c(&parcel.payload),
+            len: parcel.payload.len(),
+            qos: QOS,
+            bad: parcel.bad,
+            n: parcel.sent,
+            sent_ms: (parcel.sent > 0).then_some(parcel.first_sent_ms),
+            acked_ms: None,
+            at_ms: None,
+            reason: None,
+            payload: None,
+        }
     }
 }
 
@@ -159,7 +196,7 @@ impl Ledger {
         self.book().entries.clone().unwrap_or_default()
     }
 
-    /// Writes waiting lines to the file; blocks on the disk.
+    /// Writes lines that could not be written when they were made.
     ///
     /// # Errors
     /// The file cannot be written; the lines stay and the next call tries again.
@@ -176,7 +213,7 @@ impl Ledger {
     /// The file cannot be written or synced.
     pub fn sync(&self) -> io::Result<()> {
         match &mut self.book().file {
-            Some(file) => file.flush().and_then(|()| file.file.sync_data()),
+            Some(file) => file.sync(),
             None => Ok(()),
         }
     }
@@ -193,31 +230,33 @@ impl Ledger {
         self.book().counts.frames += 1;
     }
 
-    /// Notes transmission number `n` (from 1) of a frame, before its bytes leave.
-    pub(crate) fn sent(&self, key: &FrameKey, payload: &Bytes, n: u32, at_ms: i64) {
+    /// Notes a transmission of a frame, before its bytes leave.
+    pub(crate) fn sent(&self, key: &FrameKey, parcel: &Parcel, at_ms: i64) {
         let mut book = self.book();
         book.counts.sent += 1;
-        book.counts.resent += u64::from(n > 1);
-        let mut line = Line { n: Some(n), ..Line::new("sent", key, at_ms) };
-        if book.file.is_some() {
-            line.crc32c = Some(crc32c::crc32c(payload));
-            line.len = Some(payload.len());
-            line.payload = (book.payloads && n == 1).then(|| hex(payload));
-        }
-        book.write(&line);
+        book.counts.resent += u64::from(parcel.sent > 1);
+        let payload = (book.payloads && parcel.sent == 1).then(|| hex(&parcel.payload));
+        book.write(|| Line { sent_ms: Some(at_ms), payload, ..Line::new("sent", key, parcel) });
         book.keep(|entries| {
-            let first =
-                Entry { payload: payload.clone(), sent: 0, first_sent_ms: at_ms, acked_ms: None, refused: None };
+            let first = Entry {
+                payload: parcel.payload.clone(),
+                sent: 0,
+                first_sent_ms: at_ms,
+                acked_ms: None,
+                refused: None,
+                bad: parcel.bad,
+            };
             let entry = entries.entry(key.clone()).or_insert(first);
-            debug_assert_eq!(entry.payload, payload, "a resent frame repeats its bytes");
+            debug_assert_eq!(entry.payload, parcel.payload, "a resent frame repeats its bytes");
             entry.sent += 1;
         });
     }
 
-    pub(crate) fn acked(&self, key: &FrameKey, at_ms: i64) {
+    pub(crate) fn acked(&self, key: &FrameKey, parcel: &Parcel, at_ms: i64) {
         let mut book = self.book();
         book.counts.acked += 1;
-        book.write(&Line::new("acked", key, at_ms));
+        book.counts.bad_acked += u64::from(parcel.bad);
+        book.write(|| Line { acked_ms: Some(at_ms), ..Line::new("acked", key, parcel) });
         book.keep(|entries| {
             if let Some(entry) = entries.get_mut(key) {
                 entry.acked_ms = Some(at_ms);
@@ -225,10 +264,10 @@ impl Ledger {
         });
     }
 
-    pub(crate) fn refused(&self, key: &FrameKey, reason: u8, at_ms: i64) {
+    pub(crate) fn refused(&self, key: &FrameKey, parcel: &Parcel, reason: u8, at_ms: i64) {
         let mut book = self.book();
         book.counts.refused += 1;
-        book.write(&Line { reason: Some(reason), ..Line::new("refused", key, at_ms) });
+        book.write(|| Line { reason: Some(reason), at_ms: Some(at_ms), ..Line::new("refused", key, parcel) });
         book.keep(|entries| {
             if let Some(entry) = entries.get_mut(key) {
                 entry.refused = Some(reason);
@@ -236,10 +275,10 @@ impl Ledger {
         });
     }
 
-    pub(crate) fn dropped(&self, key: &FrameKey, at_ms: i64) {
+    pub(crate) fn dropped(&self, key: &FrameKey, parcel: &Parcel, at_ms: i64) {
         let mut book = self.book();
         book.counts.dropped += 1;
-        book.write(&Line::new("dropped", key, at_ms));
+        book.write(|| Line { at_ms: Some(at_ms), ..Line::new("dropped", key, parcel) });
     }
 
     /// A panic elsewhere leaves counts and lines whole, so the lock's poison says nothing about them.
@@ -249,9 +288,9 @@ impl Ledger {
 }
 
 impl Book {
-    fn write(&mut self, line: &Line<'_>) {
+    fn write<'a>(&mut self, line: impl FnOnce() -> Line<'a>) {
         if let Some(file) = &mut self.file {
-            file.push(line);
+            file.push(&line());
         }
     }
 
@@ -259,57 +298,6 @@ impl Book {
         if let Some(entries) = &mut self.entries {
             change(entries);
         }
-    }
-}
-
-#[derive(Debug)]
-struct LineFile {
-    file: File,
-    /// Whole lines not yet in the file.
-    pending: Vec<u8>,
-    /// Set when the bound was reached while the file took nothing: the file is incomplete from there on.
-    failed: Option<io::ErrorKind>,
-}
-
-impl LineFile {
-    fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create(path)?, pending: Vec::new(), failed: None })
-    }
-
-    fn push(&mut self, line: &Line<'_>) {
-        let kept = self.pending.len();
-        match serde_json::to_writer(&mut self.pending, line) {
-            Ok(()) => self.pending.push(b'\n'),
-            Err(error) => {
-                self.pending.truncate(kept);
-                tracing::error!(%error, "ledger line not written");
-            }
-        }
-        if self.pending.len() >= PENDING_BYTES_MAX
-            && let Err(error) = self.flush()
-        {
-            if self.failed.is_none() {
-                tracing::error!(%error, "ledger file given up");
-            }
-            self.failed = Some(error.kind());
-            self.pending.clear();
-        }
-    }
-
-    /// Takes out only what was written, so that a short write is continued, not repeated.
-    fn flush(&mut self) -> io::Result<()> {
-        if let Some(kind) = self.failed {
-            return Err(io::Error::new(kind, "an earlier write failed, later lines are not kept"));
-        }
-        while !self.pending.is_empty() {
-            match self.file.write(&self.pending) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => drop(self.pending.drain(..written)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -323,20 +311,25 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::FrameId;
 
     fn key(seq: u32) -> FrameKey {
         FrameKey { device: "wrist-01".into(), boot: 7, seq }
     }
 
-    fn recorded(ledger: &Ledger) {
+    fn parcel(seq: u32, sent: u32, first_sent_ms: i64) -> Parcel {
         let payload = Bytes::from_static(&[0xf9, 0x01, 0xab]);
+        Parcel { sent, first_sent_ms, ..Parcel::new(FrameId { boot: 7, seq }, payload, seq == 1) }
+    }
+
+    fn recorded(ledger: &Ledger) {
         (0..4).for_each(|_| ledger.produced());
-        ledger.sent(&key(0), &payload, 1, 1_000);
-        ledger.sent(&key(0), &payload, 2, 2_000);
-        ledger.acked(&key(0), 2_500);
-        ledger.sent(&key(1), &payload, 1, 3_000);
-        ledger.refused(&key(1), 0x99, 3_100);
-        ledger.dropped(&key(2), 3_200);
+        ledger.sent(&key(0), &parcel(0, 1, 1_000), 1_000);
+        ledger.sent(&key(0), &parcel(0, 2, 1_000), 2_000);
+        ledger.acked(&key(0), &parcel(0, 2, 1_000), 2_500);
+        ledger.sent(&key(1), &parcel(1, 1, 3_000), 3_000);
+        ledger.refused(&key(1), &parcel(1, 1, 3_000), 0x99, 3_100);
+        ledger.dropped(&key(2), &parcel(2, 0, 0), 3_200);
     }
 
     #[test]
@@ -351,6 +344,7 @@ mod tests {
             sent: 3,
             resent: 1,
             acked: 1,
+            bad_acked: 0,
             refused: 1,
             dropped: 1,
             unacked: 1,
@@ -365,35 +359,22 @@ mod tests {
     }
 
     #[test]
-    fn the_file_tells_the_same_story_in_whole_lines() {
+    fn the_file_tells_the_same_story_at_once_and_in_whole_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.jsonl");
         let config = LedgerConfig { file: Some(path.clone()), payloads: true, ..Default::default() };
         let ledger = Ledger::new(&config).unwrap();
         recorded(&ledger);
-        assert_eq!(std::fs::read(&path).unwrap(), b"", "lines wait for a flush");
-        ledger.sync().unwrap();
-        ledger.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let words: Vec<&str> = lines.iter().map(|line| line["e"].as_str().unwrap()).collect();
         assert_eq!(words, ["sent", "sent", "acked", "sent", "refused", "dropped"]);
         assert_eq!(lines[0]["payload"], "f901ab");
-        assert_eq!(lines[0]["crc32c"], crc32c::crc32c(&[0xf9, 0x01, 0xab]));
-        assert_eq!(lines[1]["n"], 2);
+        assert_eq!(lines[0]["crc"], crc32c::crc32c(&[0xf9, 0x01, 0xab]));
+        assert_eq!((&lines[1]["n"], &lines[1]["sent_ms"]), (&2.into(), &2_000.into()));
+        assert_eq!((&lines[2]["sent_ms"], &lines[2]["acked_ms"]), (&1_000.into(), &2_500.into()));
+        assert_eq!((&lines[2]["bad"], &lines[4]["bad"], &lines[2]["qos"]), (&false.into(), &true.into(), &1.into()));
         assert!(lines[1].get("payload").is_none(), "the bytes are written once");
         assert_eq!(lines[4]["reason"], 0x99);
-    }
-
-    #[test]
-    fn a_long_burst_reaches_the_file_without_a_flush() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.jsonl");
-        let ledger = Ledger::new(&LedgerConfig { file: Some(path.clone()), ..Default::default() }).unwrap();
-        for seq in 0..30_000 {
-            ledger.acked(&key(seq), 1);
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.len() >= PENDING_BYTES_MAX && text.ends_with("}\n"));
     }
 }

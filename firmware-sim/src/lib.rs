@@ -1,11 +1,26 @@
 //! A fleet of simulated devices that publishes real frames to any MQTT broker, deterministic from one seed.
 //!
 //! ```text
-//! wristband ─┐ seconds                                                              ┌▶ broker
-//!            ├─▶ rows ─▶ framing ─▶ device ─▶ outbox ─▶ session ─▶ client ─ MQTT ───┤
-//! series ────┘ batches   bytes      clocks,   bounded    births,    one connection  └◀ acks ─▶ ledger
-//!                                   boot      in order   back-off
+//! kinds ──▶ sampler ─┐ batches          faults            faults               faults            ┌▶ broker
+//! seconds            ├─────────▶ device ──────▶ framing ─────────▶ outbox ──▶ session ─▶ client ─┤
+//! series ────────────┘           clock, boot     bytes             bounded    births, back-off   └◀ acks
+//!                                   └─▶ truth                         └──────────▶ ledger
 //! ```
+//!
+//! Six kinds of devices ([`Kind`]), alone, mixed, or in named scenarios ([`scenarios`]); faults ([`Faults`]) can be added
+//! to any of them. A device's stream depends on the seed and on its own name, not on who else is in the fleet. Two files
+//! of JSON lines say what happened: the ledger, what was sent and acknowledged (fields below), and the truth, what was behind the readings.
+//!
+//! **Ledger** (`--ledger`): `e` (`sent`, `acked`, `refused`, `dropped`), `device`, `boot`, `seq`, `crc` (CRC-32C of the
+//! payload), `len`, `qos`, `bad` (malformed on purpose), `n` (transmissions), `sent_ms`, `acked_ms`, `at_ms`, `reason`,
+//! `payload`. The `acked` lines alone, each with `sent_ms` and `acked_ms`, say what the broker has promised to keep. Every
+//! line is handed to the system when it is made and survives the simulator's own kill -9; the last may be cut short.
+//!
+//! **Truth** (`--truth`): `truth` (what), `device`, `kind`, `boot`, `uptime_ms` (as in the frames), `at_ms` (true Unix
+//! time), and the facts: `boot` (`counter`, `offset_ms`, `claimed_offset_ms`, `drift_ppm`), `dead_zone`, `activity`,
+//! `trip` (`driver`, `distance_m`, `fuel_l`, …), `harsh_brake`, `harsh_acceleration`, `dtc`, `engine` (`cycle`,
+//! `remaining`, `health`), `leg`, `stop`, `excursion`, `shock`, `delivered`, `tap` (`reader`, `place`, `party`,
+//! `waited_s`), `arrhythmia`, `pause`, `premature_beat`, `battery_low`; `from_ms` and `to_ms` are true Unix time.
 //!
 //! Start a fleet with [`Fleet::start`], look at it with [`FleetHandle::progress`], end it with [`FleetHandle::stop`]:
 //!
@@ -27,14 +42,17 @@
 mod clock;
 mod random;
 mod broker;
+mod lines;
+mod kinds;
 mod rows;
-mod wristband;
 mod framing;
-mod wristband_rows;
+mod sampler;
 mod series;
 mod kind;
+mod faults;
 mod outbox;
 mod ledger;
+mod truth;
 mod client;
 mod config;
 mod device;
@@ -42,15 +60,18 @@ mod crew;
 mod shared;
 mod session;
 mod fleet;
+mod scenario;
 mod catalogue;
 
 pub use broker::Broker;
-pub use catalogue::list;
+pub use catalogue::{list, list_json};
 pub use client::Protocol;
-pub use config::{Cast, FleetConfig, FleetError, Speed};
-pub use fleet::{FLUSH_INTERVAL, Fleet, FleetHandle};
+pub use config::{Cast, Crew, FleetConfig, FleetError, Speed};
+pub use faults::Faults;
+pub use fleet::{Fleet, FleetHandle};
 pub use kind::Kind;
 pub use ledger::{Entry, FrameKey, Ledger, LedgerConfig, Summary};
+pub use scenario::{Scenario, mixed, scenario, scenarios};
 pub use series::{Series, SeriesError, read_cmapss, read_csv};
 pub use shared::Progress;
 

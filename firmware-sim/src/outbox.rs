@@ -8,13 +8,31 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// One frame on its way: its key and the bytes that every transmission repeats.
+/// Which frame of one device: its boot and its sequence number within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameId {
+    pub(crate) boot: u32,
+    pub(crate) seq: u32,
+}
+
+/// One frame on its way: its identity and the bytes that every transmission repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parcel {
-    pub(crate) seq: u32,
+    pub(crate) id: FrameId,
     pub(crate) payload: Bytes,
+    /// Whether the firmware made a malformed frame of it.
+    pub(crate) bad: bool,
     /// Transmissions so far.
     pub(crate) sent: u32,
+    /// When it was first sent, ms since the Unix epoch; 0 until then.
+    pub(crate) first_sent_ms: i64,
+}
+
+impl Parcel {
+    /// A frame that was never sent.
+    pub(crate) fn new(id: FrameId, payload: Bytes, bad: bool) -> Self {
+        Self { id, payload, bad, sent: 0, first_sent_ms: 0 }
+    }
 }
 
 /// See the module's text.
@@ -24,6 +42,7 @@ pub(crate) struct Outbox {
     waiting: VecDeque<Parcel>,
     window: usize,
     capacity: usize,
+    newest_first: bool,
 }
 
 impl Outbox {
@@ -31,7 +50,13 @@ impl Outbox {
     /// outbox always holds a frame that may leave.
     pub(crate) fn new(window: usize, capacity: usize) -> Self {
         let window = window.max(1);
-        Self { in_flight: VecDeque::new(), waiting: VecDeque::new(), window, capacity: capacity.max(window + 1) }
+        let (in_flight, waiting) = (VecDeque::new(), VecDeque::new());
+        Self { in_flight, waiting, window, capacity: capacity.max(window + 1), newest_first: false }
+    }
+
+    /// Sends the newest frame first instead of the oldest.
+    pub(crate) fn newest_first(self, newest_first: bool) -> Self {
+        Self { newest_first, ..self }
     }
 
     /// Takes a new frame; returns the frame that had to leave for it.
@@ -42,28 +67,57 @@ impl Outbox {
         dropped
     }
 
-    /// The next frame to put on the wire, now counted as in flight; `None` while the window is full or nothing waits.
-    pub(crate) fn send_next(&mut self) -> Option<Parcel> {
+    /// The next frame to put on the wire at Unix time `now_ms`, now counted as in flight; `None` while the window is full
+    /// or nothing waits.
+    pub(crate) fn send_next(&mut self, now_ms: i64) -> Option<Parcel> {
         if self.in_flight.len() >= self.window {
             return None;
         }
-        let mut parcel = self.waiting.pop_front()?;
+        let mut parcel = if self.newest_first { self.waiting.pop_back() } else { self.waiting.pop_front() }?;
         parcel.sent += 1;
+        if parcel.sent == 1 {
+            parcel.first_sent_ms = now_ms;
+        }
         self.in_flight.push_back(parcel.clone());
         Some(parcel)
     }
 
-    /// Forgets a frame that the broker acknowledged; `false` when it was not in flight.
-    pub(crate) fn acked(&mut self, seq: u32) -> bool {
-        let found = self.in_flight.iter().position(|parcel| parcel.seq == seq);
-        found.and_then(|at| self.in_flight.remove(at)).is_some()
+    /// Whether [`Outbox::send_next`] would give a frame.
+    pub(crate) fn can_send(&self) -> bool {
+        self.in_flight.len() < self.window && !self.waiting.is_empty()
+    }
+
+    /// Counts another transmission of a frame in flight, which it returns.
+    pub(crate) fn send_again(&mut self, id: FrameId) -> Option<Parcel> {
+        let parcel = self.in_flight.iter_mut().find(|parcel| parcel.id == id)?;
+        parcel.sent += 1;
+        Some(parcel.clone())
+    }
+
+    /// Lets the second frame in line go before the first.
+    pub(crate) fn swap_next(&mut self) {
+        let len = self.waiting.len();
+        if len >= 2 {
+            if self.newest_first { self.waiting.swap(len - 1, len - 2) } else { self.waiting.swap(0, 1) }
+        }
+    }
+
+    /// Gives up a frame that the broker acknowledged; `None` when it was not in flight.
+    pub(crate) fn acked(&mut self, id: FrameId) -> Option<Parcel> {
+        let at = self.in_flight.iter().position(|parcel| parcel.id == id)?;
+        self.in_flight.remove(at)
     }
 
     /// Everything in flight waits again, in its order, before the frames that were never sent.
     pub(crate) fn connection_lost(&mut self) {
         while let Some(parcel) = self.in_flight.pop_back() {
-            self.waiting.push_front(parcel);
+            if self.newest_first { self.waiting.push_back(parcel) } else { self.waiting.push_front(parcel) }
         }
+    }
+
+    /// Frames on the wire.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 
     /// Whether nothing is in flight.
@@ -91,11 +145,15 @@ mod tests {
     use super::*;
 
     fn parcel(seq: u32) -> Parcel {
-        Parcel { seq, payload: Bytes::from(seq.to_be_bytes().to_vec()), sent: 0 }
+        Parcel::new(id(seq), Bytes::from(seq.to_be_bytes().to_vec()), false)
+    }
+
+    fn id(seq: u32) -> FrameId {
+        FrameId { boot: 1, seq }
     }
 
     fn sent(outbox: &mut Outbox) -> Vec<u32> {
-        std::iter::from_fn(|| outbox.send_next()).map(|parcel| parcel.seq).collect()
+        std::iter::from_fn(|| outbox.send_next(9)).map(|parcel| parcel.id.seq).collect()
     }
 
     #[test]
@@ -105,10 +163,10 @@ mod tests {
             assert_eq!(outbox.push(parcel(seq)), None);
         }
         assert_eq!(sent(&mut outbox), [0, 1, 2]);
-        assert!(outbox.acked(1));
+        assert!(outbox.acked(id(1)).is_some());
         assert_eq!(sent(&mut outbox), [3]);
-        assert!(!outbox.acked(1), "an ack counts once");
-        assert!(!outbox.acked(7), "a frame that waits cannot be acknowledged");
+        assert_eq!(outbox.acked(id(1)), None, "an ack counts once");
+        assert_eq!(outbox.acked(id(7)), None, "a frame that waits cannot be acknowledged");
     }
 
     #[test]
@@ -118,7 +176,7 @@ mod tests {
             outbox.push(parcel(seq));
         }
         assert_eq!(sent(&mut outbox), [0, 1, 2, 3]);
-        outbox.acked(2);
+        outbox.acked(id(2));
         outbox.connection_lost();
         assert_eq!(sent(&mut outbox), [0, 1, 3, 4]);
     }
@@ -133,7 +191,7 @@ mod tests {
         assert_eq!(outbox.push(parcel(4)), Some(parcel(2)), "frames in flight stay");
         assert_eq!(outbox.len(), 4);
         outbox.connection_lost();
-        assert_eq!(outbox.push(parcel(5)), Some(Parcel { sent: 1, ..parcel(0) }));
+        assert_eq!(outbox.push(parcel(5)), Some(Parcel { sent: 1, first_sent_ms: 9, ..parcel(0) }));
         assert_eq!(outbox.len(), 4);
     }
 
@@ -145,5 +203,32 @@ mod tests {
         }
         sent(&mut outbox);
         assert_eq!(outbox.push(parcel(21)), Some(parcel(20)));
+    }
+
+    #[test]
+    fn the_newest_may_go_first_and_what_was_in_flight_comes_back_in_front_of_its_elders() {
+        let mut outbox = Outbox::new(2, 100).newest_first(true);
+        for seq in 0..5 {
+            outbox.push(parcel(seq));
+        }
+        assert_eq!(sent(&mut outbox), [4, 3]);
+        outbox.connection_lost();
+        assert_eq!(sent(&mut outbox), [4, 3]);
+        outbox.acked(id(4));
+        outbox.push(parcel(5));
+        assert_eq!(sent(&mut outbox), [5]);
+    }
+
+    #[test]
+    fn two_frames_in_line_can_change_places_and_one_in_flight_can_be_sent_again() {
+        let mut outbox = Outbox::new(2, 100);
+        for seq in 0..3 {
+            outbox.push(parcel(seq));
+        }
+        outbox.swap_next();
+        assert_eq!(sent(&mut outbox), [1, 0]);
+        assert!(!outbox.can_send(), "the window is full");
+        assert_eq!(outbox.send_again(id(1)).map(|parcel| parcel.sent), Some(2));
+        assert_eq!(outbox.send_again(id(2)), None, "a frame that waits was not sent yet");
     }
 }

@@ -9,11 +9,13 @@ pub(crate) enum Purpose {
     Body,
     Clock,
     Network,
+    Faults,
+    Link,
 }
 
-/// The stream of random numbers of one purpose of device `index`.
-pub(crate) fn stream(seed: u64, index: usize, purpose: Purpose) -> ChaCha8Rng {
+/// The stream of random numbers of one purpose of the device called `name`: whoever else is in the fleet.
+pub(crate) fn stream(seed: u64, name: &str, purpose: Purpose) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(index as u64 * 3 + purpose as u64);
+    random.set_stream(u64::from(crc32c::crc32c(name.as_bytes())) << 8 | purpose as u64);
     random
 }

@@ -1,5 +1,7 @@
 //! What a device measured, before it becomes bytes: rows of scaled integers, gathered into the batch of one frame.
 
+use crate::kinds::{Happened, Told};
+
 /// One row of a sampled group: all its columns at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -11,14 +13,35 @@ pub(crate) struct Row {
     pub(crate) values: Vec<Option<i64>>,
 }
 
-/// The rows of one frame, in time order within each group.
+/// What a frame says besides its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    Event(Happened),
+    /// (a name of the registry's list for the kind, its value).
+    Text(&'static str, String),
+}
+
+/// The rows of one frame, in time order within each group, its notes, and the truth behind them.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Batch {
     /// The frame's `t0`: no row is earlier.
     pub(crate) start_ms: u64,
     /// When the batch is complete; every row is earlier.
     pub(crate) end_ms: u64,
     pub(crate) rows: Vec<Row>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) told: Vec<Told>,
+}
+
+impl Batch {
+    pub(crate) fn empty(start_ms: u64, end_ms: u64) -> Self {
+        Self { start_ms, end_ms, rows: Vec::new(), notes: Vec::new(), told: Vec::new() }
+    }
+
+    /// Whether there is nothing to send.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.rows.is_empty() && self.notes.is_empty()
+    }
 }
 
 /// Cuts a finished series into batches of `period_ms`, counted from its first row; spans without a row give no batch.
@@ -52,7 +75,7 @@ impl Iterator for Cutter {
         let end_ms = self.next_end_ms()?;
         let rows: Vec<Row> = std::iter::from_fn(|| self.rows.next_if(|row| row.at_ms < end_ms)).collect();
         let start_ms = rows.first()?.at_ms;
-        Some(Batch { start_ms, end_ms, rows })
+        Some(Batch { rows, ..Batch::empty(start_ms, end_ms) })
     }
 }
 

@@ -16,14 +16,19 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Broken, Connection, Notice, Options, Unsendable};
 use crate::clock::Clock;
 use crate::device::Device;
+use crate::kinds::Told;
 use crate::ledger::FrameKey;
-use crate::outbox::{Outbox, Parcel};
+use crate::outbox::{FrameId, Outbox, Parcel};
 use crate::shared::Shared;
+use crate::truth::Truth;
 
 /// First wait after a failed connection, doubled with each further failure up to the longest:
 /// 0.2 s, 0.4 s … 6.4 s, 10 s, each shortened by a random part of up to a half so that a fleet does not return in step.
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
+/// Wait before the first attempt after a boot, after the end of a dead zone, and after a loss that is no fault of the
+/// broker.
+const COME_BACK: Duration = Duration::from_millis(50);
 
 /// Payloads of the state topic.
 pub(crate) const ONLINE: &str = "online";
@@ -35,12 +40,19 @@ enum Token {
     Birth,
     Online,
     Offline,
-    Frame(u32),
+    Frame(FrameId),
 }
 
 enum Link {
-    Down { retry: Pin<Box<Sleep>> },
-    Open { connection: Box<Connection<Token>>, up: bool },
+    Down {
+        retry: Pin<Box<Sleep>>,
+    },
+    /// In a dead zone; nothing is tried.
+    Dead,
+    Open {
+        connection: Box<Connection<Token>>,
+        up: bool,
+    },
 }
 
 /// How far the device is from leaving.
@@ -68,6 +80,15 @@ pub(crate) struct Session {
     /// Birth and state publishes not yet acknowledged on this connection.
     greetings: u32,
     failures: u32,
+    /// Frames to send before the birth of this boot; `None` = the birth is out.
+    birth_in: Option<u32>,
+    /// When a slow link is free again, and when the next storm comes; since the simulation's start.
+    link_free: Duration,
+    next_storm: Option<Duration>,
+    /// Frames in flight as last told.
+    told_in_flight: usize,
+    /// Unix time of the simulation's start, ms.
+    started_ms: i64,
 }
 
 enum Event {
@@ -87,7 +108,9 @@ pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: D
     let mut stopping = false;
     loop {
         session.produce_due();
+        session.follow_network();
         session.advance();
+        session.tell_in_flight();
         if session.stage == Stage::Gone {
             return;
         }
@@ -103,7 +126,10 @@ pub(crate) async fn run(mut session: Session, token: CancellationToken, drain: D
             () = &mut give_up, if stopping => Event::GiveUp,
         };
         match event {
-            Event::Due => due_for = None,
+            Event::Due => {
+                due_for = None;
+                session.storm();
+            }
             Event::Stop => {
                 stopping = true;
                 session.stop_producing();
@@ -125,6 +151,7 @@ impl Link {
                 retry.await;
                 Event::Retry
             }
+            Self::Dead => std::future::pending().await,
             Self::Open { connection, .. } => Event::Notice(connection.next().await),
         }
     }
@@ -140,19 +167,39 @@ impl Session {
         random: ChaCha8Rng,
     ) -> Self {
         let link = Link::Down { retry: Box::pin(sleep(Duration::ZERO)) };
-        let stage = Stage::Producing;
-        Self { device, outbox, options, shared, clock, random, link, stage, greetings: 0, failures: 0 }
+        let elapsed_ms = i64::try_from(clock.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Self {
+            birth_in: device.dice.late_birth(),
+            next_storm: device.dice.storm_every(),
+            started_ms: clock.unix_ms() - elapsed_ms,
+            link_free: Duration::ZERO,
+            stage: Stage::Producing,
+            greetings: 0,
+            failures: 0,
+            told_in_flight: 0,
+            device,
+            outbox,
+            options,
+            shared,
+            clock,
+            random,
+            link,
+        }
     }
 
-    /// A recorded series waits for room; a live device measures on and its outbox lets the oldest go.
+    /// A recorded series waits for room; a live device measures on and its outbox lets the oldest go. In a dead zone
+    /// both measure on, a recorded one until the outbox is full.
     fn may_produce(&self) -> bool {
-        let has_room = !self.outbox.is_full() && self.outbox.len() < 2 * self.options.window;
+        let room = if matches!(self.link, Link::Dead) { usize::MAX } else { 2 * self.options.window };
+        let has_room = !self.outbox.is_full() && self.outbox.len() < room;
         self.stage == Stage::Producing && (self.device.is_live() || has_room)
     }
 
-    /// When the next frame is due, if one may be produced.
+    /// When there is something to do next by the clock: a frame to produce, a slow link to use again, a storm.
     fn next_due(&mut self) -> Option<Duration> {
-        if self.may_produce() { self.device.next_due() } else { None }
+        let produce = if self.may_produce() { self.device.next_due() } else { None };
+        let send = (self.is_up() && self.outbox.can_send()).then_some(self.link_free);
+        [produce, send, self.next_storm].into_iter().flatten().min()
     }
 
     /// Produces every frame that is due and has room.
@@ -162,12 +209,25 @@ impl Session {
                 Some(due) if due > self.clock.elapsed() => return,
                 _ => self.produce(),
             }
+            if self.device.is_live() {
+                continue;
+            }
+            // A recording runs through its dead zones at its own pace: the link follows each frame.
+            self.follow_network();
         }
     }
 
     fn produce(&mut self) {
         match self.device.produce() {
-            Some(Ok(parcel)) => self.hold(parcel),
+            Some(Ok(product)) => {
+                product.told.iter().for_each(|told| self.tell(told));
+                if product.rebooted {
+                    self.boot();
+                }
+                if let Some(parcel) = product.parcel {
+                    self.hold(parcel);
+                }
+            }
             Some(Err(error)) => {
                 self.shared.note_error(&error.to_string());
                 tracing::error!(device = %self.device.id(), %error, "frame not built");
@@ -177,10 +237,84 @@ impl Session {
         }
     }
 
+    /// The device has booted: the connection is gone, its frames are still in flash, and a new birth is due.
+    fn boot(&mut self) {
+        self.birth_in = self.device.dice.late_birth();
+        if !matches!(self.link, Link::Dead) {
+            self.come_back();
+        }
+    }
+
+    /// Drops the connection as it is and returns soon.
+    fn come_back(&mut self) {
+        self.link_lost();
+        self.link = Link::Down { retry: Box::pin(sleep(COME_BACK)) };
+    }
+
+    /// Leaves and finds the network as the device's dead zones say. Whoever drains or leaves has found it, and so has a
+    /// recording whose buffer is full: it waits rather than lose a frame.
+    fn follow_network(&mut self) {
+        let (in_zone, ended) = self.device.dead_zone();
+        if let Some(told) = ended {
+            self.tell(&told);
+        }
+        let gives_in = !self.device.is_live() && self.outbox.is_full();
+        let dead = in_zone && self.stage == Stage::Producing && !gives_in;
+        match (&self.link, dead) {
+            (Link::Dead, false) => self.come_back(),
+            (Link::Down { .. } | Link::Open { .. }, true) => {
+                self.link_lost();
+                self.link = Link::Dead;
+            }
+            _ => {}
+        }
+    }
+
+    /// All devices lose their connections at the same time and return without a pause.
+    fn storm(&mut self) {
+        let Some(every) = self.device.dice.storm_every() else { return };
+        let now = self.clock.elapsed();
+        while let Some(due) = self.next_storm
+            && due <= now
+        {
+            self.next_storm = (self.stage == Stage::Producing).then_some(due + every);
+            if matches!(self.link, Link::Open { .. }) {
+                self.link_lost();
+                self.link = Link::Down { retry: Box::pin(sleep(Duration::ZERO)) };
+            }
+        }
+    }
+
+    fn tell_in_flight(&mut self) {
+        let now = self.outbox.in_flight();
+        self.shared.in_flight_changed(self.told_in_flight, now);
+        self.told_in_flight = now;
+    }
+
+    fn tell(&self, told: &Told) {
+        if !self.shared.truth.is_kept() {
+            return;
+        }
+        let device = &self.device;
+        let unix_ms = |device_ms| self.started_ms + device.uptime.real_ms(device_ms);
+        let (at_ms, uptime_ms) = (unix_ms(told.at_ms), device.uptime_ms(told.at_ms));
+        let mut facts = told.facts.clone();
+        if told.what == "boot"
+            && let Some(facts) = facts.as_object_mut()
+        {
+            let offset_ms = at_ms - i64::try_from(uptime_ms).unwrap_or(i64::MAX);
+            facts.insert("offset_ms".into(), offset_ms.into());
+            facts.insert("claimed_offset_ms".into(), device.sync.map(|sync| offset_ms + sync.error_ms).into());
+        }
+        let kind = device.kind.map(crate::kind::Kind::name);
+        let (what, boot, id) = (told.what, device.boot(), device.id());
+        self.shared.truth.tell(&Truth { what, device: id, kind, boot, uptime_ms, at_ms, facts: &facts }, unix_ms);
+    }
+
     fn hold(&mut self, parcel: Parcel) {
         self.shared.ledger.produced();
         if let Some(dropped) = self.outbox.push(parcel) {
-            self.shared.ledger.dropped(&self.key(dropped.seq), self.clock.unix_ms());
+            self.shared.ledger.dropped(&self.key(dropped.id), &dropped, self.clock.unix_ms());
         }
     }
 
@@ -198,7 +332,13 @@ impl Session {
     fn apply(&mut self, notice: Notice<Token>) {
         match notice {
             Notice::Connected => self.connected(),
-            Notice::Acked { token: Token::Frame(seq), refused } => self.settled(seq, refused),
+            Notice::Acked { token: Token::Frame(id), refused } => {
+                if self.device.dice.loses_ack() {
+                    self.come_back();
+                } else {
+                    self.settled(id, refused);
+                }
+            }
             Notice::Acked { token: Token::Offline, .. } => self.disconnect(),
             Notice::Acked { token: Token::Birth | Token::Online, refused } => {
                 self.greetings = self.greetings.saturating_sub(1);
@@ -218,10 +358,18 @@ impl Session {
         self.greetings = 0;
         self.shared.ledger.connected();
         self.shared.link_up();
-        let birth = self.device.birth(self.clock.elapsed(), self.clock.unix_ms());
-        let (birth_topic, state_topic) = (self.device.topics().birth.clone(), self.device.topics().state.clone());
-        self.greet(&birth_topic, &birth, Token::Birth);
+        if self.birth_in.is_none() {
+            self.announce();
+        }
+        let state_topic = self.device.topics().state.clone();
         self.greet(&state_topic, &Bytes::from_static(ONLINE.as_bytes()), Token::Online);
+    }
+
+    fn announce(&mut self) {
+        self.birth_in = None;
+        let birth = self.device.birth(self.clock.elapsed(), self.clock.unix_ms());
+        let birth_topic = self.device.topics().birth.clone();
+        self.greet(&birth_topic, &birth, Token::Birth);
     }
 
     fn greet(&mut self, topic: &str, payload: &Bytes, token: Token) {
@@ -229,15 +377,14 @@ impl Session {
         self.publish(topic, true, payload, token);
     }
 
-    fn settled(&mut self, seq: u32, refused: Option<u8>) {
+    fn settled(&mut self, id: FrameId, refused: Option<u8>) {
         self.failures = 0;
-        if !self.outbox.acked(seq) {
-            return;
-        }
-        let (key, at_ms) = (self.key(seq), self.clock.unix_ms());
+        // A frame sent twice is acknowledged twice.
+        let Some(parcel) = self.outbox.acked(id) else { return };
+        let (key, at_ms) = (self.key(id), self.clock.unix_ms());
         match refused {
-            None => self.shared.ledger.acked(&key, at_ms),
-            Some(reason) => self.shared.ledger.refused(&key, reason, at_ms),
+            None => self.shared.ledger.acked(&key, &parcel, at_ms),
+            Some(reason) => self.shared.ledger.refused(&key, &parcel, reason, at_ms),
         }
     }
 
@@ -268,10 +415,16 @@ impl Session {
             return;
         }
         // A publish can find the connection gone: what would be taken out after that would count as in flight for ever.
-        while self.is_up()
-            && let Some(parcel) = self.outbox.send_next()
-        {
-            self.transmit(&parcel);
+        while self.is_up() && self.outbox.can_send() && self.link_free <= self.clock.elapsed() {
+            if self.device.dice.overtakes() {
+                self.outbox.swap_next();
+            }
+            if let Some(parcel) = self.outbox.send_next(self.clock.unix_ms()) {
+                self.transmit(&parcel);
+            }
+        }
+        if settled && self.is_up() && self.birth_in.is_some() {
+            self.announce();
         }
         if settled && self.is_up() && self.stage == Stage::Draining && self.greetings == 0 {
             self.stage = Stage::Leaving;
@@ -285,10 +438,25 @@ impl Session {
     }
 
     fn transmit(&mut self, parcel: &Parcel) {
-        let key = self.key(parcel.seq);
-        self.shared.ledger.sent(&key, &parcel.payload, parcel.sent, self.clock.unix_ms());
+        self.put_on_wire(parcel);
+        if self.device.dice.sends_twice()
+            && self.is_up()
+            && let Some(again) = self.outbox.send_again(parcel.id)
+        {
+            self.put_on_wire(&again);
+        }
+        self.link_free = self.clock.elapsed() + self.device.dice.busy(parcel.payload.len());
+        match &mut self.birth_in {
+            Some(0) => self.announce(),
+            Some(frames) => *frames -= 1,
+            None => {}
+        }
+    }
+
+    fn put_on_wire(&mut self, parcel: &Parcel) {
+        self.shared.ledger.sent(&self.key(parcel.id), parcel, self.clock.unix_ms());
         let topic = self.device.topics().telemetry.clone();
-        self.publish(&topic, false, &parcel.payload, Token::Frame(parcel.seq));
+        self.publish(&topic, false, &parcel.payload, Token::Frame(parcel.id));
     }
 
     fn publish(&mut self, topic: &str, retain: bool, payload: &Bytes, token: Token) {
@@ -320,8 +488,8 @@ impl Session {
         }
     }
 
-    fn key(&self, seq: u32) -> FrameKey {
-        FrameKey { device: self.device.id().clone(), boot: self.device.boot(), seq }
+    fn key(&self, id: FrameId) -> FrameKey {
+        FrameKey { device: self.device.id().clone(), boot: id.boot, seq: id.seq }
     }
 }
 

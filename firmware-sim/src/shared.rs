@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::ledger::{Ledger, Summary};
+use crate::truth::TruthFile;
 
 /// A look at a running fleet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -17,6 +18,8 @@ pub struct Progress {
     pub connected: u64,
     /// Devices that have left.
     pub finished: u64,
+    /// Frames on the wire, not yet acknowledged.
+    pub in_flight: u64,
 }
 
 /// What all devices of a fleet write to.
@@ -25,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     connected: AtomicU64,
     finished: AtomicU64,
+    in_flight: AtomicU64,
+    pub(crate) truth: TruthFile,
     last_error: Mutex<Option<String>>,
 }
 
@@ -41,8 +46,16 @@ impl Shared {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_owned());
     }
 
-    pub(crate) fn new(ledger: Ledger) -> Self {
-        Self { ledger, connected: AtomicU64::new(0), finished: AtomicU64::new(0), last_error: Mutex::new(None) }
+    pub(crate) fn new(ledger: Ledger, truth: TruthFile) -> Self {
+        let zero = || AtomicU64::new(0);
+        let last_error = Mutex::new(None);
+        Self { ledger, connected: zero(), finished: zero(), in_flight: zero(), truth, last_error }
+    }
+
+    /// One device's frames on the wire have become so many instead of so many.
+    pub(crate) fn in_flight_changed(&self, before: usize, now: usize) {
+        self.in_flight.fetch_add(now as u64, Ordering::Relaxed);
+        self.in_flight.fetch_sub(before as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn device_left(&self) {
@@ -58,6 +71,7 @@ impl Shared {
             counts: self.ledger.summary(),
             connected: self.connected.load(Ordering::Relaxed),
             finished: self.finished.load(Ordering::Relaxed),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
         }
     }
 }

@@ -5,7 +5,7 @@ mod stub;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use firmware_sim::{Cast, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Protocol, Speed, Summary};
+use firmware_sim::{Cast, Faults, Fleet, FleetConfig, FleetHandle, Kind, LedgerConfig, Protocol, Speed, Summary};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -164,11 +164,11 @@ async fn the_ledger_holds_exactly_what_the_broker_saw() {
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let count = |word: &str| lines.iter().filter(|line| line["e"] == word).count() as u64;
     assert_eq!((count("sent"), count("acked")), (summary.sent, summary.acked));
-    for line in lines.iter().filter(|line| line["n"] == 1) {
+    for line in lines.iter().filter(|line| line["e"] == "sent" && line["n"] == 1) {
         let key = (line["device"].as_str().unwrap().to_owned(), line["seq"].as_u64().unwrap() as u32);
         let hex: String = seen[&key].iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(line["payload"], hex);
-        assert_eq!(line["crc32c"], crc32c::crc32c(&seen[&key]));
+        assert_eq!(line["crc"], crc32c::crc32c(&seen[&key]));
     }
 }
 
@@ -261,6 +261,7 @@ fn a_configuration_that_cannot_work_is_refused_with_its_reason() {
         (FleetConfig { speed: Speed::Times(0.0), cast: recorded(Some(1)), ..base() }, "positive number"),
         (FleetConfig { boot: 1 << 27, ..base() }, "boot is 134217728"),
         (FleetConfig { window: 0, ..base() }, "window is 0"),
+        (FleetConfig { faults: Faults { duplicates: 1.5, ..Faults::NONE }, ..base() }, "duplicates is 1.5"),
         (FleetConfig { root: "a/#".into(), ..base() }, "root \"a/#\""),
         (FleetConfig { cast: Cast::Recorded(Vec::new()), ..base() }, "no device"),
         (

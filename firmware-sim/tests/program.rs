@@ -84,3 +84,92 @@ async fn the_list_and_the_help_answer_without_a_broker() {
     let help = firmware_sim(&["replay", "--help"]).await;
     assert!(help.status.success() && out(&help).contains("Examples:"));
 }
+
+#[tokio::test]
+async fn a_scenario_runs_by_its_name_and_leaves_ledger_and_truth_behind() {
+    let stub = Stub::start(|_| Conduct::WILLING).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, truth) = (folder.path().join("sent.jsonl"), folder.path().join("truth.jsonl"));
+    let broker = stub.address.to_string();
+    let output = firmware_sim(&[
+        "scenario",
+        "commute",
+        "--broker",
+        &broker,
+        "--devices",
+        "2",
+        "--compress",
+        "5000",
+        "--fault",
+        "duplicates=0.5",
+        "--json",
+        "--ledger",
+        ledger.to_str().unwrap(),
+        "--truth",
+        truth.to_str().unwrap(),
+    ])
+    .await;
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+    let summary: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert!(summary["acked"].as_u64().unwrap() > 100 && summary["resent"].as_u64().unwrap() > 20, "{summary}");
+    let lines = |path| -> Vec<serde_json::Value> {
+        let text: String = std::fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let acked = lines(&ledger).iter().filter(|line| line["e"] == "acked").count() as u64;
+    assert_eq!(summary["acked"], acked);
+    let trips: Vec<serde_json::Value> = lines(&truth).into_iter().filter(|line| line["truth"] == "trip").collect();
+    assert!(trips.len() > 2, "two hours of two cars have {} trips", trips.len());
+    for trip in &trips {
+        let (from, to) = (trip["from_ms"].as_i64().unwrap(), trip["to_ms"].as_i64().unwrap());
+        assert!(from > 1_600_000_000_000 && to > from, "{trip}");
+    }
+}
+
+/// Lines were once written every 100 ms, and the last of them died with the program.
+#[tokio::test]
+async fn the_ledger_survives_the_simulators_own_kill() {
+    let mut stub = Stub::start(|_| Conduct::WILLING).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("sent.jsonl");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_firmware-sim"))
+        .args(["fleet", "--devices", "3", "--broker", &stub.address.to_string(), "--frames", "1000000"])
+        .args(["--speed", "max", "--json", "--ledger", ledger.to_str().unwrap()])
+        .spawn()
+        .unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 500 {
+        seen.push(stub.next().await);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let text = std::fs::read_to_string(&ledger).unwrap();
+    let whole: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(whole.len() + 1 >= text.lines().count(), "only the last line may be cut short");
+    let sent: std::collections::BTreeSet<(String, u64)> = (whole.iter().filter(|line| line["e"] == "sent"))
+        .map(|line| (line["device"].as_str().unwrap().to_owned(), line["seq"].as_u64().unwrap()))
+        .collect();
+    for seen in &seen {
+        let Seen::Publish { publish, .. } = seen else { continue };
+        if publish.topic.ends_with("/t") {
+            let device = publish.topic.split('/').nth(3).unwrap().to_owned();
+            let seq = u64::from(halo_proto::frame::peek_header(&publish.payload).unwrap().seq);
+            assert!(sent.contains(&(device, seq)), "the broker has a frame of which the ledger knows nothing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn scenarios_and_faults_are_listed_and_wrong_names_say_which_are_known() {
+    let list = out(&firmware_sim(&["list"]).await);
+    for name in ["mixed", "commute", "park-day", "fleet-flight", "parcel-week", "cardiac", "bad-firmware", "dead-zone"]
+    {
+        assert!(list.contains(name), "{list}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&out(&firmware_sim(&["list", "--json"]).await)).unwrap();
+    assert_eq!((json["scenarios"].as_array().unwrap().len(), json["kinds"].as_array().unwrap().len()), (10, 6));
+    let wrong = firmware_sim(&["scenario", "picnic"]).await;
+    assert!(wrong.status.code() == Some(2) && err(&wrong).contains("wanted one of: mixed, commute"), "{}", err(&wrong));
+    let wrong = firmware_sim(&["fleet", "--fault", "lightning=1"]).await;
+    assert!(wrong.status.code() == Some(2) && err(&wrong).contains("wanted one of: noise"), "{}", err(&wrong));
+}

@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use firmware_sim::{Broker, Entry, Fleet, FleetConfig, FleetHandle, FrameKey, LedgerConfig, Summary};
+use firmware_sim::{
+    Broker, Cast, Crew, Entry, Faults, Fleet, FleetConfig, FleetHandle, FrameKey, Kind, LedgerConfig, Summary, mixed,
+};
 use halo_proto::topic::Filter;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{App, StartError, StopSignal, Stopped};
+use crate::app::{App, StartError, StopSignal};
 use crate::broker::{BindError, LocalSubscriber};
 use crate::config::Config;
 use crate::record::{Body, Offset, StartEpoch};
@@ -23,10 +26,23 @@ use crate::store::fs::Disk;
 use crate::store::{LOG_FOLDER, Reader, StoreError};
 use crate::terminal::say;
 
+mod board;
+use board::Board;
+
 type Failure = Box<dyn std::error::Error>;
 
 /// One line per this long: a pace to read along.
 const LINE_PERIOD: Duration = Duration::from_millis(200);
+/// What goes wrong in a demo, so that it shows: each with one device in five, the first of them within seconds.
+const FAULTS: [Faults; 3] = [
+    Faults { duplicates: 0.3, ..Faults::NONE },
+    Faults { reboots: 180.0, ..Faults::NONE },
+    Faults { dead_zones: 300.0, dead_zone_s: 4.0, ..Faults::NONE },
+];
+/// Highest boot a device may start with; far above it lie boots without a counter.
+const BOOT_MAX: u32 = (1 << 27) - BOOTS_A_START;
+/// Boots that one start of the demo may use up: the next start on the same folder begins above them.
+const BOOTS_A_START: u32 = 1_000;
 /// Ports tried after the default one.
 const PORTS_TRIED: u16 = 20;
 /// Bytes of log read at a time when checking.
@@ -41,7 +57,7 @@ pub struct Options {
     /// Keep the data in this folder [default: a temporary one, removed at the end].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Simulated wristbands.
+    /// Simulated devices, of all kinds.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     devices: u32,
     /// The one seed of everything the fleet does.
@@ -58,11 +74,20 @@ pub struct Options {
 /// What came of it. Only `lost` must be 0: frames acknowledged to a device that are not in the log, byte for byte.
 struct Account {
     fleet: Summary,
+    kinds: BTreeMap<&'static str, PerKind>,
     durable: u64,
     folded: Offset,
     halos: u64,
     lost: usize,
     drained: bool,
+}
+
+/// One kind's part in it.
+#[derive(Clone, Copy, Default)]
+struct PerKind {
+    devices: u64,
+    sent: u64,
+    acknowledged: u64,
 }
 
 /// Runs the demo.
@@ -92,12 +117,16 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
         say("stopping: the fleet sends what it holds and waits for its acknowledgements");
     }
     let ledger = fleet.ledger().clone();
+    let devices = fleet.devices().to_vec();
     let fleet = fleet.stop().await;
     tracker.close();
     tracker.wait().await;
     let halos = app.metrics().forward_halos_total.get();
     let stopped = app.stop().await;
-    let account = settle(&folder, &ledger.entries(), fleet, &stopped, epoch, halos)?;
+    let entries = ledger.entries();
+    let kinds = per_kind(&devices, &entries);
+    let (durable, lost) = settle(&folder, &entries, epoch)?;
+    let account = Account { fleet, kinds, durable, folded: stopped.folded, halos, lost, drained: stopped.drained };
     report(&account, options.json);
     shown?;
     Ok(if account.lost == 0 && account.drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -127,19 +156,33 @@ fn start_fleet(
     config: &Config,
     tracker: &TaskTracker,
 ) -> Result<FleetHandle, Failure> {
-    let mut fleet = FleetConfig::new(Broker::from(address), options.devices);
+    let mut fleet = FleetConfig::new(Broker::from(address), 0);
+    fleet.cast = Cast::Crews { crews: crews(options.devices), lasting: None };
     fleet.seed = options.seed;
-    fleet.boot = boot;
+    fleet.boot = boot.saturating_mul(BOOTS_A_START).min(BOOT_MAX);
     fleet.root.clone_from(&config.gateway.root);
     fleet.ledger = LedgerConfig { keep_entries: true, ..LedgerConfig::default() };
     Ok(Fleet::start(fleet, tracker, &CancellationToken::new())?)
 }
 
+/// Devices of all kinds; the last of the first kinds have something wrong with them.
+fn crews(devices: u32) -> Vec<Crew> {
+    let mut crews = mixed(devices);
+    for (at, faults) in FAULTS.into_iter().enumerate() {
+        let Some(whole) = crews.get_mut(at).filter(|crew| crew.devices > 1) else { continue };
+        whole.devices -= 1;
+        let spoilt = Crew { first: whole.first + whole.devices, faults: Some(faults), ..Crew::new(whole.kind, 1) };
+        crews.push(spoilt);
+    }
+    crews
+}
+
 fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
     let address = app.address();
     println!(
-        "halo-gateway demo: {} wristbands publish to mqtt://{address}, seed {}, data in {}",
+        "halo-gateway demo: {} devices of {} kinds publish to mqtt://{address}, seed {}, data in {}",
         options.devices,
+        mixed(options.devices).len(),
         options.seed,
         folder.display()
     );
@@ -193,65 +236,26 @@ async fn show(
     }
 }
 
-/// The newest halo of each subject that changed, shown in turn.
-#[derive(Default)]
-struct Board {
-    changed: BTreeMap<String, Value>,
-    shown: BTreeMap<String, u64>,
-    turn: u64,
-}
-
-impl Board {
-    fn changed(&mut self, halo: Value) {
-        // A device that has only connected has nothing to show yet.
-        if halo["signals"].as_object().is_none_or(serde_json::Map::is_empty) {
-            return;
-        }
-        if let Some(subject) = halo["subject"].as_str().map(ToOwned::to_owned) {
-            self.changed.insert(subject, halo);
+fn per_kind(
+    devices: &[(Arc<str>, Option<Kind>)],
+    entries: &BTreeMap<FrameKey, Entry>,
+) -> BTreeMap<&'static str, PerKind> {
+    let kinds: BTreeMap<&str, Kind> = devices.iter().filter_map(|(id, kind)| Some((&**id, (*kind)?))).collect();
+    let mut counts: BTreeMap<&'static str, PerKind> = BTreeMap::new();
+    for kind in kinds.values() {
+        counts.entry(kind.name()).or_default().devices += 1;
+    }
+    for (key, entry) in entries {
+        if let Some(counts) = kinds.get(&*key.device).and_then(|kind| counts.get_mut(kind.name())) {
+            counts.sent += u64::from(entry.sent);
+            counts.acknowledged += u64::from(entry.acked_ms.is_some());
         }
     }
-
-    /// A line about the subject that has waited longest.
-    fn next_line(&mut self) -> Option<String> {
-        let waited = |subject: &String| self.shown.get(subject).copied().unwrap_or(0);
-        let subject = self.changed.keys().min_by_key(|subject| waited(subject))?.clone();
-        self.turn += 1;
-        self.shown.insert(subject.clone(), self.turn);
-        let halo = self.changed.remove(&subject)?;
-        Some(line(&subject, &halo))
-    }
+    counts
 }
 
-fn line(subject: &str, halo: &Value) -> String {
-    let value = |signal: &str| {
-        let signal = &halo["signals"][signal];
-        signal["value"].as_f64().map_or("-".to_owned(), |value| value.to_string())
-    };
-    let minute = &halo["signals"]["heart_rate"]["stats"]["1m"];
-    let range = match (minute["min"].as_f64(), minute["max"].as_f64(), minute["mean"].as_f64()) {
-        (Some(min), Some(max), Some(mean)) => format!("1 min {min:.0}–{max:.0}, mean {mean:.1}"),
-        _ => "1 min -".to_owned(),
-    };
-    format!(
-        "{subject:<10} heart rate {:>3} /min  {range:<26}  SpO2 {:>3} %  skin {:>5} °C  steps {:>6}  revision {}",
-        value("heart_rate"),
-        value("spo2"),
-        value("skin_temperature"),
-        value("steps"),
-        halo["revision"]
-    )
-}
-
-/// Compares what the devices were promised with what is in the log.
-fn settle(
-    folder: &Path,
-    promised: &BTreeMap<FrameKey, Entry>,
-    fleet: Summary,
-    stopped: &Stopped,
-    epoch: StartEpoch,
-    halos: u64,
-) -> Result<Account, StoreError> {
+/// Compares what the devices were promised with what is in the log: frames there, and promised frames that are not.
+fn settle(folder: &Path, promised: &BTreeMap<FrameKey, Entry>, epoch: StartEpoch) -> Result<(u64, usize), StoreError> {
     let (mut reader, _) = Reader::over(Disk, &folder.join(LOG_FOLDER), Offset(1))?;
     let mut missing: BTreeMap<&FrameKey, &Entry> =
         promised.iter().filter(|(_, entry)| entry.acked_ms.is_some()).collect();
@@ -259,7 +263,7 @@ fn settle(
     loop {
         let batch = reader.next(READ_BYTES)?;
         if batch.is_empty() {
-            break;
+            return Ok((durable, missing.len()));
         }
         for record in batch.records {
             // The folder may hold earlier runs.
@@ -272,29 +276,42 @@ fn settle(
             }
         }
     }
-    let (lost, drained) = (missing.len(), stopped.drained);
-    Ok(Account { fleet, durable, folded: stopped.folded, halos, lost, drained })
 }
 
 fn report(account: &Account, as_json: bool) {
-    let Account { fleet, durable, folded, halos, lost, drained } = account;
+    let Account { fleet, kinds, durable, folded, halos, lost, drained } = account;
     if as_json {
+        let kinds: serde_json::Map<String, Value> = kinds
+            .iter()
+            .map(|(kind, PerKind { devices, sent, acknowledged })| {
+                ((*kind).to_owned(), json!({"devices": devices, "sent": sent, "acknowledged": acknowledged}))
+            })
+            .collect();
         let summary = json!({
             "schema": "demo-summary/1", "devices": fleet.devices, "sent": fleet.sent, "acknowledged": fleet.acked,
             "unacknowledged": fleet.unacked, "durable": durable, "folded": folded.0, "halos": halos,
-            "lost": lost, "drained": drained,
+            "lost": lost, "drained": drained, "sent_again": fleet.resent, "connections": fleet.connects,
+            "kinds": kinds,
         });
         say(summary);
         return;
     }
+    let of_kinds = kinds.iter().map(|(kind, PerKind { devices, sent, acknowledged })| {
+        format!("  {kind:<16} {devices:>7} devices {sent:>9} frames sent {acknowledged:>9} acknowledged")
+    });
     let lines = [
-        format!("\n  sent             {:>8} frames by {} devices", fleet.sent, fleet.devices),
+        String::new(),
+        format!(
+            "  sent             {:>8} frames by {} devices, {} of them again, over {} connections",
+            fleet.sent, fleet.devices, fleet.resent, fleet.connects
+        ),
         format!("  acknowledged     {:>8} (still unacknowledged: {})", fleet.acked, fleet.unacked),
         format!("  durable          {durable:>8} frames in the log"),
         format!("  folded           {:>8} records, all kinds", folded.0),
         format!("  halos published  {halos:>8}"),
         format!("  lost             {lost:>8}"),
     ];
+    let lines: Vec<String> = std::iter::once(String::new()).chain(of_kinds).chain(lines).collect();
     // What nobody reads need not be said to its end.
     lines.iter().all(say);
 }

@@ -17,6 +17,25 @@ fn a_demo_ends_by_itself_with_an_account_in_which_nothing_is_lost() {
     assert_eq!((&summary["schema"], &summary["lost"]), (&"demo-summary/1".into(), &0.into()), "{summary}");
     assert!(summary["acknowledged"].as_u64().is_some_and(|acknowledged| acknowledged >= 3), "{summary}");
     assert_eq!(summary["acknowledged"], summary["durable"], "{summary}");
+    let kinds = summary["kinds"].as_object().expect("counts by kind");
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["car-dongle", "turbofan", "wristband"], "{summary}");
+    let acknowledged: u64 = kinds.values().filter_map(|kind| kind["acknowledged"].as_u64()).sum();
+    assert_eq!(summary["acknowledged"], acknowledged, "{summary}");
+}
+
+#[test]
+fn a_demo_of_fifteen_shows_every_kind_and_loses_nothing_by_what_goes_wrong() {
+    let output = run(&["demo", "--mqtt", "127.0.0.1:0", "--for", "9s"]);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    for kind in ["wrist-0", "car-0", "engine-0", "parcel-0", "band-0", "pacer-0"] {
+        assert!(said.lines().any(|line| line.starts_with(kind)), "no line of {kind} in\n{said}");
+    }
+    assert!(said.lines().all(|line| line.chars().count() <= 110), "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    assert_eq!(last.split_whitespace().collect::<Vec<_>>(), ["lost", "0"], "{said}");
+    let sent = said.lines().find(|line| line.trim_start().starts_with("sent")).unwrap_or_default();
+    assert!(!sent.contains(" 0 of them again") && !sent.contains("over 15 connections"), "nothing went wrong: {sent}");
 }
 
 #[test]

@@ -9,6 +9,9 @@
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::{Moment, Sensors};
 
 /// What the person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,17 @@ pub(crate) enum Activity {
     Sit,
     Walk,
     Run,
+}
+
+impl Activity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sleep => "sleep",
+            Self::Sit => "sit",
+            Self::Walk => "walk",
+            Self::Run => "run",
+        }
+    }
 }
 
 /// One heartbeat.
@@ -69,6 +83,8 @@ pub(crate) struct Wristband {
     now_ms: u64,
     activity: Activity,
     activity_left_s: u32,
+    /// What was done from when on, until it is told.
+    told: Option<(Activity, u64)>,
     /// Seconds of lost contact left; 0 = on the skin.
     off_skin_s: u32,
     /// The heart's true rate, /min.
@@ -108,6 +124,7 @@ impl Wristband {
             now_ms: start_ms,
             activity,
             activity_left_s: random.random_range(20..300),
+            told: None,
             off_skin_s: 0,
             heart: 0.0,
             next_beat_ms: start_ms as f64 + random.random_range(0.0..900.0),
@@ -240,10 +257,35 @@ impl Wristband {
         if on_skin && !hidden { reading.clamp(90.0, 100.0) } else { f64::NAN }
     }
 
-    /// Bell-shaped, mean 0, deviation 1, never beyond ±3.5: the sum of four uniform draws.
     fn noise(&mut self) -> f64 {
-        let sum: f64 = (0..4).map(|_| self.random.random_range(-1.0..1.0)).sum();
-        sum * (3.0_f64 / 4.0).sqrt()
+        super::noise(&mut self.random)
+    }
+}
+
+impl Sensors for Wristband {
+    fn second(&mut self, at_ms: u64, moment: &mut Moment) {
+        let second = Self::second(self);
+        debug_assert_eq!(second.at_ms, at_ms);
+        match self.told {
+            Some((activity, _)) if activity == self.activity => {}
+            before => {
+                if let Some((activity, from_ms)) = before {
+                    let facts = json!({"what": activity.name(), "from_ms": from_ms, "to_ms": at_ms});
+                    moment.tell(at_ms, "activity", facts);
+                }
+                self.told = Some((self.activity, at_ms));
+            }
+        }
+        moment.read("heart_rate", second.heart_rate);
+        moment.read("steps", second.steps);
+        moment.read("skin_temperature", second.skin_temperature);
+        moment.read("spo2", second.oxygen);
+        moment.read("battery", second.battery);
+        for beat in second.beats {
+            if let Some(interval) = beat.interval_ms {
+                moment.rows.push((1, beat.at_ms, vec![f64::from(interval)]));
+            }
+        }
     }
 }
 

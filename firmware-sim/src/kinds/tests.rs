@@ -1,0 +1,208 @@
+//! Physical sanity, kind by kind.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::kind::Kind;
+
+const START_MS: u64 = 5_000;
+
+/// Runs one device of a kind and looks at each second.
+fn live(kind: Kind, seed: u64, hours: u64, mut look: impl FnMut(u64, &Moment)) {
+    let mut sensors = kind.sensors(seed, "device-01", 0, START_MS);
+    let mut moment = Moment::default();
+    for second in 0..hours * 3_600 {
+        moment.clear();
+        let at_ms = START_MS + second * 1_000;
+        sensors.second(at_ms, &mut moment);
+        look(at_ms, &moment);
+    }
+}
+
+fn told(kind: Kind, seed: u64, hours: u64, what: &str) -> Vec<Told> {
+    let mut all = Vec::new();
+    live(kind, seed, hours, |_, moment| all.extend(moment.told.iter().filter(|told| told.what == what).cloned()));
+    all
+}
+
+fn number(told: &Told, fact: &str) -> f64 {
+    told.facts[fact].as_f64().unwrap_or_else(|| panic!("{fact} in {told:?}"))
+}
+
+#[test]
+fn one_seed_gives_one_life_and_another_seed_another() {
+    for kind in Kind::ALL {
+        let life = |seed| {
+            let mut text = String::new();
+            live(kind, seed, 1, |_, moment| text.push_str(&format!("{moment:?}")));
+            crc32c::crc32c(text.as_bytes())
+        };
+        assert_eq!(life(42), life(42), "{kind}");
+        assert_ne!(life(42), life(43), "{kind}");
+    }
+}
+
+#[test]
+fn everything_that_happens_has_a_number_in_the_registry() {
+    use halo_proto::registry::{event_named, text_named};
+    for kind in Kind::ALL {
+        let of = kind.schema().kind;
+        live(kind, 7, 12, |_, moment| {
+            assert!(moment.events.iter().all(|event| event_named(of, event.name).is_some()), "{kind}: {moment:?}");
+            assert!(moment.texts.iter().all(|(name, _)| text_named(of, name).is_some()), "{kind}: {moment:?}");
+        });
+    }
+}
+
+#[test]
+fn a_car_moves_as_far_as_its_odometer_says_and_its_trips_add_up() {
+    for seed in 0..4 {
+        let (mut odometer, mut speed, mut metres, mut trips) = (None, 0.0, 0.0, 0.0);
+        let mut fixed: Option<(f64, f64)> = None;
+        live(Kind::CarDongle, seed, 3, |_, moment| {
+            let now = moment.reading("odometer");
+            assert!(odometer.is_none_or(|before| now >= before && now - before < 0.06), "seed {seed}: {now}");
+            odometer = Some(now);
+            let kmh = moment.reading("speed");
+            if kmh.is_finite() {
+                assert!((0.0..=140.0).contains(&kmh), "seed {seed}: {kmh} km/h");
+                assert!((kmh - speed).abs() < 30.0, "seed {seed}: from {speed} to {kmh} km/h in a second");
+                assert!((700.0..6_500.0).contains(&moment.reading("rpm")));
+                speed = kmh;
+                metres += kmh / 3.6;
+            } else {
+                speed = 0.0;
+            }
+            let place = (moment.reading("latitude"), moment.reading("longitude"));
+            let jump = fixed.map_or(0.0, |(north, east)| (place.0 - north).abs().max((place.1 - east).abs()));
+            assert!(jump < 1e-3, "seed {seed}: jumps {jump} degrees");
+            fixed = Some(place);
+            let arrived = moment.told.iter().filter(|told| told.what == "trip");
+            trips += arrived.map(|told| number(told, "distance_m")).sum::<f64>();
+        });
+        assert!(trips > 3_000.0, "seed {seed}: {trips} m in trips");
+        assert!((metres / trips) > 0.99, "seed {seed}: {metres} m driven, {trips} m told");
+    }
+}
+
+#[test]
+fn drivers_brake_harshly_now_and_then_and_the_trip_counts_it() {
+    let trips: Vec<Told> = (0..6).flat_map(|seed| told(Kind::CarDongle, seed, 6, "trip")).collect();
+    let brakes: Vec<Told> = (0..6).flat_map(|seed| told(Kind::CarDongle, seed, 6, "harsh_brake")).collect();
+    assert!(trips.len() > 30 && brakes.len() > 20, "{} trips, {} brakes", trips.len(), brakes.len());
+    assert!(brakes.iter().all(|brake| (-6.6..=-3.1).contains(&number(brake, "mps2"))));
+    let counted: f64 = trips.iter().map(|trip| number(trip, "harsh_brakes")).sum();
+    assert!(counted <= brakes.len() as f64 && counted > brakes.len() as f64 - 30.0, "{counted} of {}", brakes.len());
+    for trip in &trips {
+        let (litres, metres) = (number(trip, "fuel_l"), number(trip, "distance_m"));
+        let a_hundred = litres / metres * 100_000.0;
+        assert!((2.0..20.0).contains(&a_hundred), "{a_hundred} l/100 km in {trip:?}");
+    }
+}
+
+#[test]
+fn an_engine_wears_out_its_remaining_life_counts_down_and_constant_sensors_stay() {
+    for seed in 0..6 {
+        let (mut by_serial, mut hot): (BTreeMap<String, Vec<(f64, f64)>>, Vec<f64>) = Default::default();
+        let mut failures = 0;
+        live(Kind::Turbofan, seed, 1, |_, moment| {
+            assert_eq!((moment.reading("t2"), moment.reading("far_b")), (518.67, 0.03));
+            hot.push(moment.reading("t50"));
+            failures += moment.events.iter().filter(|event| event.name == "failure").count();
+            for told in &moment.told {
+                let serial = told.facts["serial"].as_str().unwrap().to_owned();
+                by_serial.entry(serial).or_default().push((number(told, "remaining"), number(told, "health")));
+            }
+        });
+        assert!((9..30).contains(&failures), "seed {seed}: {failures} failures an hour");
+        assert!(hot.iter().all(|degrees| (1_370.0..1_460.0).contains(degrees)), "seed {seed}");
+        for (serial, course) in by_serial {
+            assert!(course.is_sorted_by(|a, b| a.0 > b.0 && a.1 >= b.1), "seed {seed} {serial}: {course:?}");
+        }
+    }
+}
+
+#[test]
+fn a_parcel_travels_between_depots_stops_and_is_delivered() {
+    let week = 7 * 24;
+    let legs = told(Kind::ParcelTracker, 3, week, "leg");
+    assert!((10..80).contains(&legs.len()), "{} legs in a week", legs.len());
+    for leg in &legs[1..] {
+        let hours = (number(leg, "to_ms") - number(leg, "from_ms")) / 3.6e6;
+        let kmh = number(leg, "distance_m") / 1_000.0 / hours;
+        assert!((55.0..90.0).contains(&kmh), "{kmh} km/h on {leg:?}");
+    }
+    let count = |what| (0..4).flat_map(|seed| told(Kind::ParcelTracker, seed, week, what)).count();
+    assert!(count("stop") > 20 && count("delivered") > 8 && count("shock") > 8 && count("excursion") > 4);
+    live(Kind::ParcelTracker, 5, 48, |_, moment| {
+        for (group, _, values) in &moment.rows {
+            match (group, values.as_slice()) {
+                (0, [north, east, _]) if north.is_finite() => {
+                    assert!((47.0..55.0).contains(north) && (6.0..14.0).contains(east), "{north} {east}");
+                }
+                (1, [shock, degrees, _, battery]) => {
+                    assert!((0.0..50.0).contains(shock) && (-5.0..30.0).contains(degrees), "{shock} {degrees}");
+                    assert!((0.0..=100.0).contains(battery));
+                }
+                _ => {}
+            }
+        }
+    });
+}
+
+#[test]
+fn a_family_taps_the_same_readers_within_seconds_of_each_other() {
+    let taps = |number| {
+        let mut sensors = Kind::ParkBand.sensors(42, &format!("band-{:02}", number + 1), number, START_MS);
+        let (mut moment, mut taps) = (Moment::default(), Vec::new());
+        for second in 0..6 * 3_600 {
+            moment.clear();
+            sensors.second(START_MS + second * 1_000, &mut moment);
+            taps.extend(moment.told.iter().map(|told| (second, told.facts["reader"].clone())));
+        }
+        taps
+    };
+    let (first, second, stranger) = (taps(0), taps(1), taps(4));
+    assert!(first.len() > 8, "{} taps in six hours", first.len());
+    assert!(first.iter().zip(&second).all(|(a, b)| a.1 == b.1 && a.0.abs_diff(b.0) <= 6), "{first:?} {second:?}");
+    assert!(first[0].0 < 12, "the gate comes at once");
+    let readers = |taps: &[(u64, Value)]| taps.iter().map(|tap| tap.1.clone()).collect::<Vec<_>>();
+    assert_ne!(readers(&first), readers(&stranger), "another family goes its own way");
+    let waits: Vec<Told> = told(Kind::ParkBand, 1, 8, "tap");
+    let waits: Vec<f64> = waits.iter().filter_map(|tap| tap.facts["waited_s"].as_f64()).collect();
+    assert!(waits.len() > 2 && waits.iter().all(|wait| (180.0..2_701.0).contains(wait)), "{waits:?}");
+}
+
+#[test]
+fn a_pacemaker_keeps_the_rate_up_its_beats_follow_each_other_and_episodes_show() {
+    let (mut paced, mut beats, mut volts) = (0, 0, f64::INFINITY);
+    for seed in 0..4 {
+        let mut before: Option<u64> = None;
+        live(Kind::Pacemaker, seed, 3, |_, moment| {
+            for (_, at_ms, values) in &moment.rows {
+                let interval = values[0];
+                assert!((pacemaker::INTERVAL_MS.0..=pacemaker::INTERVAL_MS.1).contains(&interval));
+                assert!(before.is_none_or(|before| before + interval as u64 == *at_ms), "seed {seed}");
+                before = Some(*at_ms);
+                beats += 1;
+                if values[1] > 0.5 {
+                    paced += 1;
+                    assert_eq!(interval, 1_000.0, "paced at the lower rate");
+                }
+            }
+        });
+    }
+    assert!(paced > 0 && paced < beats, "{paced} of {beats} beats are paced");
+    live(Kind::Pacemaker, 1, 3, |_, moment| {
+        let now = moment.reading("battery_voltage");
+        assert!(now < volts && now > 2.0);
+        volts = now;
+    });
+    let episodes: Vec<Told> = (0..4).flat_map(|seed| told(Kind::Pacemaker, seed, 6, "arrhythmia")).collect();
+    for what in ["bradycardia", "tachycardia", "irregular_rhythm"] {
+        assert!(episodes.iter().any(|told| told.facts["what"] == what), "no {what}");
+    }
+    for what in ["pause", "premature_beat"] {
+        assert!(!told(Kind::Pacemaker, 1, 6, what).is_empty(), "no {what}");
+    }
+}
