@@ -1,5 +1,7 @@
 //! The real binary, as its users run it.
 
+#[cfg(debug_assertions)]
+mod deadly;
 mod demo;
 mod harness;
 mod kill;
