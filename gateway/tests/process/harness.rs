@@ -39,6 +39,14 @@ impl Gateway {
         Self::spawn(command)
     }
 
+    /// Starts it on any port with a variable in its environment.
+    #[cfg(debug_assertions)]
+    pub(crate) fn start_with_variable(data: &Path, name: &str, value: &str) -> Self {
+        let mut command = binary();
+        command.env(name, value).args(["--log", "error", "run", "--mqtt", "127.0.0.1:0", "--data-dir"]).arg(data);
+        Self::spawn(command)
+    }
+
     fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut line = String::new();
@@ -53,6 +61,12 @@ impl Gateway {
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it was running");
         self.child.wait().expect("it is reaped");
+    }
+
+    /// Waits until it ends by itself; the exit code.
+    #[cfg(debug_assertions)]
+    pub(crate) fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().expect("it is reaped").code()
     }
 
     /// SIGTERM; the exit code.

@@ -2,6 +2,8 @@
 
 mod admin;
 mod backup;
+#[cfg(debug_assertions)]
+mod deadly;
 mod demo;
 mod engines;
 mod harness;

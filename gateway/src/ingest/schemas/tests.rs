@@ -42,7 +42,10 @@ fn a_birth_describes_how_to_read_its_device_and_no_other() {
     let schema = Schema::hashed(vec![group(1000, &["depth", "salinity"])]).unwrap();
     let bytes = schema.birth_bytes(&head(0)).unwrap();
     let learned = schemas.learn(&birth("buoy-1", bytes));
-    assert_eq!(learned, Learned::Birth { device: "buoy-1".into(), boot: 7, t0_ms: 5000, sync: None });
+    assert_eq!(
+        learned,
+        Learned::Birth { device: "buoy-1".into(), schema: schema.id, boot: 7, t0_ms: 5000, sync: None }
+    );
     let layout = schemas.layout("buoy-1", schema.id).unwrap();
     let names: Vec<&str> = layout.signals(0).iter().map(|signal| &*signal.name).collect();
     assert_eq!(names, ["depth", "salinity"]);

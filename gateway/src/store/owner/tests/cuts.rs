@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::super::*;
 use super::rig::{Rig, birth, clock, config, frame, retained, telemetry};
-use crate::record::Cursor;
+use crate::ingest::quarantine;
+use crate::record::{Act, Cursor, Deed};
 use crate::store::fs::mem::{Fault, MemFs, Rng};
 use crate::store::state::MemState;
 
@@ -63,6 +64,9 @@ impl World {
             self.fs.power_cut();
         }
         let mut rig = Rig::start(&self.fs, state, &self.clock, &config(60_000)).map_err(|error| error.to_string())?;
+        // Small enough that frames have to leave.
+        let limits = quarantine::Config { max: 6_000, age_max: Duration::from_secs(20) };
+        rig.owner.head.limit_quarantine(limits);
         self.check(&mut rig)?;
         let fault = if self.rng.one_in(3) { Fault::Io } else { Fault::PowerOff };
         self.fs.fail_after(self.rng.below(30), fault);
@@ -91,6 +95,9 @@ impl World {
         let cursor =
             Cursor { consumer: "up".into(), confirmed: Offset(next), progress: crate::record::Progress::default() };
         let mut done = self.rng.one_in(3).then(|| rig.append(Body::Cursor(cursor)));
+        if self.rng.one_in(3) {
+            self.administer(rig);
+        }
         let turn = rig.turn();
         if done.as_mut().is_some_and(|done| matches!(done.try_recv(), Ok(Ok(_)))) {
             self.confirmed = next;
@@ -108,6 +115,24 @@ impl World {
         turn == Turn::Next
     }
 
+    /// Somebody looks after the quarantine, moves a device or forgets one; the same act may come twice.
+    fn administer(&mut self, rig: &mut Rig) {
+        let ingest = rig.owner.head.ingest();
+        let frames: Vec<Offset> = ingest.quarantine().entries().map(|entry| entry.offset).collect();
+        let frame = frames.get(self.rng.below(frames.len().max(1) as u64) as usize).copied();
+        let device = || "late".to_owned();
+        let act = |deed| Draft::from(Body::Act(Act { by: "local".into(), deed }));
+        let draft = match self.rng.below(6) {
+            0 | 1 => frame.map(|frame| act(Deed::Discard { frame })),
+            2 | 3 => frame.and_then(|frame| ingest.replay(frame)),
+            4 => Some(act(Deed::Release { device: device(), at_ms: self.clock.now().wall_ms })),
+            _ => Some(act(Deed::Forget { device: device() })),
+        };
+        for _ in 0..1 + self.rng.below(2) {
+            drop(draft.clone().map(|draft| rig.submit(draft)));
+        }
+    }
+
     /// Something new, or something sent before, acknowledged or not.
     fn publish(&mut self) -> Publish {
         let at = self.clock.now();
@@ -116,7 +141,7 @@ impl World {
             return Publish { arrival: at, session: self.session, ..self.sent[again].clone() };
         }
         self.seq += 1;
-        let device = ["pi", "watch", "unborn"][self.rng.below(3) as usize];
+        let device = ["pi", "watch", "unborn", "late"][self.rng.below(4) as usize];
         let publish = match self.rng.below(8) {
             0 if device != "unborn" => birth(device, self.session, at),
             1 => {
@@ -141,13 +166,15 @@ impl World {
         for record in rig.records() {
             match &record.body {
                 Body::Frame(frame) => {
-                    *times.entry(frame.payload.to_vec()).or_default() += 1;
+                    let times = times.entry(frame.payload.to_vec()).or_default();
+                    // A forgotten device's repeats are not known any more.
+                    *times = if &*frame.device == "late" { 1 } else { *times + 1 };
                     if &*frame.device == "unborn" {
                         unreadable.insert(record.offset);
                     }
                 }
                 Body::Retained(retained) => drop(times.insert(retained.payload.to_vec(), 1)),
-                Body::Quarantine(_) | Body::Gap(_) | Body::Conflict(_)
+                Body::Quarantine(_) | Body::Gap(_) | Body::Conflict(_) | Body::Expired(_)
                     if !decided.insert((record.cause, format!("{:?}", record.body))) =>
                 {
                     return Err(format!("decided twice: {record:?}"));

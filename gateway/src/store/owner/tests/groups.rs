@@ -1,6 +1,8 @@
+use bytes::Bytes;
+
 use super::super::*;
 use super::rig::{Rig, birth, clock, config, frame, retained, telemetry};
-use crate::record::{Cursor, WallJump};
+use crate::record::{Act, Cursor, Deed, WallJump};
 use crate::store::fs::mem::MemFs;
 use crate::store::state::MemState;
 
@@ -176,4 +178,66 @@ fn a_record_with_an_empty_name_is_refused_because_nobody_could_read_it() {
     let publish = Publish { publisher: "".into(), ..retained("t", 1, vec![1].into(), at(&rig)) };
     assert_eq!(rig.publish(publish), Outcome::Refused(PACKET_TOO_LARGE));
     assert_eq!(rig.unlike_the_log(), None);
+}
+
+/// G10: a tenth of the load cannot be read, and nobody waits for it.
+#[test]
+fn g10_bad_frames_are_acknowledged_set_aside_and_delay_nobody() {
+    let (fs, clock) = (MemFs::new(10), clock());
+    let mut rig = Rig::start(&fs, MemState::default(), &clock, &config(60_000)).unwrap();
+    rig.publish(birth("pi", 1, clock.now()));
+    let mut groups_of_bad_ones = 0;
+    for seq in 0..200u32 {
+        let payload = if seq % 10 == 3 { Bytes::from(vec![0xf9, seq as u8, 0xff, 0xff]) } else { frame(seq, 70) };
+        let ticket = rig.offer(telemetry("pi", 1, payload, clock.now()));
+        assert_eq!(rig.turn(), Turn::Next);
+        // Settled with its own group, good or bad.
+        assert_eq!(rig.outcomes(), [(ticket, Outcome::Stored)]);
+        groups_of_bad_ones += usize::from(seq % 10 == 3);
+        clock.advance(Duration::from_millis(10));
+    }
+    let bodies = rig.bodies();
+    let quarantined = bodies.iter().filter(|body| matches!(body, Body::Quarantine(_))).count();
+    let frames = bodies.iter().filter(|body| matches!(body, Body::Frame(_))).count();
+    assert_eq!((quarantined, frames), (groups_of_bad_ones, 200));
+    assert_eq!(rig.owner.head.ingest().account().quarantined, 20);
+    assert_eq!(rig.unlike_the_log(), None);
+}
+
+#[test]
+fn a_replay_or_a_discard_that_comes_too_late_is_refused() {
+    let (fs, clock) = (MemFs::new(11), clock());
+    let mut rig = Rig::start(&fs, MemState::default(), &clock, &config(60_000)).unwrap();
+    rig.publish(telemetry("pi", 1, Bytes::from_static(b"nonsense"), clock.now()));
+    let offset = rig.owner.head.ingest().quarantine().entries().next().unwrap().offset;
+    let discard = || {
+        let deed = Deed::Discard { frame: offset };
+        Body::Act(Act { by: "local".into(), deed })
+    };
+    let (mut first, mut second) = (rig.append(discard()), rig.append(discard()));
+    assert_eq!(rig.turn(), Turn::Next);
+    assert!(matches!(first.try_recv(), Ok(Ok(_))));
+    assert_eq!(second.try_recv(), Ok(Err(AppendError::Refused)));
+    assert_eq!(rig.owner.head.ingest().losses().count(), 1);
+}
+
+#[test]
+fn the_last_word_on_an_upstream_holds_across_a_restart() {
+    let (fs, clock) = (MemFs::new(12), clock());
+    let mut rig = Rig::start(&fs, MemState::default(), &clock, &config(60_000)).unwrap();
+    let hold = |upstream: &str, held| {
+        let deed = Deed::Hold { upstream: upstream.into(), held };
+        Body::Act(Act { by: "local".into(), deed })
+    };
+    for body in [hold("far", true), hold("near", true), hold("near", false)] {
+        drop(rig.append(body));
+    }
+    rig.turn();
+    rig.checkpoint();
+    let state = rig.state.clone();
+    drop(rig);
+    fs.power_cut();
+    let rig = Rig::start(&fs, state, &clock, &config(60_000)).unwrap();
+    let held = ["far", "near", "other"].map(|upstream| rig.owner.head.is_held(upstream));
+    assert_eq!(held, [true, false, false]);
 }

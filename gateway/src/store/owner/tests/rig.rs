@@ -103,9 +103,13 @@ impl Rig {
     }
 
     pub(crate) fn append(&mut self, body: Body) -> oneshot::Receiver<Result<Offset, AppendError>> {
+        self.submit(body.into())
+    }
+
+    pub(crate) fn submit(&mut self, draft: Draft) -> oneshot::Receiver<Result<Offset, AppendError>> {
         let (done, durable) = oneshot::channel();
         self.gate.claim_anyway();
-        self.queue.send(Submission::Append(body.into(), done)).unwrap();
+        self.queue.send(Submission::Append(draft, done)).unwrap();
         durable
     }
 
