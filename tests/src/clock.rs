@@ -14,7 +14,11 @@ pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// A stopwatch that runs.
-    #[expect(clippy::disallowed_methods, clippy::new_without_default, reason = "this file is the one clock; it starts something")]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::new_without_default,
+        reason = "this file is the one clock; it starts something"
+    )]
     pub fn new() -> Self {
         Self(Instant::now())
     }

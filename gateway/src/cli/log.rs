@@ -134,7 +134,9 @@ fn repair(folder: &Folder, write: bool) -> Result<ExitCode, Failure> {
                 .collect();
             let kept_as = mended.kept_as.as_ref().map(|path| path.display().to_string());
             let repairable = mended.is_repairable();
-            say(json!({"segment": mended.segment, "deed": deed, "repairable": repairable, "kept_as": kept_as, "findings": findings}));
+            say(
+                json!({"segment": mended.segment, "deed": deed, "repairable": repairable, "kept_as": kept_as, "findings": findings}),
+            );
             continue;
         }
         for finding in &mended.findings {

@@ -121,12 +121,7 @@ impl<F: Fs> Source<F> {
     ///
     /// # Errors
     /// As [`backup`].
-    pub fn backup(
-        &self,
-        to: &Path,
-        time: GatewayTime,
-        progress: impl FnMut(Progress),
-    ) -> Result<Backup, BackupError> {
+    pub fn backup(&self, to: &Path, time: GatewayTime, progress: impl FnMut(Progress)) -> Result<Backup, BackupError> {
         let (gateway, identities) = (self.gateway.clone(), self.identities.clone());
         let about = About { gateway, identities, accounts: Some(self.accounts.clone()), time };
         backup(&self.log, &about, to, progress)

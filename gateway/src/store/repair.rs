@@ -18,7 +18,7 @@ use super::verify::verify;
 
 mod rebuild;
 
-use rebuild::{Rebuilt, Rebuilder};
+use rebuild::{Rebuilder, Rebuilt};
 
 /// What is done about one segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,12 +96,7 @@ pub fn repair<F: Fs>(fs: &F, dir: &Path, write: bool) -> Result<Repair, StoreErr
 }
 
 /// What is to be done about a segment, and its new bytes.
-fn plan<F: Fs>(
-    fs: &F,
-    dir: &Path,
-    segment: u64,
-    findings: &[Finding],
-) -> Result<(Deed, Option<Rebuilt>), StoreError> {
+fn plan<F: Fs>(fs: &F, dir: &Path, segment: u64, findings: &[Finding]) -> Result<(Deed, Option<Rebuilt>), StoreError> {
     if findings.iter().all(|it| it.what == Damage::TornTail) {
         return Ok((Deed::Left("the next start cuts it off"), None));
     }
@@ -116,6 +111,9 @@ fn plan<F: Fs>(
     let rebuilder = Rebuilder { before: end_before(fs, dir, segment)?, later: later_group(later) };
     if let Some(probe) = probe.filter(|probe| probe.header.is_some()) {
         let named = named_end(probe, later);
+        if named == Some(FIRST_ITEM) {
+            return Ok((Deed::SetAside, None));
+        }
         if probe.first().map_err(StoreError::io("read segment", &probe.path))?.is_none() && named.is_none() {
             return Ok((Deed::Left("it holds no records; the next start removes it"), None));
         }
@@ -129,7 +127,9 @@ fn plan<F: Fs>(
         Some(end) if end > FIRST_ITEM => Ok((Deed::Replaced, Some(rebuilder.replace(segment, end)?))),
         Some(_) => Ok((Deed::SetAside, None)),
         // Its length keeps the offsets it may have used from being used again.
-        None => Ok((Deed::Left("nothing behind it tells where it ended: start the gateway once, then repair again"), None)),
+        None => {
+            Ok((Deed::Left("nothing behind it tells where it ended: start the gateway once, then repair again"), None))
+        }
     }
 }
 

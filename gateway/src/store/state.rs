@@ -100,7 +100,9 @@ pub enum StateError {
     #[error("state {} is in use by another process", .0.display())]
     InUse(PathBuf),
     /// This program was built without the engine that is asked for.
-    #[error("this halo-gateway was built without the state engine {0:?}: take \"redb\", or build it with --features {0}")]
+    #[error(
+        "this halo-gateway was built without the state engine {0:?}: take \"redb\", or build it with --features {0}"
+    )]
     NotBuilt(&'static str),
     /// The disk's: this commit is not there; the log has everything.
     #[error("state {}: {what}", .path.display())]

@@ -133,4 +133,3 @@ fn next_epoch(log: &Path) -> Result<StartEpoch, BackupError> {
     let last = probes.iter().filter_map(|probe| probe.header).map(|header| header.epoch.0).max().unwrap_or(0);
     Ok(StartEpoch(last.saturating_add(1)))
 }
-

@@ -58,7 +58,8 @@ fn rows_come_in_the_order_of_their_keys_as_bytes() {
     let keys: [&[u8]; 6] = [b"", b"\0", b"\0\xff", b"a", b"a\0", b"\xff\xff"];
     with_each(|engine, path| {
         let mut state = engine.open(path, FOLD).unwrap();
-        let changes = |table| keys.iter().rev().map(move |key| Change { table, key: key.to_vec(), value: Some(vec![7]) });
+        let changes =
+            |table| keys.iter().rev().map(move |key| Change { table, key: key.to_vec(), value: Some(vec![7]) });
         state.commit(Table::ALL.into_iter().flat_map(changes).collect()).unwrap();
         for table in Table::ALL.into_iter().filter(|table| *table != Table::Meta) {
             let rows = state.rows(table).unwrap();
