@@ -128,6 +128,9 @@ fn print_json(figures: &[Figures], work: Work) {
     say(json!({"machine": machine(), "work": work, "engines": engines}));
 }
 
+/// What a line of the table says, and its figure.
+type Line = (&'static str, fn(&Figures) -> f64);
+
 fn print_table(figures: &[Figures], work: Work) {
     let Work { rows, value_bytes, commit_rows, runs } = work;
     say(format_args!("{}; {rows} rows of {value_bytes} bytes, {commit_rows} a commit, median of {runs}\n", machine()));
@@ -135,7 +138,7 @@ fn print_table(figures: &[Figures], work: Work) {
     say(format_args!("| | {} | ratio |", names.join(" | ")));
     say(format_args!("|---|{}---:|", "---:|".repeat(names.len())));
     let commits = u128::from(rows.div_ceil(commit_rows.max(1)));
-    let millis: [(&str, fn(&Figures) -> f64); 6] = [
+    let lines: [Line; 6] = [
         ("one durable commit, ms", |it| it.commit.as_secs_f64() * 1e3),
         ("all rows, ms", |it| it.commit.as_secs_f64() * 1e3),
         ("a tenth of them again, ms", |it| it.update.as_secs_f64() * 1e3),
@@ -143,7 +146,7 @@ fn print_table(figures: &[Figures], work: Work) {
         ("rebuild after damage, ms", |it| it.rebuild.as_secs_f64() * 1e3),
         ("on disk, MB", |it| it.bytes as f64 / 1e6),
     ];
-    for (at, (what, figure)) in millis.into_iter().enumerate() {
+    for (at, (what, figure)) in lines.into_iter().enumerate() {
         let per = if at == 0 { commits as f64 } else { 1.0 };
         let values: Vec<f64> = figures.iter().map(|it| figure(it) / per).collect();
         let cells: Vec<String> = values.iter().map(|value| format!("{value:.1}")).collect();

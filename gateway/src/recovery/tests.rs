@@ -11,13 +11,16 @@ use crate::app::App;
 use crate::store::fs::mem::Rng;
 
 const CASES: u64 = 220;
-const FRAMES: u32 = 240;
+const FRAMES: u32 = 120;
 
 fn config(data_dir: &Path, engine: Engine) -> Config {
     let mut config = Config::default();
     config.gateway.data_dir = data_dir.to_owned();
     config.gateway.mqtt = ([127, 0, 0, 1], 0).into();
     config.state.engine = engine;
+    // Every start makes a segment: small ones make many starts quick.
+    config.broker.packet_bytes_max = 16 << 10;
+    config.store.segment_bytes = 64 << 10;
     config
 }
 

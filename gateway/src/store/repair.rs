@@ -111,6 +111,9 @@ fn plan<F: Fs>(fs: &F, dir: &Path, segment: u64, findings: &[Finding]) -> Result
     let rebuilder = Rebuilder { before: end_before(fs, dir, segment)?, later: later_group(later) };
     if let Some(probe) = probe.filter(|probe| probe.header.is_some()) {
         let named = named_end(probe, later);
+        if named == Some(FIRST_ITEM) {
+            return Ok((Deed::SetAside, None));
+        }
         if probe.first().map_err(StoreError::io("read segment", &probe.path))?.is_none() && named.is_none() {
             return Ok((Deed::Left("it holds no records; the next start removes it"), None));
         }

@@ -176,10 +176,10 @@ fn what_an_interrupted_attempt_left_is_cleared_unless_it_is_not_ours() {
     let made = Made::new();
     let partial = made.path("next.partial");
     fs::create_dir_all(partial.join(LOG_FOLDER)).unwrap();
-    fs::write(partial.join("log/0000000000000009.seg"), b"half").unwrap();
+    fs::write(partial.join("log/0000000000009999.seg"), b"half").unwrap();
     let source = made.log.reader(Offset(0));
     backup(&source, &about(&made.identities), &made.path("next"), |_| {}).unwrap();
-    assert!(!made.path("next/log/0000000000000009.seg").exists());
+    assert!(!made.path("next/log/0000000000009999.seg").exists());
     fs::create_dir(made.path("other.partial")).unwrap();
     fs::write(made.path("other.partial/thesis.tex"), b"mine").unwrap();
     let refused = backup(&source, &about(&made.identities), &made.path("other"), |_| {});

@@ -44,8 +44,10 @@ pub(super) struct Rebuilt {
 struct Contents {
     records: Vec<(Record, u64)>,
     holes: Vec<Range<u64>>,
-    groups: Vec<u64>,
+    /// Groups whose headers are intact, and where they begin.
+    groups: Vec<(u64, Group)>,
     numbers: Numbers,
+    /// Higher than any offset that was used in the segment, as far as anything of it tells.
     next: Offset,
 }
 
@@ -110,7 +112,10 @@ impl Rebuilder {
                 Walked::End => break,
             }
         }
-        let (next, groups) = (walk.expected(), groups(&probe.file, header, end)?);
+        let groups = groups(&probe.file, header, end)?;
+        let said = folder::footer::<F>(&probe.file, header)?.and_then(|(_, footer)| footer.summary());
+        let counted = groups.iter().map(|(_, group)| Offset(group.first.0.saturating_add(u64::from(group.count))));
+        let next = counted.chain(said.map(|said| said.next)).fold(walk.expected(), Offset::max);
         Ok(Contents { records, holes, groups, numbers: Numbers::from(walk.into_names()), next })
     }
 
@@ -152,20 +157,19 @@ impl Contents {
     /// The header of the group that begins at `at`.
     fn group(&self, at: u64, items_end: u64, mark: Mark) -> Option<Group> {
         let start = at + GROUP_LEN as u64;
-        let end = self.groups.iter().copied().find(|group| *group > at).unwrap_or(items_end);
+        let end = self.groups.iter().map(|(group, _)| *group).find(|group| *group > at).unwrap_or(items_end);
         let count = self.records.iter().filter(|(_, position)| (start..end).contains(position)).count();
         let length = u32::try_from(end.checked_sub(start)?).ok()?;
         Some(Group { length, count: u32::try_from(count).ok()?, first: self.offset_after(at), mark })
     }
 }
 
-/// Where the groups begin whose headers are intact.
-fn groups<F: FsFile>(file: &F, header: &Header, end: u64) -> io::Result<Vec<u64>> {
+fn groups<F: FsFile>(file: &F, header: &Header, end: u64) -> io::Result<Vec<(u64, Group)>> {
     let mut scanner = Scanner::new(header.seed(), FIRST_ITEM, WINDOW);
     let mut groups = Vec::new();
     loop {
         match scanner.next(file, end)? {
-            Scanned::Group { at, .. } => groups.push(at.start),
+            Scanned::Group { at, header } => groups.push((at.start, header)),
             Scanned::Footer { .. } | Scanned::End => return Ok(groups),
             _ => {}
         }

@@ -160,7 +160,8 @@ fn io(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> MigrateE
     move |source| MigrateError::Io { act, path, source }
 }
 
-#[cfg(all(test, feature = "sled"))]
+#[cfg(feature = "sled")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
