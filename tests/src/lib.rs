@@ -2,9 +2,12 @@
 //! own making, and a whole run: recordings in at the simulator, documents out at that subscriber.
 
 pub mod data;
+pub mod mosquitto;
 pub mod paho;
+pub mod proxy;
 pub mod recording;
 pub mod readings;
+pub mod receiver;
 pub mod replay;
 
 /// What an end-to-end test fails with: a sentence.
