@@ -15,7 +15,7 @@ use crate::store::disk::Budget;
 use crate::store::fs::{Disk, Fs};
 use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
-use crate::store::replaying::Replaying;
+use crate::store::replaying::{Replaying, Skipped};
 use crate::store::state::{self, Change, Engine, StateEngine, StateError, Table};
 use crate::store::{LOG_FOLDER, Log, Options, StoreError};
 
@@ -127,7 +127,7 @@ fn restore(
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
     let mut engine = open_state(state)?;
     let begins = log.first_offset();
-    let loaded = match load(engine.as_ref(), identity, log, grammar, replaying) {
+    let loaded = match load(engine.as_ref(), identity, log, grammar, replaying.skipped()) {
         // What the log carries reaches further, if it carries anything.
         Ok((head, fold)) if is_behind(&head, &fold, begins) && log.carried(|_| Ok::<_, StoreError>(()))? => {
             Err(format!("they end before the log, which begins at {begins}"))
@@ -222,7 +222,7 @@ pub(crate) fn load<F: Fs>(
     identity: &str,
     log: &Log<F>,
     grammar: &Grammar,
-    replaying: &Replaying,
+    skipped: &Skipped,
 ) -> Result<(Head, Fold), String> {
     let durable = log.durable();
     let head = Head::load(grammar, engine).map_err(|error| error.to_string())?;
@@ -233,7 +233,7 @@ pub(crate) fn load<F: Fs>(
         return Err("they were written for another log".to_owned());
     }
     let passed_over = engine.get(Table::Meta, SKIPPED_KEY).map_err(|error| error.to_string())?.unwrap_or_default();
-    if applied > Offset(0) && passed_over != replaying.skipped().to_bytes() {
+    if applied > Offset(0) && passed_over != skipped.to_bytes() {
         return Err("they know a record that is passed over".to_owned());
     }
     // Records it knows of were lost, and their offsets would be given to others.

@@ -7,14 +7,16 @@ use serde_json::Value;
 
 use crate::forward::halo_json::halo_json;
 use crate::forward::health_json::{Health, State, health_json};
+use crate::forward::losses_json::losses_json;
 use crate::forward::readings_json::{Lane, readings_json};
 use crate::halo::tests::support::{Log, WALL_MS, native};
 use crate::halo::{Fold, Tally};
-use crate::record::{Body, Offset, Start};
+use crate::record::{Body, Conflict, Dropped, Expired, Gap, Identity, Offset, Start, Stretch};
 
 const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
 const READINGS: &str = include_str!("../../../schema/readings-1.schema.json");
 const HEALTH: &str = include_str!("../../../schema/health-1.schema.json");
+const LOSSES: &str = include_str!("../../../schema/losses-1.schema.json");
 
 /// What is wrong with `value`, with its place.
 fn errors(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
@@ -151,6 +153,49 @@ fn documents_fit_their_schemas() {
     health.state = State::Degraded;
     check(HEALTH, &health_json(&health));
     assert_eq!(check(HEALTH, &Health::last_will("gw"))["state"], "offline");
+}
+
+#[test]
+fn every_kind_of_loss_is_a_document_that_fits_and_nothing_else_is_one() {
+    let (device, subject) = (crate::record::Name::from("wrist-17"), crate::record::Name::from("anna"));
+    let (name, whom) = (|| device.clone(), || subject.clone());
+    let stretch = Stretch { first: Offset(3), last: Offset(9) };
+    let bodies = [
+        ("gap", 3, Body::Gap(Gap { device: name(), subject: whom(), boot: 1, first: 5, last: 7 })),
+        (
+            "dropped",
+            4,
+            Body::Dropped(Dropped {
+                device: name(),
+                subject: whom(),
+                boot: 1,
+                first: 5,
+                last: 9,
+                frames: 4,
+                stretch,
+                reason: "older than kept".into(),
+                missed: vec![("cloud".into(), 4)],
+            }),
+        ),
+        ("expired", 1, Body::Expired(Expired { device: name(), subject: whom(), reason: "too old".into() })),
+        (
+            "conflict",
+            1,
+            Body::Conflict(Conflict { device: name(), subject: whom(), identity: Identity { boot: 1, seq: 5 } }),
+        ),
+    ];
+    let mut log = Log::default();
+    for (kind, frames, body) in bodies {
+        log.push(body);
+        let record = log.records.last_mut().unwrap();
+        record.cause = Some(Offset(1));
+        let json = check(LOSSES, &losses_json("gw-1", record).expect("a loss"));
+        assert_eq!((json["kind"].as_str(), json["frames"].as_u64()), (Some(kind), Some(frames)));
+        assert_eq!(json["mid"], format!("gw-1-{}", record.offset));
+        assert_eq!(json["of"].is_string(), ["expired", "conflict"].contains(&kind), "{kind}");
+    }
+    log.push(Body::Tick);
+    assert_eq!(losses_json("gw-1", log.records.last().unwrap()), None);
 }
 
 #[test]

@@ -251,6 +251,11 @@ impl Config {
         if self.prefix.is_empty() { ours.to_owned() } else { format!("{}/{ours}", self.prefix) }
     }
 
+    /// Longest wait for CONNACK, name resolution, TCP and TLS included: as patient as with silence later, in bounds.
+    pub(super) fn connect_wait(&self) -> Duration {
+        self.stall_after.clamp(Duration::from_secs(1), Duration::from_secs(10))
+    }
+
     pub(super) fn password(&self) -> Result<String, String> {
         match (&self.password, &self.password_file) {
             (Some(secret), _) => Ok(secret.reveal().to_owned()),

@@ -8,7 +8,7 @@ use rumqttc_next::{
     Transport,
 };
 
-use super::transport::{self, CONNECT_WAIT, EXTRA, Events, Link, Message, Opening, Raw, Requests, Terms};
+use super::transport::{self, EXTRA, Events, Link, Message, Opening, Raw, Requests, Terms};
 
 /// Packet ids before they begin anew: so many that an answer out of order never meets its id again.
 const IDS_FACTOR: u16 = 4;
@@ -20,7 +20,7 @@ pub(super) fn open(opening: Opening<'_>) -> Link {
     network.set_tcp_nodelay(true);
     options.set_keep_alive(u16::try_from(config.keep_alive.as_secs()).unwrap_or(u16::MAX));
     options.set_clean_start(true);
-    options.set_connect_timeout(CONNECT_WAIT);
+    options.set_connect_timeout(config.connect_wait());
     options.set_network_options(network);
     options.set_outgoing_inflight_upper_limit(inflight.saturating_mul(IDS_FACTOR));
     if let Some((name, password)) = credentials {

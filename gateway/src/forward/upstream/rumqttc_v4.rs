@@ -29,6 +29,7 @@ pub(super) fn open(opening: Opening<'_>) -> Link {
     }
     let (client, mut events) = AsyncClient::new(options, usize::from(inflight) + EXTRA);
     events.network_options.set_tcp_nodelay(true);
+    events.network_options.set_connection_timeout(config.connect_wait().as_secs());
     Link::driven(client, |sender| drive(events, sender))
 }
 

@@ -5,7 +5,7 @@ use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, PubAckReason, Publis
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
 
-use super::transport::{self, CONNECT_WAIT, EXTRA, Events, Link, Message, Opening, Raw, Requests, Terms};
+use super::transport::{self, EXTRA, Events, Link, Message, Opening, Raw, Requests, Terms};
 
 /// Largest packet taken, bytes; only probes come this way.
 const PACKET_MAX: u32 = 64 << 10;
@@ -20,7 +20,7 @@ pub(super) fn open(opening: Opening<'_>) -> Link {
     options
         .set_keep_alive(config.keep_alive)
         .set_clean_start(true)
-        .set_connection_timeout(CONNECT_WAIT.as_secs())
+        .set_connection_timeout(config.connect_wait().as_secs())
         .set_max_packet_size(Some(PACKET_MAX))
         .set_network_options(network)
         .set_outgoing_inflight_upper_limit(inflight.saturating_mul(IDS_FACTOR));

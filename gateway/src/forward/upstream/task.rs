@@ -19,7 +19,7 @@ use super::probe::{By, Probe};
 use super::source::Source;
 use super::start::Shared;
 use super::status::{Board, LaneStatus, State};
-use super::transport::{CONNECT_WAIT, Event, Link, Message, Terms, Token};
+use super::transport::{Event, Link, Message, Terms, Token};
 use crate::forward::owned::Call;
 use crate::ingest::schemas::Schemas;
 use crate::record::{Body, Cursor, Draft, Dropped, Frame, Name, Offset, Progress, Record, Stretch};
@@ -39,6 +39,8 @@ const TURN_RECORDS: usize = 256;
 const TURN_EVENTS: usize = 1_024;
 /// At a stop, what is under way may still be confirmed for this long, milliseconds.
 const FAREWELL_MS: u64 = 1_000;
+/// Longest wait for a record of ours to be durable.
+const LOG_WAIT: Duration = Duration::from_secs(10);
 /// What the envelope of a publish may need beside topic and payload, bytes.
 const ENVELOPE_BYTES: usize = 256;
 
@@ -225,7 +227,7 @@ impl<F: Fs> Task<F> {
             Err(why) => return Ended::ours(why),
         };
         let connected = tokio::select! {
-            event = tokio::time::timeout(CONNECT_WAIT, link.next()) => event,
+            event = tokio::time::timeout(self.config.connect_wait(), link.next()) => event,
             () = self.stop.cancelled() => return Ended::ours("stopping"),
             _ = self.held.changed() => return Ended::ours("held"),
         };
@@ -233,7 +235,7 @@ impl<F: Fs> Task<F> {
             Ok(Event::Connected(terms)) => terms,
             Ok(Event::Down(why)) => return Ended::ours(why),
             Ok(_) => return Ended::ours("the broker spoke before it answered the connect"),
-            Err(_) => return Ended::ours(format!("no answer to the connect within {} s", CONNECT_WAIT.as_secs())),
+            Err(_) => return Ended::ours("the broker did not answer the connect in time"),
         };
         self.board.lock().connections += 1;
         self.set(State::Probing);
@@ -460,7 +462,7 @@ impl<F: Fs> Task<F> {
         let reason = format!("upstream {}: {why}", self.config.name);
         warn!(upstream = self.config.name, %offset, why, "a message is given up");
         if let Some(draft) = self.source.fetch(offset).and_then(|record| dropped(&record, &self.config.name, &reason)) {
-            let written = tokio::time::timeout(CONNECT_WAIT, self.shared.appender.append(draft)).await;
+            let written = tokio::time::timeout(LOG_WAIT, self.shared.appender.append(draft)).await;
             written
                 .map_err(|_| "the log took no record in time".to_owned())
                 .and_then(|written| written.map_err(|error| error.to_string()))
@@ -592,7 +594,7 @@ impl<F: Fs> Task<F> {
                 self.write_cursor();
             }
         };
-        if tokio::time::timeout(CONNECT_WAIT, last).await.is_err() {
+        if tokio::time::timeout(LOG_WAIT, last).await.is_err() {
             warn!(upstream = self.config.name, "the last cursor was not written in time: some messages may come twice");
         }
         self.show();

@@ -13,8 +13,6 @@ use super::machine::{Reason, Way};
 use super::{rumqttc_v4, rumqttc_v5, tls};
 use crate::record::{Name, Offset};
 
-/// Longest wait for CONNACK, name resolution, TCP and TLS included.
-pub(super) const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Places beside the window: halos, probes, the subscription.
 pub(super) const EXTRA: usize = 128;
 /// Events that may wait; then the client library waits.
