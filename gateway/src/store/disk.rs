@@ -293,7 +293,7 @@ impl Budget {
     pub(crate) fn refresh(&self, now: GatewayTime, written: u64, oldest_ms: Option<i64>) {
         let mut account = self.look();
         account.rate.note(now.mono_ms, written);
-        account.oldest_ms = oldest_ms;
+        account.oldest_ms = oldest_ms.or(account.oldest_ms);
     }
 
     /// Bytes of the state engine's files when last looked.

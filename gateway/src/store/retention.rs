@@ -7,6 +7,7 @@
 //! log, durably, before the file goes. The note of what is removed is durable before the file goes, too ([`Removed`]).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -28,10 +29,12 @@ use super::removed::Dropping;
 use super::{Log, StoreError, disk, segment};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::record::{Body, Dropped, Frame, GatewayTime, Name, Offset, Stretch};
+use crate::record::{Body, Dropped, GatewayTime, Name, Offset, Record, Stretch};
 
 /// How often it looks.
 const LOOK_PERIOD: Duration = Duration::from_millis(250);
+/// How often while there is little room.
+const TIGHT_LOOK_PERIOD: Duration = Duration::from_millis(50);
 /// How often it looks whether a record it has appended is durable.
 const ANSWER_PAUSE: Duration = Duration::from_millis(1);
 /// Segments removed before anything else gets its turn.
@@ -151,7 +154,8 @@ impl<F: Fs> Retention<F> {
                 if let Err(error) = self.turn() {
                     warn!(%error, "retention: tried again soon");
                 }
-                std::thread::park_timeout(LOOK_PERIOD);
+                let is_tight = self.parts.budget.mark() >= Mark::Shed;
+                std::thread::park_timeout(if is_tight { TIGHT_LOOK_PERIOD } else { LOOK_PERIOD });
             }
         };
         let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(run)?;
@@ -369,17 +373,24 @@ impl<F: Fs> Retention<F> {
 
 /// What is dropped.
 impl<F: Fs> Retention<F> {
-    /// Whether every frame of the segment that somebody lacks is of a device whose frames may be dropped.
+    /// Whether every frame of the segment that somebody lacks is of a device whose frames may be dropped. What an
+    /// administrator did is never given up.
     fn may_drop(&mut self, oldest: &Entry, next: &Entry) -> Result<bool, StoreError> {
         let passed = self.passed_by_all();
         if self.parts.config.drop_oldest.is_empty() || self.blocked.is_some_and(|blocked| passed < blocked) {
             return Ok(false);
         }
-        let prefixes = &self.parts.config.drop_oldest;
+        let named =
+            |device: &str| self.parts.config.drop_oldest.iter().any(|prefix| device.starts_with(prefix.as_str()));
         let mut blocked = None;
-        frames(&self.folder, oldest.first, next.first, |offset, frame| {
-            if offset > passed && !prefixes.iter().any(|prefix| frame.device.starts_with(prefix.as_str())) {
-                blocked = blocked.or(Some(offset));
+        records(&self.folder, oldest.first..next.first, |record| {
+            let stays = match &record.body {
+                Body::Frame(frame) | Body::Replayed(frame) => !named(&frame.device),
+                Body::Act(_) => true,
+                _ => false,
+            };
+            if stays && record.offset > passed {
+                blocked = blocked.or(Some(record.offset));
             }
         })?;
         self.blocked = blocked;
@@ -389,14 +400,25 @@ impl<F: Fs> Retention<F> {
     /// One durable record per boot of a device, unless an earlier life has written it; false when that did not succeed.
     fn tell_dropped(&mut self, oldest: &Entry, next: &Entry) -> Result<bool, StoreError> {
         let segment = oldest.header.segment;
-        let told = self.folder.removed().dropping.filter(|dropping| dropping.segment == segment);
-        let dropping = told.unwrap_or(Dropping { segment, since: self.folder.durable.offset() });
+        let begun = self.folder.removed().dropping.filter(|dropping| dropping.segment == segment);
+        let dropping = begun.unwrap_or(Dropping { segment, since: self.folder.durable.offset() });
         self.folder.note_removed(|removed| removed.dropping = Some(dropping))?;
-        let said = self.said_since(dropping.since, oldest.first..next.first)?;
-        let mut drops = self.count_dropped(oldest, next)?;
-        drops.retain(|of, _| !said.contains(of));
-        for dropped in drops.into_values() {
-            let frames = u64::from(dropped.frames);
+        let stretch = oldest.first..next.first;
+        let mut told = Vec::new();
+        records(&self.folder, dropping.since.next()..Offset(u64::MAX), |record| {
+            if let Body::Dropped(dropped) = &record.body {
+                told.push(dropped.clone());
+            }
+        })?;
+        let mut untold = self.losses_in(stretch.clone())?;
+        untold.retain(|loss| !told.contains(loss));
+        let counted = |it: &Dropped, loss: &Dropped| {
+            it.frames > 0 && stretch.contains(&it.stretch.first) && (&it.device, it.boot) == (&loss.device, loss.boot)
+        };
+        let dropped = self.dropped_in(stretch.clone())?;
+        untold.extend(dropped.into_values().filter(|loss| !told.iter().any(|it| counted(it, loss))));
+        for dropped in untold {
+            let (frames, of_here) = (u64::from(dropped.frames), stretch.contains(&dropped.stretch.first));
             warn!(
                 device = &*dropped.device,
                 frames,
@@ -407,61 +429,76 @@ impl<F: Fs> Retention<F> {
             if !self.append(Body::Dropped(dropped)) {
                 return Ok(false);
             }
-            self.parts.metrics.frames_dropped_total.add(frames);
+            self.parts.metrics.frames_dropped_total.add(if of_here { frames } else { 0 });
         }
         Ok(true)
     }
 
-    fn count_dropped(&self, oldest: &Entry, next: &Entry) -> Result<BTreeMap<(Name, u32), Dropped>, StoreError> {
+    /// The unconfirmed frames of a stretch, by boot of a device.
+    fn dropped_in(&self, stretch: Range<Offset>) -> Result<BTreeMap<(Name, u32), Dropped>, StoreError> {
         let gate = &self.parts.gate;
         let cursor = |name: &Name| gate.cursor(name).unwrap_or_default();
         let cursors: Vec<(&Name, Offset)> = self.parts.consumers.iter().map(|name| (name, cursor(name))).collect();
         let mut drops: BTreeMap<(Name, u32), Dropped> = BTreeMap::new();
-        frames(&self.folder, oldest.first, next.first, |offset, frame| {
-            if !cursors.iter().any(|(_, confirmed)| *confirmed < offset) {
+        records(&self.folder, stretch, |record| {
+            let (Body::Frame(frame) | Body::Replayed(frame)) = &record.body else { return };
+            let offset = record.offset;
+            let lacking = cursors.iter().filter(|(_, confirmed)| *confirmed < offset);
+            let lacking: Vec<&Name> = lacking.map(|(name, _)| *name).collect();
+            if lacking.is_empty() {
                 return;
             }
             let (boot, seq) = frame.identity.map_or((0, 0), |identity| (identity.boot, identity.seq));
-            let dropped = drops.entry((Name::clone(&frame.device), boot)).or_insert_with(|| Dropped {
-                device: Name::clone(&frame.device),
-                subject: Name::clone(&frame.subject),
-                boot,
-                first: seq,
-                last: seq,
-                frames: 0,
-                stretch: Stretch { first: offset, last: offset },
-                reason: "the disk is full (disk.drop_oldest)".to_owned(),
-                missed: Vec::new(),
-            });
+            let reason = "the disk is full (disk.drop_oldest)";
+            let dropped = drops
+                .entry((Name::clone(&frame.device), boot))
+                .or_insert_with(|| loss(&frame.device, &frame.subject, (boot, seq, seq), offset, reason.to_owned()));
             dropped.subject = Name::clone(&frame.subject);
             (dropped.first, dropped.last) = (dropped.first.min(seq), dropped.last.max(seq));
             dropped.frames += 1;
             dropped.stretch.last = offset;
-            for (name, _) in cursors.iter().filter(|(_, confirmed)| *confirmed < offset) {
-                match dropped.missed.iter_mut().find(|(missed, _)| missed.as_str() == &***name) {
+            for name in lacking {
+                match dropped.missed.iter_mut().find(|(missed, _)| missed.as_str() == &**name) {
                     Some((_, frames)) => *frames += 1,
-                    None => dropped.missed.push(((**name).to_string(), 1)),
+                    None => dropped.missed.push((name.to_string(), 1)),
                 }
             }
         })?;
         Ok(drops)
     }
 
-    /// Of which boots of which devices the log already says that their frames in `stretch` were dropped.
-    fn said_since(&self, since: Offset, stretch: std::ops::Range<Offset>) -> Result<Vec<(Name, u32)>, StoreError> {
-        let mut said = Vec::new();
-        let mut reader = Reader::new(Arc::clone(&self.folder), since.next());
-        loop {
-            let batch = reader.next(READ_BYTES)?;
-            if batch.is_empty() {
-                return Ok(said);
+    /// What the unconfirmed records of a stretch say of losses, to be said again: that is never dropped. Said as records
+    /// that no halo counts, because halos have counted the first ones.
+    fn losses_in(&self, stretch: Range<Offset>) -> Result<Vec<Dropped>, StoreError> {
+        let passed = self.passed_by_all();
+        let mut losses = Vec::new();
+        records(&self.folder, stretch, |record| {
+            let offset = record.offset;
+            let said = match &record.body {
+                Body::Gap(it) => {
+                    let reason = "these sequences never came; the record that said so was deleted for want of room";
+                    loss(&it.device, &it.subject, (it.boot, it.first, it.last), offset, reason.to_owned())
+                }
+                Body::Conflict(it) => {
+                    let (boot, seq) = (it.identity.boot, it.identity.seq);
+                    let reason = "this sequence was used twice; the record that said so was deleted for want of room";
+                    loss(&it.device, &it.subject, (boot, seq, seq), offset, reason.to_owned())
+                }
+                Body::Expired(it) => {
+                    let (frame, why) = (record.cause.unwrap_or_default(), &it.reason);
+                    let reason = format!(
+                        "quarantined frame {frame} expired: {why}; the record that said so was deleted for want of room"
+                    );
+                    loss(&it.device, &it.subject, (0, 0, 0), offset, reason)
+                }
+                Body::Dropped(it) => it.clone(),
+                _ => return,
+            };
+            if offset > passed {
+                losses.push(said);
             }
-            let bodies = batch.records.iter().map(|record| &record.body);
-            said.extend(bodies.filter_map(|body| match body {
-                Body::Dropped(it) if stretch.contains(&it.stretch.first) => Some((Name::clone(&it.device), it.boot)),
-                _ => None,
-            }));
-        }
+        })?;
+        Ok(losses)
     }
 
     /// Appends a record and waits until it is durable; false when the log or the gateway ends first.
@@ -523,24 +560,25 @@ fn anchor_ms(at: GatewayTime) -> i64 {
     at.wall_ms.saturating_sub_unsigned(at.mono_ms)
 }
 
-/// Looks at every frame with an offset in `first..until`, also those that were read again from the quarantine.
-fn frames<F: Fs>(
+fn loss(device: &Name, subject: &Name, range: (u32, u32, u32), at: Offset, reason: String) -> Dropped {
+    let (boot, first, last) = range;
+    let (device, subject, stretch) = (Name::clone(device), Name::clone(subject), Stretch { first: at, last: at });
+    Dropped { device, subject, boot, first, last, frames: 0, stretch, reason, missed: Vec::new() }
+}
+
+/// Looks at every durable record with an offset in `stretch`.
+fn records<F: Fs>(
     folder: &Arc<Folder<F>>,
-    first: Offset,
-    until: Offset,
-    mut each: impl FnMut(Offset, &Frame),
+    stretch: Range<Offset>,
+    mut each: impl FnMut(&Record),
 ) -> Result<(), StoreError> {
-    let mut reader = Reader::new(Arc::clone(folder), first);
-    while reader.position() < until {
+    let mut reader = Reader::new(Arc::clone(folder), stretch.start);
+    while reader.position() < stretch.end {
         let batch = reader.next(READ_BYTES)?;
         if batch.is_empty() {
             break;
         }
-        for record in batch.records.iter().take_while(|record| record.offset < until) {
-            if let Body::Frame(frame) | Body::Replayed(frame) = &record.body {
-                each(record.offset, frame);
-            }
-        }
+        batch.records.iter().take_while(|record| record.offset < stretch.end).for_each(&mut each);
     }
     Ok(())
 }
