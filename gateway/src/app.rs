@@ -1,6 +1,7 @@
 //! Joins the stages: the order of starting and stopping, and the owner of every task and thread.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -272,6 +273,7 @@ impl App {
         let upstreams_stop = running.stop;
         let upstreams_threads = running.works.into_iter().map(start_upstream).collect::<Result<Vec<_>, _>>()?;
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
+        // The seam of administration: what disk, upstreams and quarantine know is wired here.
         let parts: Arc<dyn Parts> = Arc::new(admin::NoParts);
         let tools = admin::Tools {
             gateway_id: config.gateway.id.clone(),
@@ -281,22 +283,12 @@ impl App {
             metrics: Arc::clone(&common.metrics),
             appender: inlet.appender(),
             durable: Arc::clone(&durable),
-            folded: {
-                let folded = Arc::clone(&folded);
-                Box::new(move || Offset(folded.load(Ordering::Acquire)))
-            },
+            folded: Arc::clone(&folded),
             owned: Arc::new(asker.clone()),
             accounts: AccountsDesk::new(common.policy.clone(), common.router.clone(), config.accounts_file()),
             parts,
         };
-        match Door::open(&config.gateway.data_dir) {
-            Ok(door) => {
-                let serving = door.serve(Arc::new(Desk::new(tools)), tracker.clone(), broker_stop.clone());
-                drop(tracker.spawn(serving));
-            }
-            // Devices matter more than their administration.
-            Err(error) => warn!(%error, "nobody can administer this gateway while it runs"),
-        }
+        open_door(&config.gateway.data_dir, tools, &tracker, &broker_stop);
         let broker = common.broker(config.broker, Arc::clone(&inlet), asker.clone());
         if let Some((listener, server)) = secured {
             let serving = broker.clone().serve_tls(listener, server, tracker.clone(), broker_stop.clone());
@@ -430,6 +422,15 @@ impl App {
         let drained = committed && folded_all.await.unwrap_or(false);
         let (durable, folded) = (durable.offset(), Offset(folded.load(Ordering::Acquire)));
         Stopped { durable, folded, drained: drained && durable == folded }
+    }
+}
+
+/// Serves administration on `tracker` until `stop`. Devices matter more than their administration: without it the
+/// gateway runs all the same.
+fn open_door(folder: &Path, tools: admin::Tools, tracker: &TaskTracker, stop: &CancellationToken) {
+    match Door::open(folder) {
+        Ok(door) => drop(tracker.spawn(door.serve(Arc::new(Desk::new(tools)), tracker.clone(), stop.clone()))),
+        Err(error) => warn!(%error, "nobody can administer this gateway while it runs"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What each command does.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use halo_proto::topic::{Grammar, id_is_valid};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::auth::Change;
 use crate::broker::OwnedTopics;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::record::{Act, Assignment, Body, Deed, Draft, GatewayTime, Offset};
+use crate::record::{Act, Assignment, Body, Deed, Draft, GatewayTime};
 use crate::store::Durable;
 use crate::store::inlet::{AppendError, Appender};
 
@@ -61,7 +62,7 @@ pub struct Tools {
     /// How far the log is durable.
     pub durable: Arc<Durable>,
     /// The last folded record.
-    pub folded: Box<dyn Fn() -> Offset + Send + Sync>,
+    pub folded: Arc<AtomicU64>,
     /// Renders halos and health.
     pub owned: Arc<dyn OwnedTopics>,
     /// Who may connect.

@@ -47,7 +47,10 @@ pub fn read(path: &Path) -> Result<Accounts, FileError> {
     let failed = |source| FileError::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Accounts::default()),
+        // A folder that is no folder is for whoever makes it to complain about.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Accounts::default());
+        }
         Err(error) => return Err(failed(error)),
     };
     let (mode, len) = file.metadata().map(|metadata| (metadata.mode() & 0o7777, metadata.len())).map_err(failed)?;

@@ -32,7 +32,7 @@ codes! {
     /// Unknown user, wrong password.
     BAD_LOGIN = 0x86: "bad user name or password: check the client's credentials",
     /// The policy forbids it.
-    NOT_AUTHORIZED = 0x87: "not authorized: nothing that this account was granted allows it (see `halo-gateway user list`); the gateway's own topics can be subscribed to but not published to; devices publish telemetry to <root>/d/<device>/t",
+    NOT_AUTHORIZED = 0x87: "not authorized: an account may do what it was granted (see `halo-gateway user list`); the gateway's own topics can be subscribed to but not published to; devices publish telemetry to <root>/d/<device>/t",
     /// Too many passwords are being checked.
     SERVER_BUSY = 0x89: "server busy: too many passwords are being checked at once; connect again in a few seconds",
     /// The gateway stops.
