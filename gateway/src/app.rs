@@ -1,5 +1,8 @@
 //! Joins the stages: the order of starting and stopping, and the owner of every task and thread.
 
+mod parts;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::admin::{self, AccountsDesk, Desk, Door, Parts};
+use parts::Stages;
+
+use crate::admin::{self, AccountsDesk, Desk, Door};
 use crate::auth::{self, AccountsPolicy};
 use crate::broker::{self, BindError, Broker, Router};
 use crate::clock::Clock;
@@ -241,6 +246,8 @@ impl App {
         let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
         let backups = Arc::new(backup::Source::new(all, gateway_id, identities.clone(), config.accounts_file()));
         let (seed, tail) = (upstream::Seed::new(&head, &config.upstream), log.reader(head.applied().next()));
+        let held: HashSet<String> =
+            config.upstream.iter().map(|it| it.name.clone()).filter(|name| head.is_held(name)).collect();
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
         let shared = common.for_river(identities.named(&config.gateway.id), config.gateway.id.clone(), &budget);
@@ -262,7 +269,7 @@ impl App {
             ending.ended(true);
         })?;
         let (upstreams, running) =
-            upstream::start(config.upstream.clone(), seed, &common.feeds, &tail, &for_upstreams, |_| false)?;
+            upstream::start(config.upstream.clone(), seed, &common.feeds, &tail, &for_upstreams, |name| held.contains(name))?;
         let start_upstream = |(name, work): (String, upstream::Work)| {
             let ending = Ending::new(&common.gate, &failed);
             thread(&format!("up-{name}"), move || {
@@ -273,8 +280,15 @@ impl App {
         let upstreams_stop = running.stop;
         let upstreams_threads = running.works.into_iter().map(start_upstream).collect::<Result<Vec<_>, _>>()?;
         let (tracker, broker_stop) = (TaskTracker::new(), CancellationToken::new());
-        // The seam of administration: what disk, upstreams and quarantine know is wired here.
-        let parts: Arc<dyn Parts> = Arc::new(admin::NoParts);
+        let sources = sources.start(&tracker, &broker_stop);
+        let parts = Arc::new(Stages {
+            budget: Arc::clone(&budget),
+            upstreams: upstreams.clone(),
+            sources: sources.clone(),
+            backups: Arc::clone(&backups),
+            pins: pins.clone(),
+            clock: common.clock.clone(),
+        });
         let tools = admin::Tools {
             gateway_id: config.gateway.id.clone(),
             listens: listens(address, tls_address),
@@ -295,7 +309,6 @@ impl App {
             drop(tracker.spawn(serving));
         }
         drop(tracker.spawn(broker.serve(listener, tracker.clone(), broker_stop.clone())));
-        let sources = sources.start(&tracker, &broker_stop);
         info!(%address, data = %config.gateway.data_dir.display(), durable = durable.offset().0, "ready");
         let Common { router, metrics, .. } = common;
         Ok(Self {

@@ -1,5 +1,7 @@
 //! What can be asked, and what is answered.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -96,6 +98,17 @@ pub enum Command {
         /// Held, or let go.
         held: bool,
     },
+    /// A row for each run of frames that were lost, given up or in doubt, the oldest first.
+    Losses,
+    /// A row for each existing broker that is read from.
+    Sources,
+    /// The data folder as it is now is copied; a row about the copy.
+    Backup {
+        /// A folder that does not exist yet, absolute.
+        to: PathBuf,
+    },
+    /// The wall clock is right, however far it jumped: deletion by age goes on.
+    ConfirmClock,
     /// A row for each person's account and each device's token.
     Users,
     /// A row for each role.

@@ -1,5 +1,6 @@
 //! What each command does.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::record::{Act, Assignment, Body, Deed, Draft, GatewayTime};
 use crate::store::Durable;
+use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Appender};
 
 /// Whoever may open the socket.
@@ -120,6 +122,16 @@ impl Desk {
             Command::Discard(which) => self.discard(&which).await,
             Command::Upstreams => Ok(self.upstreams()?.iter().map(rows::upstream).collect()),
             Command::Hold { upstream, held } => self.hold(upstream, held).await,
+            Command::Losses => {
+                let losses = |head: &Head| head.ingest().losses().map(rows::loss).collect();
+                Ok(self.tools.appender.ask(losses).await?)
+            }
+            Command::Sources => Ok(self.tools.parts.sources()),
+            Command::Backup { to } => self.backup(to).await,
+            Command::ConfirmClock => {
+                self.tools.parts.confirm_clock();
+                Ok(Vec::new())
+            }
             Command::Users => Ok(rows::users(&self.tools.accounts.accounts())),
             Command::Roles => Ok(rows::roles(&self.tools.accounts.accounts())),
             Command::Accounts(change) => {
@@ -163,10 +175,21 @@ impl Desk {
     }
 
     async fn assign(&self, assignment: Assignment) -> Result<Vec<Value>, Refusal> {
-        check_id("device", &assignment.device)?;
-        check_id("subject", &assignment.subject)?;
-        crate::ingest::assign::check(std::slice::from_ref(&assignment)).map_err(|error| error.to_string())?;
-        self.act(Deed::Assign(assignment)).await
+        let deed = Deed::Assign(assignment);
+        let asked = deed.clone();
+        let checked = self.tools.appender.ask(move |head| head.ingest().assignments().check_act(&asked)).await?;
+        checked.map_err(|error| error.to_string())?;
+        self.act(deed).await
+    }
+
+    /// On a thread that may wait: it reads and writes the whole log.
+    async fn backup(&self, to: PathBuf) -> Result<Vec<Value>, Refusal> {
+        if !to.is_absolute() {
+            return Err(format!("{} is not an absolute path", to.display()).into());
+        }
+        let parts = Arc::clone(&self.tools.parts);
+        let made = tokio::task::spawn_blocking(move || parts.backup(&to)).await;
+        Ok(vec![made.map_err(|error| format!("the backup ended early: {error}"))??])
     }
 
     async fn forget(&self, device: String) -> Result<Vec<Value>, Refusal> {
@@ -212,12 +235,21 @@ impl Desk {
     }
 
     async fn replay(&self, which: &Which) -> Result<Vec<Value>, Refusal> {
-        let chosen = self.chosen(which).await?;
-        let count = chosen.len();
-        for Held { offset, frame, .. } in chosen {
-            self.tools.appender.append(Draft { cause: Some(offset), body: Body::Replayed(frame) }).await?;
+        let chosen: Vec<Offset> = self.chosen(which).await?.iter().map(|held| held.offset).collect();
+        let replayed = chosen.len();
+        for frame in chosen.clone() {
+            // Drawn up one by one: what is known of its device's clock may have changed with the one before.
+            let draft = self.tools.appender.ask(move |head| head.ingest().replay(frame)).await?;
+            if let Some(draft) = draft {
+                self.tools.appender.append(draft).await?;
+            }
         }
-        Ok(vec![json!({"replayed": count})])
+        let count = move |head: &Head| {
+            let quarantine = head.ingest().quarantine();
+            chosen.iter().filter(|frame| quarantine.get(**frame).is_some()).count()
+        };
+        let left = self.tools.appender.ask(count).await?;
+        Ok(vec![json!({"replayed": replayed, "read": replayed - left, "still_quarantined": left})])
     }
 
     async fn discard(&self, which: &Which) -> Result<Vec<Value>, Refusal> {

@@ -1,5 +1,6 @@
 //! What the desk needs of stages that it does not know. Each method not overridden says "not available".
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +13,14 @@ pub trait Parts: Send + Sync + 'static {
     /// How full the data folder is.
     fn disk(&self) -> Option<Disk> {
         None
+    }
+
+    /// The wall clock is right after all: what is deleted by age may be deleted again.
+    fn confirm_clock(&self) {}
+
+    /// A row for each existing broker that is read from.
+    fn sources(&self) -> Vec<Value> {
+        Vec::new()
     }
 
     /// Every upstream.
@@ -28,6 +37,14 @@ pub trait Parts: Send + Sync + 'static {
     fn quarantine(&self, head: &Head) -> Option<Vec<Held>> {
         let _unused = head;
         None
+    }
+
+    /// Copies the data folder as it is now; a row about the copy. Takes as long as it takes.
+    ///
+    /// # Errors
+    /// Why there is none, for a human.
+    fn backup(&self, to: &Path) -> Result<Value, String> {
+        Err(format!("backups to {} are not available in this gateway", to.display()))
     }
 }
 
@@ -56,8 +73,8 @@ pub struct Upstream {
     pub name: String,
     /// What it does, in a word: `flowing`, `held`, `down` …
     pub state: String,
-    /// Records it has not confirmed.
-    pub lag: u64,
+    /// Age of the oldest frame it has not confirmed, milliseconds.
+    pub lag_ms: u64,
     /// Frames forwarded and confirmed.
     pub forwarded: u64,
     /// Frames not forwarded yet.

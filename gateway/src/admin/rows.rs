@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::parts::{Disk, Held, Upstream};
 use crate::auth::{Accounts, Grants};
 use crate::ingest::Known;
+use crate::ingest::losses::Loss;
 
 /// RFC 3339, to the millisecond.
 pub(super) fn time(unix_ms: i64) -> Value {
@@ -52,8 +53,8 @@ pub(super) fn held_whole(it: &Held) -> Value {
 }
 
 pub(super) fn upstream(it: &Upstream) -> Value {
-    let Upstream { name, state, lag, forwarded, pending, more } = it;
-    let mut row = json!({"upstream": name, "state": state, "lag": lag, "forwarded": forwarded, "pending": pending});
+    let Upstream { name, state, lag_ms, forwarded, pending, more } = it;
+    let mut row = json!({"upstream": name, "state": state, "lag_ms": lag_ms, "forwarded": forwarded, "pending": pending});
     if let (Some(row), Some(more)) = (row.as_object_mut(), more.as_object()) {
         row.extend(more.clone());
     }
@@ -63,6 +64,14 @@ pub(super) fn upstream(it: &Upstream) -> Value {
 pub(super) fn disk(it: &Disk) -> Value {
     let Disk { used, max, mark, left } = it;
     json!({"used": used, "max": max, "mark": mark, "left_s": left.map(|left| left.as_secs())})
+}
+
+pub(super) fn loss(it: &Loss) -> Value {
+    json!({
+        "kind": it.kind, "device": *it.device, "subject": *it.subject, "boot": it.boot, "first": it.first,
+        "last": it.last, "frames": it.frames, "reason": it.reason, "from": it.stretch.first.0,
+        "until": it.stretch.last.0, "since": time(it.since.wall_ms), "time": time(it.until.wall_ms),
+    })
 }
 
 /// Every account, without its secret.

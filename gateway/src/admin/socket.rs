@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::command::{Answer, Request, VERSION};
+use super::command::{Answer, Command, Request, VERSION};
 use super::desk::Desk;
 
 /// File of the socket within the data folder.
@@ -31,6 +31,8 @@ pub const CLIENTS_MAX: usize = 16;
 const QUIET_MAX: Duration = Duration::from_secs(30);
 /// How long a command may take: the log answers within a sync, rendering 10,000 halos takes seconds.
 const WORK_MAX: Duration = Duration::from_secs(60);
+/// Longest a backup may take to be answered.
+const BACKUP_MAX: Duration = Duration::from_secs(6 * 3_600);
 /// How long a client may take to take its answer.
 const TAKING_MAX: Duration = Duration::from_secs(30);
 /// Time between two samples of how fast things go.
@@ -188,7 +190,9 @@ async fn answer(line: &[u8], desk: &Desk) -> Vec<Answer> {
     if request.v != VERSION {
         return vec![failed(format!("the request is of version {}, this gateway speaks {VERSION}", request.v))];
     }
-    match timeout(WORK_MAX, desk.answer(request.command)).await {
+    // A backup takes as long as it takes; whoever asked for it may leave, and it is finished all the same.
+    let work_max = if matches!(request.command, Command::Backup { .. }) { BACKUP_MAX } else { WORK_MAX };
+    match timeout(work_max, desk.answer(request.command)).await {
         Err(_) => vec![failed("it took too long; whether it was done shows in the log".to_owned())],
         Ok(Err(refusal)) => vec![failed(refusal.0)],
         Ok(Ok(rows)) => rows.into_iter().map(Answer::Row).chain([Answer::Done]).collect(),

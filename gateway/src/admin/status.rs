@@ -28,7 +28,7 @@ impl Desk {
         let (tools, now) = (&self.tools, self.tools.clock.now());
         let health = self.health().await;
         let parts = std::sync::Arc::clone(&tools.parts);
-        let (devices, held) = tools
+        let (devices, held, account) = tools
             .appender
             .ask(move |head| {
                 let held = parts.quarantine(head);
@@ -36,7 +36,7 @@ impl Desk {
                     let bytes: usize = held.iter().map(|it| it.frame.payload.len()).sum();
                     json!({"frames": held.len(), "bytes": bytes})
                 });
-                (head.ingest.devices(), held)
+                (head.ingest.devices(), held, head.ingest().account())
             })
             .await?;
         let (metrics, rates) = (&tools.metrics, self.pace.rates(self.sample()));
@@ -52,7 +52,9 @@ impl Desk {
             "rates": {"frames_per_s": rates.frames, "log_bytes_per_s": rates.bytes},
             "disk": tools.parts.disk().as_ref().map(rows::disk),
             "upstreams": upstreams,
+            "sources": tools.parts.sources(),
             "quarantine": held,
+            "frames": account,
             "since_start": {
                 "frames": metrics.ingest_frames_total.get(), "duplicates": metrics.ingest_duplicates_total.get(),
                 "quarantined": metrics.ingest_quarantined_total.get(), "refused": metrics.broker_refused_total.get(),

@@ -23,6 +23,8 @@ use super::folder::{Entry, Folder, footer};
 use super::format::FIRST_ITEM;
 use super::fs::{Disk, Fs, FsFile};
 use super::identity::{IDENTITY_FILE, Identities};
+use super::removed::REMOVED_FILE;
+use super::replaying::SKIPPED_FILE;
 use super::reader::Reader;
 use super::segment::{self, Probe};
 use super::{LOG_FOLDER, Progress};
@@ -36,6 +38,8 @@ pub use restore::{Restored, restore};
 
 /// Accounts in a backup, wherever the gateway keeps them.
 pub const ACCOUNTS_FILE: &str = "accounts.toml";
+/// What retention removed, within a backup: without it what was removed would be called lost.
+const REMOVED_NAME: &str = "log/removed";
 /// Bytes read and written at a time.
 const CHUNK: usize = 1 << 20;
 /// Bytes written between two syncs, so that the log's own syncs never wait for a whole segment of ours.
@@ -208,11 +212,17 @@ fn copy_all<F: Fs>(
     }
     let identities = about.identities.text();
     files.push(put(partial, IDENTITY_FILE, identities.as_bytes())?);
-    if let Some(accounts) = &about.accounts {
-        match fs::read(accounts) {
-            Ok(accounts) => files.push(put(partial, ACCOUNTS_FILE, &accounts)?),
+    let data = folder.dir.parent().unwrap_or(&folder.dir);
+    let notes = [
+        (REMOVED_NAME, Some(folder.dir.join(REMOVED_FILE))),
+        (SKIPPED_FILE, Some(data.join(SKIPPED_FILE))),
+        (ACCOUNTS_FILE, about.accounts.clone()),
+    ];
+    for (name, path) in notes.into_iter().filter_map(|(name, path)| Some((name, path?))) {
+        match fs::read(&path) {
+            Ok(bytes) => files.push(put(partial, name, &bytes)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(BackupError::io("read", accounts)(error)),
+            Err(error) => return Err(BackupError::io("read", &path)(error)),
         }
     }
     let durable = durable.max(last_offset(&log)?);

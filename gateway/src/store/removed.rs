@@ -15,7 +15,8 @@ use super::fs::{Fs, FsFile};
 use super::segment;
 use crate::record::Offset;
 
-const FILE: &str = "removed";
+/// Name of the note within the log's folder.
+pub(crate) const REMOVED_FILE: &str = "removed";
 const SLOT: usize = 4096;
 const MAGIC: [u8; 8] = *b"HALORMV\x01";
 /// Magic, length, CRC-32C of what follows.
@@ -94,7 +95,7 @@ impl Removed {
 }
 
 fn file_of(dir: &Path) -> PathBuf {
-    dir.join(FILE)
+    dir.join(REMOVED_FILE)
 }
 
 fn decode(slot: &[u8]) -> Option<Removed> {

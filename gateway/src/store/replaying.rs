@@ -30,7 +30,8 @@ pub const DEATHS_MAX: u64 = 3;
 /// What the quarantine says of a frame that is skipped.
 pub const SKIPPED: &str = "three starts of the gateway died while applying it, it is not read any more";
 const NOTE_FILE: &str = "replaying";
-const SKIPPED_FILE: &str = "skipped";
+/// Name of the list within the data folder.
+pub(crate) const SKIPPED_FILE: &str = "skipped";
 const DEATH_AT: u64 = 8;
 
 /// The records that are passed over. Cheap to clone.
