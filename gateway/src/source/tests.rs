@@ -228,7 +228,9 @@ async fn a_refused_publish_is_acknowledged_and_counted_and_one_there_is_no_room_
     let rig = Rig::start(&script, &config(&mosquitto, 5));
     rig.until(|status| status.state == State::Flowing).await;
     let mut device = Device::connect(&mosquitto);
-    for payload in ["no room yet", "too long", "good"] {
+    device.publish("halo/v1/d/w/t", false, "no room yet").await;
+    rig.until(|status| status.stored == 1).await;
+    for payload in ["too long", "good"] {
         device.publish("halo/v1/d/w/t", false, payload).await;
     }
     rig.until(|status| status.stored == 2).await;
