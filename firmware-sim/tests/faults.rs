@@ -40,7 +40,9 @@ async fn run(crews: Vec<Crew>, lasting_s: u64, faults: Faults) -> (Summary, Vec<
     let fleet = start(config(&stub, crews, lasting_s, faults));
     let summary = timeout(PATIENCE, fleet.finished()).await.expect("the fleet finishes");
     assert_eq!((summary.acked, summary.dropped), (summary.frames, 0), "nothing is lost: {summary}");
-    (summary, stub.rest())
+    let mut seen = vec![stub.next().await];
+    seen.extend(stub.rest());
+    (summary, seen)
 }
 
 fn wrist(devices: u32) -> Vec<Crew> {
