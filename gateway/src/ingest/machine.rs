@@ -161,10 +161,11 @@ impl Ingest {
         let gone = |device| Body::Gone(self.presence(device, stamp.wall_ms)).into();
         drafts.extend(self.live.departed().map(gone));
         drafts.extend(self.owed.drafts());
-        let leaving = self.quarantine.leaving(&self.live.quarantine, stamp).take(EXPIRED_MAX);
-        drafts.extend(leaving.map(|(frame, expired)| Draft { cause: Some(frame), body: Body::Expired(expired) }));
+        // First: what turns out not to be due after all may have to leave.
         let due = self.quarantine.due(&self.schemas, REPLAYS_MAX);
         drafts.extend(due.into_iter().filter_map(|frame| self.replay(frame)));
+        let leaving = self.quarantine.leaving(&self.live.quarantine, stamp).take(EXPIRED_MAX);
+        drafts.extend(leaving.map(|(frame, expired)| Draft { cause: Some(frame), body: Body::Expired(expired) }));
         drafts.extend(self.live.repeats(stamp.mono_ms).map(|(device, count)| {
             let Presence { device, subject } = self.presence(device, stamp.wall_ms);
             Body::Duplicates(Duplicates { device, subject, count }).into()

@@ -164,11 +164,14 @@ impl Quarantine {
         !self.due.is_empty()
     }
 
-    /// The frames that have to leave, oldest first: too old, or more than there is room for.
+    /// The frames that have to leave, oldest first: too old, or more than there is room for. One that is about to be read
+    /// again neither leaves nor takes room: it must not be both given up and read.
     pub(super) fn leaving(&self, limits: &Config, now: GatewayTime) -> impl Iterator<Item = (Offset, Expired)> {
         let age_max_ms = u64::try_from(limits.age_max.as_millis()).unwrap_or(u64::MAX);
-        let (mut bytes, max) = (self.bytes, limits.max);
-        self.entries.values().map_while(move |entry| {
+        let due: u64 = self.due.iter().filter_map(|offset| self.entries.get(offset)).map(Entry::weight).sum();
+        let (mut bytes, max) = (self.bytes - due, limits.max);
+        let stays = |entry: &&Entry| !self.due.contains(&entry.offset);
+        self.entries.values().filter(stays).map_while(move |entry| {
             let age_ms = now.mono_ms.saturating_sub(entry.since.mono_ms);
             let reason = if bytes > max {
                 format!("quarantine is full, {max} bytes are kept")
