@@ -152,6 +152,7 @@ impl App {
     /// [`StartError`]; nothing has been lost and nothing is left running.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.validate()?;
+        upstream::check(&config.upstream)?;
         // First, because a taken port is the likeliest mistake and nothing has been touched yet.
         let listener = broker::bind(config.gateway.mqtt).await?;
         let address = listener.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
@@ -189,7 +190,7 @@ impl App {
             ending.ended(true);
         })?;
         let (upstreams, running) =
-            upstream::start(config.upstream, seed, &common.feeds, &tail, &for_upstreams, |_| false)?;
+            upstream::start(config.upstream, seed, &common.feeds, &tail, &for_upstreams, |_| false);
         let start_upstream = |(name, work): (String, upstream::Work)| {
             let ending = Ending::new(&common.gate, &failed);
             thread(&format!("up-{name}"), move || {
