@@ -269,7 +269,9 @@ impl App {
             ending.ended(true);
         })?;
         let (upstreams, running) =
-            upstream::start(config.upstream.clone(), seed, &common.feeds, &tail, &for_upstreams, |name| held.contains(name))?;
+            upstream::start(config.upstream.clone(), seed, &common.feeds, &tail, &for_upstreams, |name| {
+                held.contains(name)
+            });
         let start_upstream = |(name, work): (String, upstream::Work)| {
             let ending = Ending::new(&common.gate, &failed);
             thread(&format!("up-{name}"), move || {
@@ -452,6 +454,7 @@ fn open_door(folder: &Path, tools: admin::Tools, tracker: &TaskTracker, stop: &C
 /// # Errors
 /// [`StartError`]: `run` would refuse it too.
 pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>), StartError> {
+    upstream::check(&config.upstream)?;
     let accounts = auth::read(&config.accounts_file())?;
     let tls = config.gateway.tls.as_ref();
     if accounts.is_empty() {

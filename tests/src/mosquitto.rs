@@ -93,10 +93,10 @@ impl Mosquitto {
         if let Some(process) = &mut self.process
             && let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw)
         {
-            // Either way it is reaped below.
-            drop(kill_process(pid, Signal::TERM));
-            drop(process.wait());
-            self.process = None;
+            if kill_process(pid, Signal::TERM).is_ok() {
+                drop(process.wait());
+                self.process = None;
+            }
         }
     }
 

@@ -54,7 +54,8 @@ pub(super) fn held_whole(it: &Held) -> Value {
 
 pub(super) fn upstream(it: &Upstream) -> Value {
     let Upstream { name, state, lag_ms, forwarded, pending, more } = it;
-    let mut row = json!({"upstream": name, "state": state, "lag_ms": lag_ms, "forwarded": forwarded, "pending": pending});
+    let mut row =
+        json!({"upstream": name, "state": state, "lag_ms": lag_ms, "forwarded": forwarded, "pending": pending});
     if let (Some(row), Some(more)) = (row.as_object_mut(), more.as_object()) {
         row.extend(more.clone());
     }

@@ -102,10 +102,6 @@ impl Lane {
         self.read = self.confirmed();
         self.entries.clear();
     }
-
-    fn messages(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.is_message()).count()
-    }
 }
 
 /// One upstream's lanes.
@@ -121,6 +117,8 @@ pub(super) struct Machine {
     account: Account,
     /// Messages in the lanes' entries, by way.
     under_way: [usize; 2],
+    /// Messages sent and not answered.
+    unanswered: usize,
     /// Messages confirmed in order, not yet covered by a durable cursor.
     uncovered: usize,
     /// How many of them the cursor on its way to the log covers.
@@ -151,6 +149,7 @@ impl Machine {
             stretches: progress.backfill.clone(),
             account: progress.account,
             under_way: [0; 2],
+            unanswered: 0,
             uncovered: 0,
             covering: 0,
             cursor_at: Offset(0),
@@ -219,7 +218,7 @@ impl Machine {
         (self.confirmed_here, self.sent_here, self.closing) = (0, 0, false);
         self.live.reset();
         self.backfill.reset();
-        self.under_way = [0; 2];
+        (self.under_way, self.unanswered) = ([0; 2], 0);
     }
 
     /// Where a way is to be read from, if there is room and something may be left on it.
@@ -282,6 +281,7 @@ impl Machine {
         if let Some(count) = self.under_way.get_mut(way as usize) {
             *count += 1;
         }
+        self.unanswered += 1;
         if self.fruitless >= FRUITLESS_MAX && self.alone == Some(offset) {
             return Do::GiveUp;
         }
@@ -330,9 +330,13 @@ impl Machine {
     }
 
     fn done(&mut self, way: Way, offset: Offset, given_up: bool) {
-        let entries = &mut self.lane(way).entries;
+        let lane = if way == Way::Live { &mut self.live } else { &mut self.backfill };
+        let entries = &mut lane.entries;
         let Ok(at) = entries.binary_search_by_key(&offset, |entry| entry.offset) else { return };
-        if let Some(entry) = entries.get_mut(at) {
+        if let Some(entry) = entries.get_mut(at)
+            && !entry.done
+        {
+            self.unanswered = self.unanswered.saturating_sub(1);
             (entry.done, entry.given_up) = (true, given_up);
         }
         self.settle();
@@ -345,7 +349,7 @@ impl Machine {
 
     /// Messages that wait for an answer.
     pub(super) fn waiting(&self) -> usize {
-        self.live.entries.iter().chain(&self.backfill.entries).filter(|entry| !entry.done).count()
+        self.unanswered
     }
 
     fn lane(&mut self, way: Way) -> &mut Lane {
@@ -447,7 +451,7 @@ impl Machine {
     /// Messages under way on a way, its confirmed offset.
     pub(super) fn stands(&self, way: Way) -> (Offset, usize) {
         let lane = if way == Way::Live { &self.live } else { &self.backfill };
-        (lane.confirmed(), lane.messages())
+        (lane.confirmed(), self.under_way.get(way as usize).copied().unwrap_or(0))
     }
 }
 

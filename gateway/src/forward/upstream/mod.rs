@@ -39,6 +39,6 @@ mod task;
 mod start;
 
 pub use config::{Client, Config, From, Send};
-pub(crate) use start::{Feeds, Shared, Work, start};
+pub(crate) use start::{Feeds, Shared, Work, check, start};
 pub use start::{Seed, StartError, Upstreams};
 pub use status::{LaneStatus, State, Status};

@@ -123,10 +123,22 @@ pub(crate) struct Running {
     pub(crate) works: Vec<(String, Work)>,
 }
 
-/// Prepares an upstream for each configuration. `held` says which are held back from the start.
+/// Reads what the configurations name; it is read again at every connect, now only so that a wrong file is told at once.
 ///
 /// # Errors
-/// [`StartError`]: a file of its configuration cannot be used.
+/// [`StartError`]: a file of a configuration cannot be used.
+pub(crate) fn check(configs: &[Config]) -> Result<(), StartError> {
+    for config in configs {
+        let failed = |problem| StartError { name: config.name.clone(), problem };
+        if Address::parse(&config.url).map_err(failed)?.tls {
+            drop(tls::client_config(config).map_err(failed)?);
+        }
+        drop(config.password().map_err(failed)?);
+    }
+    Ok(())
+}
+
+/// Prepares an upstream for each configuration. `held` says which are held back from the start.
 pub(crate) fn start<F: Fs + std::marker::Send + 'static>(
     configs: Vec<Config>,
     seed: Seed,
@@ -134,27 +146,18 @@ pub(crate) fn start<F: Fs + std::marker::Send + 'static>(
     reader: &Reader<F>,
     shared: &Shared,
     held: impl Fn(&str) -> bool,
-) -> Result<(Upstreams, Running), StartError>
-where
-    Reader<F>: std::marker::Send,
-{
+) -> (Upstreams, Running) {
     let stop = CancellationToken::new();
     let (mut handles, mut works) = (Vec::new(), Vec::new());
     for ((config, stands), changes) in configs.into_iter().zip(seed.stands).zip(feeds.changes.iter().cloned()) {
-        let failed = |problem| StartError { name: config.name.clone(), problem };
-        let address = Address::parse(&config.url).map_err(failed)?;
-        if address.tls {
-            // Read again at every connect; now only so that a wrong file is told at once.
-            drop(tls::client_config(&config).map_err(failed)?);
-        }
         let holding = held(&config.name);
         let state = if holding { State::Held } else { State::Connecting };
         let board = Board::new(&config.name, without_secrets(&config.url), state, shared.clock.now().wall_ms);
-        let (hold, held) = watch::channel(holding);
+        let hold = watch::Sender::new(holding);
         let is_new = stands.is_none();
         let from = if config.from == From::Head { seed.known } else { seed.oldest };
         let progress = stands.unwrap_or_else(|| Progress { live: from, ..Progress::default() });
-        handles.push(Handle { name: config.name.clone(), board: board.clone(), held: hold });
+        handles.push(Handle { name: config.name.clone(), board: board.clone(), held: hold.clone() });
         let name = config.name.clone();
         let task = Task::new(
             config,
@@ -162,11 +165,12 @@ where
             (reader, seed.schemas.clone(), seed.known),
             (progress, is_new),
             changes,
-            (board, held, stop.clone(), feeds.durable.subscribe()),
+            (board, stop.clone()),
+            (hold, feeds.durable.clone()),
         );
         works.push((name.clone(), work(name, task)));
     }
-    Ok((Upstreams(handles.into()), Running { stop, works }))
+    (Upstreams(handles.into()), Running { stop, works })
 }
 
 /// A thread of its own, with a runtime of its own: a slow file or a slow receiver holds nobody else up.

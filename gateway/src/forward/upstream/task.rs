@@ -82,6 +82,8 @@ pub(super) struct Task<F: Fs> {
     held: watch::Receiver<bool>,
     stop: CancellationToken,
     durable: watch::Receiver<()>,
+    /// So that neither channel ever closes under the task.
+    _senders: (watch::Sender<bool>, watch::Sender<()>),
     jobs: JoinSet<Done>,
     /// Since when something waits for a cursor.
     cursor_since_ms: Option<u64>,
@@ -109,7 +111,8 @@ impl<F: Fs> Task<F> {
         (reader, schemas, known): (&Reader<F>, Schemas, Offset),
         (progress, is_new): (Progress, bool),
         changes: Option<Arc<Changes>>,
-        (board, held, stop, durable): (Board, watch::Receiver<bool>, CancellationToken, watch::Receiver<()>),
+        (board, stop): (Board, CancellationToken),
+        (hold, wake): (watch::Sender<bool>, watch::Sender<()>),
     ) -> Self {
         Self {
             machine: Machine::new(usize::from(config.window), &progress),
@@ -124,9 +127,10 @@ impl<F: Fs> Task<F> {
             shared,
             changes,
             board,
-            held,
+            held: hold.subscribe(),
             stop,
-            durable,
+            durable: wake.subscribe(),
+            _senders: (hold, wake),
             is_new,
         }
     }

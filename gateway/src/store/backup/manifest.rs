@@ -78,7 +78,8 @@ impl Manifest {
 /// A name from a file must not lead out of the folder.
 fn is_name_of_ours(name: &str) -> bool {
     let is_segment = |rest: &str| rest.strip_prefix('/').and_then(segment::number).is_some();
-    [IDENTITY_FILE, ACCOUNTS_FILE, REMOVED_NAME, SKIPPED_FILE].contains(&name) || name.strip_prefix(LOG_FOLDER).is_some_and(is_segment)
+    [IDENTITY_FILE, ACCOUNTS_FILE, REMOVED_NAME, SKIPPED_FILE].contains(&name)
+        || name.strip_prefix(LOG_FOLDER).is_some_and(is_segment)
 }
 
 #[cfg(test)]
