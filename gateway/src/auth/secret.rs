@@ -65,7 +65,7 @@ pub(super) fn digest(token: &[u8]) -> [u8; 32] {
 /// Whether it is the password of the hash; `None` = nobody's, which takes as long and says no.
 pub(super) fn is_password(password: &[u8], hash: Option<&str>) -> bool {
     let known = hash.is_some();
-    let Some(hash) = hash.or_else(|| nobodys()) else { return false };
+    let Some(hash) = hash.or_else(nobodys) else { return false };
     // Compared in constant time there.
     let fits = password.len() <= PASSWORD_BYTES_MAX && Argon2::default().verify_password(password, hash).is_ok();
     fits && known
