@@ -17,6 +17,8 @@ use crate::clock::until;
 
 /// Longest wait for a gateway to listen or to end: both take milliseconds, a machine full of tests is given more.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for the last words of a gateway that has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Lines of a gateway's log that are kept, the newest.
 const LINES_MAX: usize = 1_000;
 /// Ports for servers that come back at the same address: below the range from which the kernel gives ports to clients,
@@ -84,6 +86,8 @@ impl Gateway {
         let Some(Ok(address)) = listens else {
             drop(gateway.child.kill());
             drop(gateway.child.wait());
+            // What it said last is read by another thread.
+            drop(until("its last words", LAST_WORDS, || (!gateway.log_lines().is_empty()).then_some(())));
             return Err(format!("instead of an address it said {said:?}; {:?}", gateway.log_lines()).into());
         };
         gateway.address = address;

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 use firmware_sim::{Entry, FrameKey};
 use serde_json::Value;
 
+use crate::clock::until;
 use crate::{Failure, process};
 
+/// Longest wait for a log that can be read from end to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How `log verify` names what was written of a group whose sync never returned.
 const UNFINISHED_END: &str = "unfinished end, never acknowledged";
 
@@ -47,11 +51,11 @@ impl Stored {
             return Ok(());
         }
         let from = (self.last + 1).to_string();
-        let output = process::run(&["log", "dump", "--json", "--from", &from, &data.display().to_string()])?;
-        if !output.status.success() {
-            return Err(format!("log dump: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
-        }
-        for line in String::from_utf8(output.stdout)?.lines() {
+        let dumped = dump(&from, data).or_else(|_| {
+            // A running gateway on a full disk makes and removes segments: a listed one may be gone when it is opened.
+            until("a log whose segments stay while it is read", PATIENCE, || dump(&from, data).ok())
+        })?;
+        for line in dumped.lines() {
             self.take(&serde_json::from_str(line)?)?;
         }
         Ok(())
@@ -135,6 +139,14 @@ pub(super) fn findings(data: &Path) -> Result<Findings, Failure> {
     } else {
         Err(format!("log verify: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
     }
+}
+
+fn dump(from: &str, data: &Path) -> Result<String, Failure> {
+    let output = process::run(&["log", "dump", "--json", "--from", from, &data.display().to_string()])?;
+    if output.status.success() {
+        return Ok(String::from_utf8(output.stdout)?);
+    }
+    Err(format!("log dump: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
 fn hex(bytes: &[u8]) -> String {
