@@ -55,7 +55,9 @@ pub fn binary() -> Result<PathBuf, Failure> {
 pub fn free_address() -> Result<SocketAddr, Failure> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let room = PORTS.end - PORTS.start;
-    let origin = u16::try_from(std::process::id() % u32::from(room))?;
+    // Far apart for processes whose ids are neighbours: a port given out may be free for moments while its server is
+    // down, and then belongs to a fleet that knocks there.
+    let origin = u16::try_from(std::process::id().wrapping_mul(7_919) % u32::from(room))?;
     for _ in 0..room {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % room;
         let address = SocketAddr::from(([127, 0, 0, 1], PORTS.start + (origin + step) % room));
