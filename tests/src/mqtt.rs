@@ -47,6 +47,14 @@ impl Client {
         }
     }
 
+    /// Every later read waits at most this long.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn set_patience(&self, patience: Duration) -> Result<()> {
+        self.0.set_read_timeout(Some(patience))
+    }
+
     /// Publishes with QoS 1; the PUBACK is read with [`Client::read`].
     ///
     /// # Errors

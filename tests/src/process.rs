@@ -17,6 +17,8 @@ use crate::clock::until;
 
 /// Longest wait for a gateway to listen or to end: both take milliseconds, a machine full of tests is given more.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for the last words of a gateway that has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Lines of a gateway's log that are kept, the newest.
 const LINES_MAX: usize = 1_000;
 /// Ports for servers that come back at the same address: below the range from which the kernel gives ports to clients,
@@ -53,7 +55,9 @@ pub fn binary() -> Result<PathBuf, Failure> {
 pub fn free_address() -> Result<SocketAddr, Failure> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let room = PORTS.end - PORTS.start;
-    let origin = u16::try_from(std::process::id() % u32::from(room))?;
+    // Far apart for processes whose ids are neighbours: a port given out may be free for moments while its server is
+    // down, and then belongs to a fleet that knocks there.
+    let origin = u16::try_from(std::process::id().wrapping_mul(7_919) % u32::from(room))?;
     for _ in 0..room {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % room;
         let address = SocketAddr::from(([127, 0, 0, 1], PORTS.start + (origin + step) % room));
@@ -84,6 +88,8 @@ impl Gateway {
         let Some(Ok(address)) = listens else {
             drop(gateway.child.kill());
             drop(gateway.child.wait());
+            // What it said last is read by another thread.
+            drop(until("its last words", LAST_WORDS, || (!gateway.log_lines().is_empty()).then_some(())));
             return Err(format!("instead of an address it said {said:?}; {:?}", gateway.log_lines()).into());
         };
         gateway.address = address;

@@ -16,7 +16,7 @@ use crate::auth::Change;
 use crate::broker::OwnedTopics;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::record::{Act, Assignment, Body, Deed, Draft, GatewayTime};
+use crate::record::{Act, Assignment, Body, Deed, GatewayTime, Offset};
 use crate::store::Durable;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Appender};

@@ -206,14 +206,16 @@ fn read_back(
 ) -> Result<HashSet<String>, Failure> {
     let mut found = HashSet::new();
     if subject.has_sessions {
-        let (mut reader, kept) = Client::connect(address, READER, false, SILENCE)?;
+        let (mut reader, kept) = Client::connect(address, READER, false, PATIENCE)?;
+        reader.set_patience(SILENCE)?;
         sum.sessions_kept += u32::from(kept);
         collect(&mut reader, Vec::new(), &mut found, wanted);
         sum.messages_of_sessions += found.len() as u64;
     }
-    let (mut reader, _) = Client::connect(address, "ackcheck-newcomer", true, SILENCE)?;
+    let (mut reader, _) = Client::connect(address, "ackcheck-newcomer", true, PATIENCE)?;
     let mut retained = HashSet::new();
     let before = reader.subscribe("ack/#")?;
+    reader.set_patience(SILENCE)?;
     collect(&mut reader, before, &mut retained, wanted);
     sum.messages_retained += retained.len() as u64;
     found.extend(retained);

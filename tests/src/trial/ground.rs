@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -69,6 +70,16 @@ impl Ground {
             Self::Rig(disk) => disk.power_up(),
             Self::Folder(_) => Ok(()),
         }
+    }
+
+    /// Copies the data folder to where it can be looked at after the run.
+    ///
+    /// # Errors
+    /// It cannot be copied.
+    pub fn keep_a_copy(&self, name: &str) -> Result<PathBuf, Failure> {
+        let copy = std::env::temp_dir().join(name);
+        let copied = Command::new("cp").arg("-a").arg(self.data()).arg(&copy).status()?;
+        if copied.success() { Ok(copy) } else { Err(format!("no copy in {}", copy.display()).into()) }
     }
 
     /// Removes everything.

@@ -168,6 +168,11 @@ fn life(ground: &mut Ground, blows: u32, seed: u64) -> Result<Tally, Failure> {
     tally.retained_acknowledged = missing.retained_looked_for;
     tally.frames_stored = whole.frames();
     tally.frames_repeated = whole.repeated.len() as u64;
+    tally.example = tally.example.take().or_else(|| whole.repeated.first().cloned());
+    if !tally.holds() {
+        let copy = ground.keep_a_copy(&format!("halo-trial-{seed}"))?;
+        eprintln!("{:?}; the data folder is kept in {}", tally.example, copy.display());
+    }
     Ok(tally)
 }
 

@@ -24,6 +24,8 @@ pub const IN_FLIGHT_MIN: u64 = 100;
 const WINDOW: usize = 20;
 /// Longest wait for a rate of acknowledgements that takes a fraction of a second.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for what is owed at the end.
+const DRAIN: Duration = Duration::from_secs(60);
 /// Topics of the retained messages: some are overwritten often, which is what retained topics are for.
 const RETAINED_TOPICS: u64 = 8;
 /// Where they are.
@@ -43,13 +45,23 @@ impl Load {
     /// # Errors
     /// Threads or the fleet cannot be started.
     pub fn start(address: SocketAddr, devices: u32, seed: u64) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let cast = Cast::Simulated { kind: Kind::Wristband, devices, prefix: None, frames: Some(10_000_000) };
-        let ledger = LedgerConfig { keep_entries: true, ..LedgerConfig::default() };
         let base = FleetConfig::new(Broker::from(address), devices);
-        let drain = Duration::from_secs(60);
-        let config =
-            FleetConfig { seed, cast, ledger, speed: Speed::Max, window: WINDOW, buffer: 2 * WINDOW, drain, ..base };
+        Self::with(address, FleetConfig { seed, cast, speed: Speed::Max, buffer: 2 * WINDOW, ..base })
+    }
+
+    /// `devices` wristbands at a frame a second each, and retained messages one after the other.
+    ///
+    /// # Errors
+    /// Threads or the fleet cannot be started.
+    pub fn live(address: SocketAddr, devices: u32, seed: u64) -> Result<Self, Failure> {
+        Self::with(address, FleetConfig { seed, ..FleetConfig::new(Broker::from(address), devices) })
+    }
+
+    fn with(address: SocketAddr, config: FleetConfig) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let ledger = LedgerConfig { keep_entries: true, ..LedgerConfig::default() };
+        let config = FleetConfig { ledger, window: WINDOW, drain: DRAIN, ..config };
         let token = CancellationToken::new();
         let fleet = {
             let _entered = runtime.enter();

@@ -2,19 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 use firmware_sim::{Entry, FrameKey};
 use serde_json::Value;
 
+use crate::clock::until;
 use crate::{Failure, process};
 
-/// How `log verify` names what was written of a group whose sync never returned.
-const UNFINISHED_END: &str = "unfinished end, never acknowledged";
+/// Longest wait for a log that can be read from end to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How `log verify` names what a blow leaves that is no damage: what was written of a group whose sync never returned,
+/// and a seal that was being written, which the records give again.
+const UNFINISHED: [&str; 2] = ["unfinished end, never acknowledged", "footer is damaged, it can be rebuilt"];
 
 /// The records seen so far, by what the ledgers know them by.
 #[derive(Debug, Default)]
 pub struct Stored {
-    frames: HashMap<(String, u64, u64), String>,
+    frames: HashMap<(String, u64, u64), (u64, String)>,
     retained: HashSet<(String, String)>,
     /// The last offset seen.
     last: u64,
@@ -47,11 +52,11 @@ impl Stored {
             return Ok(());
         }
         let from = (self.last + 1).to_string();
-        let output = process::run(&["log", "dump", "--json", "--from", &from, &data.display().to_string()])?;
-        if !output.status.success() {
-            return Err(format!("log dump: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
-        }
-        for line in String::from_utf8(output.stdout)?.lines() {
+        let dumped = dump(&from, data).or_else(|_| {
+            // A running gateway on a full disk makes and removes segments: a listed one may be gone when it is opened.
+            until("a log whose segments stay while it is read", PATIENCE, || dump(&from, data).ok())
+        })?;
+        for line in dumped.lines() {
             self.take(&serde_json::from_str(line)?)?;
         }
         Ok(())
@@ -68,7 +73,7 @@ impl Stored {
         for (key, entry) in frames.iter().filter(|(_, entry)| entry.acked_ms.is_some()) {
             missing.frames_looked_for += 1;
             let identity = (key.device.to_string(), u64::from(key.boot), u64::from(key.seq));
-            if self.frames.get(&identity) != Some(&hex(&entry.payload)) {
+            if self.frames.get(&identity).map(|(_, payload)| payload) != Some(&hex(&entry.payload)) {
                 missing.frames += 1;
                 missing.example.get_or_insert_with(|| format!("{identity:?}"));
             }
@@ -91,8 +96,10 @@ impl Stored {
         let number = |key: &str| record[key].as_u64().ok_or_else(|| format!("{key} in {record}"));
         if record["kind"] == "frame" {
             let identity = (text("device")?, number("boot")?, number("seq")?);
-            if self.frames.insert(identity.clone(), text("payload")?).is_some() {
-                self.repeated.push(format!("{identity:?}"));
+            let (offset, payload) = (number("offset")?, text("payload")?);
+            if let Some((before, other)) = self.frames.insert(identity.clone(), (offset, payload.clone())) {
+                let bytes = if other == payload { "the same" } else { "other" };
+                self.repeated.push(format!("{identity:?} at offsets {before} and {offset}, {bytes} bytes"));
             }
         } else if record["kind"] == "retained" {
             self.retained.insert((text("topic")?, text("payload")?));
@@ -104,7 +111,7 @@ impl Stored {
 /// What `log verify` finds in a log.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Ends of segments that a blow left unfinished: groups that were never acknowledged. A start cuts them off.
+    /// Ends and seals of segments that a blow left unfinished: never acknowledged, or rebuilt. A start puts them right.
     pub(super) unfinished_ends: u64,
     /// Everything else.
     pub(super) damage: Vec<String>,
@@ -125,7 +132,7 @@ pub(super) fn findings(data: &Path) -> Result<Findings, Failure> {
         let said: Value = serde_json::from_str(line)?;
         is_summed_up |= said["records"].is_u64();
         match said["finding"].as_str() {
-            Some(text) if text.contains(UNFINISHED_END) => findings.unfinished_ends += 1,
+            Some(text) if UNFINISHED.iter().any(|known| text.contains(known)) => findings.unfinished_ends += 1,
             Some(text) => findings.damage.push(text.to_owned()),
             None => {}
         }
@@ -135,6 +142,14 @@ pub(super) fn findings(data: &Path) -> Result<Findings, Failure> {
     } else {
         Err(format!("log verify: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
     }
+}
+
+fn dump(from: &str, data: &Path) -> Result<String, Failure> {
+    let output = process::run(&["log", "dump", "--json", "--from", from, &data.display().to_string()])?;
+    if output.status.success() {
+        return Ok(String::from_utf8(output.stdout)?);
+    }
+    Err(format!("log dump: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
 fn hex(bytes: &[u8]) -> String {
