@@ -72,7 +72,7 @@ pub(super) fn is_password(password: &[u8], hash: Option<&str>) -> bool {
 }
 
 /// A hash nobody has the password of, so that unknown names take as long as known ones.
-fn nobodys() -> Option<&'static str> {
+fn nobodys<'a>() -> Option<&'a str> {
     static HASH: OnceLock<Option<String>> = OnceLock::new();
     HASH.get_or_init(|| Some(String::from(hash_password(&new_token().ok()?.token).ok()?))).as_deref()
 }
