@@ -241,3 +241,6 @@ fn identity(folder: &Path) -> Result<String, RecoveryError> {
     std::fs::rename(&unfinished, &path).and_then(|()| Disk.sync_dir(folder)).map_err(failed)?;
     Ok(identity)
 }
+
+#[cfg(test)]
+mod tests;

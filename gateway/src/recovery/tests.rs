@@ -1,5 +1,5 @@
 //! A log from which retention takes segments: what is rebuilt from the rest is, byte for byte, what the whole log gives,
-//! whenever the power is cut. `HALO_SEED=… cargo test -p halo-gateway --lib carried` replays.
+//! whenever the power is cut. `HALO_SEED=… cargo test -p halo-gateway --lib recovery` replays.
 
 use std::collections::BTreeMap;
 use std::path::Path;
