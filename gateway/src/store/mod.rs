@@ -10,8 +10,9 @@
 //! synced; failing calls, after which a sync is never repeated; flipped bits and lost pages, which cost the records
 //! they touch and are reported ([`Finding`]). See [`fs`] for what is assumed of the medium, [`format`] for the bytes.
 //!
-//! **Who calls**: one owner thread has the [`Log`]; readers belong to whoever pulls. `store` does not know what a record
-//! means.
+//! **Who calls**: one owner thread has the [`Log`], one [`retention`] thread takes segments away from its beginning, once
+//! the log itself carries what they held; readers belong to whoever pulls and jump over what is gone. `store` does not
+//! know what a record means.
 
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 

@@ -1,4 +1,3 @@
-mod carried;
 mod from_the_log;
 mod same_log;
 mod schemas;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::record::{Cursor, Gap, Progress};
+use crate::record::{Body, Cursor, Dropped, Gap, Progress, Record};
 use crate::store::fs::mem::MemFs;
 use crate::store::head::Head;
 use crate::store::owner::tests::rig::{Rig, birth, clock, config, frame, telemetry};

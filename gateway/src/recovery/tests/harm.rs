@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 
-use super::*;
+use super::super::*;
 use crate::app::App;
 use crate::store::fs::mem::Rng;
 
