@@ -15,6 +15,7 @@ use crate::recovery;
 use crate::store::fs::mem::{Fault, MemFs, Rng};
 use crate::store::head::Head;
 use crate::store::owner::tests::rig::{Rig, birth, clock, config, frame, retained, telemetry};
+use crate::store::replaying::Skipped;
 use crate::store::state::{Change, MemState, StateEngine, Table};
 use crate::store::{Log, Options};
 
@@ -93,7 +94,7 @@ impl World {
         let bad = recovered.findings.iter().find(|it| it.what == crate::store::Damage::Missing);
         assert_eq!(bad, None, "what retention took is not lost");
         let mut state = state.unwrap_or_default();
-        let loaded = recovery::load(&state, "ours", &log, &grammar);
+        let loaded = recovery::load(&state, "ours", &log, &grammar, &Skipped::default());
         let loaded = loaded.ok().filter(|(head, fold)| !recovery::is_behind(head, fold, log.first_offset()));
         let (head, fold) = match loaded {
             Some(loaded) => loaded,
@@ -244,7 +245,7 @@ impl World {
         let mut fresh = MemState::default();
         let (head, fold) = recovery::refill(&mut fresh, rig.log(), &grammar).unwrap();
         assert_eq!(replay(fresh, head, fold, &records), wanted, "from the log alone");
-        let (head, fold) = recovery::load(&rig.state, "ours", rig.log(), &grammar).unwrap();
+        let (head, fold) = recovery::load(&rig.state, "ours", rig.log(), &grammar, &Skipped::default()).unwrap();
         assert_eq!(replay(rig.state.clone(), head, fold, &records), wanted, "from the engine and the log");
     }
 }
