@@ -1,11 +1,14 @@
 //! `[[upstream]]`: which broker, as whom, what it gets.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use halo_proto::topic::id_is_valid;
+use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::tls;
 use crate::units::{self, Secret};
 
 /// Longest topic prefix, bytes.
@@ -39,7 +42,7 @@ pub struct Config {
     /// File whose first line is the password, read at every connect, so that it can be changed while the gateway runs.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// PEM file of the authorities trusted for `mqtts`. Read at every connect, like the two below.
+    /// PEM file of the authorities trusted for `mqtts`. Default: the system's. Read at every connect, like the two below.
     #[serde(default)]
     pub ca: Option<PathBuf>,
     /// PEM file of this client's certificate chain.
@@ -157,6 +160,12 @@ pub(super) fn without_secrets(url: &str) -> String {
 }
 
 impl Config {
+    /// How `mqtts` is trusted; read anew at every connect, so that a renewed certificate is in use from the next one on.
+    pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, String> {
+        let (ca, cert, key) = (self.ca.as_deref(), self.cert.as_deref(), self.key.as_deref());
+        tls::client_config(ca, cert, key).map_err(|error| error.to_string())
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors

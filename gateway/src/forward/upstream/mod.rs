@@ -25,7 +25,6 @@ pub(crate) mod changes;
 mod config;
 mod machine;
 mod transport;
-mod tls;
 mod rumqttc_v4;
 mod rumqttc_v5;
 #[cfg(feature = "rumqttc-next")]

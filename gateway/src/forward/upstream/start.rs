@@ -11,7 +11,6 @@ use super::changes::Changes;
 use super::config::{Address, Config, From, Send, without_secrets};
 use super::status::{Board, State, Status};
 use super::task::Task;
-use super::tls;
 use crate::clock::Clock;
 use crate::forward::owned::Asker;
 use crate::ingest::schemas::Schemas;
@@ -131,7 +130,7 @@ pub(crate) fn check(configs: &[Config]) -> Result<(), StartError> {
     for config in configs {
         let failed = |problem| StartError { name: config.name.clone(), problem };
         if Address::parse(&config.url).map_err(failed)?.tls {
-            drop(tls::client_config(config).map_err(failed)?);
+            drop(config.tls().map_err(failed)?);
         }
         drop(config.password().map_err(failed)?);
     }

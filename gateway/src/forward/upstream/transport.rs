@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::config::{Address, Client, Config};
 use super::machine::{Reason, Way};
-use super::{rumqttc_v4, rumqttc_v5, tls};
+use super::{rumqttc_v4, rumqttc_v5};
 use crate::record::{Name, Offset};
 
 /// Places beside the window: halos, probes, the subscription.
@@ -112,7 +112,7 @@ impl Link {
             Some(name) => Some((name.clone(), config.password()?)),
             None => None,
         };
-        let tls = if address.tls { Some(tls::client_config(config)?) } else { None };
+        let tls = if address.tls { Some(config.tls()?) } else { None };
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("{gateway}-{}", config.name));
         let inflight = config.window.saturating_add(EXTRA as u16);
         let opening = Opening { address, client_id, credentials, tls, config, inflight };
