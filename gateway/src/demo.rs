@@ -180,7 +180,7 @@ fn crews(devices: u32) -> Vec<Crew> {
 fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
     let address = app.address();
     println!(
-        "halo-gateway demo: {} devices of {} kinds publish to mqtt://{address}, seed {}, data in {}",
+        "halo-gateway demo: {} devices of {} kinds publish to mqtt://{address}, seed {}\ndata in {}",
         options.devices,
         mixed(options.devices).len(),
         options.seed,

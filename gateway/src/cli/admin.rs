@@ -208,11 +208,41 @@ pub(super) fn upstream(on: On<Upstream>) -> Result<ExitCode, Failure> {
     };
     match command {
         Upstream::List => {
-            let fields = ["upstream", "state", "lag", "forwarded", "pending"];
+            let fields = ["upstream", "state", "lag_ms", "forwarded", "pending", "round_trip_ms", "last_error"];
             print(&target.ask(Command::Upstreams)?, target.json, &fields, "no upstream is configured");
         }
         Upstream::Pause { upstream } => hold(upstream, true)?,
         Upstream::Resume { upstream } => hold(upstream, false)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What to do with sources.
+#[derive(Subcommand)]
+pub(super) enum Source {
+    /// All, with their state and what came from them.
+    List,
+}
+
+/// What to do with the clock.
+#[derive(Subcommand)]
+pub(super) enum Clock {
+    /// Say that the wall clock is right after it jumped ahead by more than a day: deletion by age goes on.
+    Confirm,
+}
+
+pub(super) fn source(on: On<Source>) -> Result<ExitCode, Failure> {
+    let On { target, command: Source::List } = on;
+    let fields = ["source", "state", "received", "stored", "refused", "round_trip_ms", "last_error"];
+    print(&target.ask(Command::Sources)?, target.json, &fields, "no source is configured");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn clock(on: On<Clock>) -> Result<ExitCode, Failure> {
+    let On { target, command: Clock::Confirm } = on;
+    target.ask(Command::ConfirmClock)?;
+    if !target.json {
+        say("what is old enough is deleted again");
     }
     Ok(ExitCode::SUCCESS)
 }

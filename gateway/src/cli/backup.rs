@@ -1,4 +1,5 @@
-//! `halo-gateway backup` and `restore`: a data folder is copied while nothing runs on it, and brought back.
+//! `halo-gateway backup` and `restore`: a data folder is copied, by the gateway itself where one runs on it, and brought
+//! back.
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -6,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::client::Target;
 use super::{Failure, Settings, state};
+use crate::admin::Command;
 use crate::clock::Clock;
 use crate::record::Offset;
 use crate::store::backup::{self, ACCOUNTS_FILE, About};
@@ -39,9 +42,18 @@ pub(super) struct From {
     force: bool,
 }
 
-/// Copies the data folder of a gateway that is stopped.
+/// Has the gateway that runs on a data folder copy it; copies it itself where none runs.
 pub(super) fn backup(To { to, settings }: &To) -> Result<ExitCode, Failure> {
     let config = settings.load()?;
+    let target = Target { data_dir: config.gateway.data_dir.clone(), json: false };
+    let to = &std::path::absolute(to)?;
+    if let Some(rows) = target.try_ask(Command::Backup { to: to.clone() })? {
+        for made in &rows {
+            let (files, bytes, durable) = (&made["files"], &made["bytes"], &made["durable"]);
+            say(format_args!("{}: {files} files, {bytes} bytes, every record up to offset {durable}", to.display()));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let data_dir = config.gateway.data_dir;
     let _lock = state::lock(&data_dir)?;
     let (log, findings) = Reader::over(Disk, &data_dir.join(LOG_FOLDER), Offset(0))?;

@@ -64,7 +64,9 @@ fn connect(folder: &Path) -> Result<Option<UnixStream>, Failure> {
 }
 
 fn ask(mut stream: UnixStream, command: Command) -> Result<Vec<Value>, Failure> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    // A backup takes as long as it takes.
+    let patience = Some(PATIENCE).filter(|_| !matches!(command, Command::Backup { .. }));
+    stream.set_read_timeout(patience)?;
     let mut line = serde_json::to_vec(&Request { v: admin::VERSION, command })?;
     line.push(b'\n');
     stream.write_all(&line)?;

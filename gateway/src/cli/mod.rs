@@ -61,7 +61,11 @@ enum Command {
     Quarantine(admin::On<admin::Quarantine>),
     /// The upstreams of a running gateway: list, pause, resume.
     Upstream(admin::On<admin::Upstream>),
-    /// What was lost, given up or in conflict, from the log; the gateway need not run.
+    /// The existing brokers a running gateway reads from.
+    Source(admin::On<admin::Source>),
+    /// The wall clock of a running gateway.
+    Clock(admin::On<admin::Clock>),
+    /// What was lost, given up or is in doubt; of a gateway that is down, as far as its log still tells.
     Losses(client::Target),
     /// Set the password of a user, from the terminal or from stdin; makes the user if there is none.
     Passwd(accounts::Passwd),
@@ -75,7 +79,7 @@ enum Command {
     /// Change or measure the engine that keeps the checkpoints.
     #[command(subcommand)]
     State(state::Command),
-    /// Copy the data folder of a stopped gateway: log, identity, accounts.
+    /// Copy a data folder, also while the gateway runs: log, identity, accounts.
     Backup(backup::To),
     /// Make a data folder from a backup.
     Restore(backup::From),
@@ -156,6 +160,8 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Subject(on) => admin::subject(on),
         Command::Quarantine(on) => admin::quarantine(on),
         Command::Upstream(on) => admin::upstream(on),
+        Command::Source(on) => admin::source(on),
+        Command::Clock(on) => admin::clock(on),
         Command::Losses(target) => status::losses(&target),
         Command::Passwd(args) => accounts::passwd(args),
         Command::User(args) => accounts::users(args),

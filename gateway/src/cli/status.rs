@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::table::text;
+use super::table::{print, text};
 use super::{Failure, log};
 use crate::admin::Command;
 use crate::record::{Body, Offset};
@@ -33,7 +33,7 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
     if let Some(reasons) = status["reasons"].as_array().filter(|reasons| !reasons.is_empty()) {
         state += &format!(": {}", reasons.iter().map(text).collect::<Vec<_>>().join("; "));
     }
-    let since = &status["since_start"];
+    let (since, frames) = (&status["since_start"], &status["frames"]);
     let (rates, up) = (&status["rates"], Duration::from_secs(number(&status["uptime_s"])));
     let rate = |value: &Value| value.as_f64().unwrap_or_default();
     let mut lines = vec![
@@ -74,6 +74,13 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
                 since["frames"], since["duplicates"], since["quarantined"], since["refused"]
             ),
         ),
+        (
+            "account",
+            format!(
+                "{} frames stored since ever; {} in quarantine, {} expired, {} discarded, {} dropped",
+                frames["stored"], frames["quarantined"], frames["expired"], frames["discarded"], frames["dropped"]
+            ),
+        ),
         ("logins", format!("{} let in, {} turned away", since["logins"], since["failed_logins"])),
         ("disk", disk(&status["disk"])),
     ];
@@ -89,13 +96,15 @@ fn lines(status: &Value) -> Vec<(&'static str, String)> {
         Some(all) if all.is_empty() => lines.push(("upstreams", "none".to_owned())),
         Some(all) => lines.extend(all.iter().map(|it| {
             let (name, state) = (text(&it["upstream"]), text(&it["state"]));
-            let (forwarded, pending, lag) = (&it["forwarded"], &it["pending"], &it["lag"]);
-            (
-                "upstream",
-                format!("{name} {state}: {forwarded} frames forwarded, {pending} pending, {lag} records behind"),
-            )
+            let (forwarded, pending) = (&it["forwarded"], &it["pending"]);
+            let lag = render_duration(Duration::from_millis(number(&it["lag_ms"])));
+            ("upstream", format!("{name} {state}: {forwarded} frames forwarded, {pending} pending, {lag} behind"))
         })),
     }
+    lines.extend(status["sources"].as_array().into_iter().flatten().map(|it| {
+        let (name, state) = (text(&it["source"]), text(&it["state"]));
+        ("source", format!("{name} {state}: {} received, {} stored", it["received"], it["stored"]))
+    }));
     lines
 }
 
@@ -110,8 +119,17 @@ fn disk(disk: &Value) -> String {
     format!("{} of {} ({}): {left}", render_size(used), render_size(max), text(&disk["mark"]))
 }
 
-/// Read from the log itself, so that it tells of a gateway that is down as well.
+/// What the gateway's ledger says; without a gateway, what the log still says.
 pub(super) fn losses(target: &Target) -> Result<ExitCode, Failure> {
+    if let Some(rows) = target.try_ask(Command::Losses)? {
+        let fields = ["since", "kind", "device", "boot", "first", "last", "frames", "reason"];
+        print(&rows, target.json, &fields, "nothing was lost");
+        return Ok(ExitCode::SUCCESS);
+    }
+    losses_of_log(target)
+}
+
+fn losses_of_log(target: &Target) -> Result<ExitCode, Failure> {
     let folder = target.data_dir.join(LOG_FOLDER);
     if !folder.is_dir() {
         return Err(format!(
@@ -160,10 +178,9 @@ mod tests {
 
     #[test]
     fn upstreams_have_a_line_each() {
-        let status =
-            json!({"upstreams": [{"upstream": "far", "state": "flowing", "lag": 3, "forwarded": 9, "pending": 1}]});
+        let status = json!({"upstreams": [{"upstream": "far", "state": "flowing", "lag_ms": 3_000, "forwarded": 9, "pending": 1}]});
         let lines = lines(&status);
         let last = lines.last().map(|(name, value)| (*name, value.as_str()));
-        assert_eq!(last, Some(("upstream", "far flowing: 9 frames forwarded, 1 pending, 3 records behind")));
+        assert_eq!(last, Some(("upstream", "far flowing: 9 frames forwarded, 1 pending, 3 s behind")));
     }
 }

@@ -277,7 +277,9 @@ impl Connection {
             }
             Happened::Subscribed(granted) => self.subscribed(&granted),
             Happened::Publish(publish) => self.delivered(publish),
-            Happened::Disconnecting => self.over = Some(None),
+            // That broker closes the connection. Closing first, with something of its still unread, would reset it, and
+            // what was said last would be lost on the way.
+            Happened::Disconnecting => {}
             Happened::Alive => {}
         }
     }

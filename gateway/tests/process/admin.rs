@@ -75,6 +75,7 @@ fn every_command_answers_people_and_programs() {
     refused(data, &["device", "show", "w-9"], "device \"w-9\" was never heard of");
     refused(data, &["device", "show", "w/9"], "[A-Za-z0-9._-]");
 
+    assert!(rows(data, &["subject", "list"]).iter().any(|row| row["subject"] == "w-1" && row["devices"][0] == "w-1"));
     assert!(
         said(data, &["device", "assign", "w-1", "anna", "--kind", "person"]).starts_with("w-1 feeds anna (record ")
     );
@@ -87,7 +88,6 @@ fn every_command_answers_people_and_programs() {
     refused(data, &["device", "remove", "w-9"], "was never heard of");
 
     assert!(said(data, &["subject", "list"]).starts_with("SUBJECT  KIND"));
-    assert!(rows(data, &["subject", "list"]).iter().any(|row| row["subject"] == "w-1" && row["devices"][0] == "w-1"));
     assert!(said(data, &["subject", "show", "w-1"]).contains("\"heart_rate\""));
     assert_eq!(rows(data, &["subject", "show", "w-1"])[0]["schema"], "halo/1");
     refused(data, &["subject", "show", "nobody"], "there is no subject \"nobody\"");
@@ -123,20 +123,67 @@ fn every_command_answers_people_and_programs() {
 }
 
 #[test]
-fn what_no_stage_offers_yet_says_so() {
+fn a_quarantined_frame_is_shown_read_again_in_vain_and_given_up_on_the_record() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let _gateway = Gateway::start(folder.path(), "127.0.0.1:0", &[]);
-    for arguments in [
-        &["quarantine", "list"][..],
-        &["quarantine", "show", "7"],
-        &["quarantine", "replay", "--all"],
-        &["quarantine", "discard", "--device", "w-1"],
-        &["upstream", "list"],
-        &["upstream", "pause", "far"],
-        &["upstream", "resume", "far"],
-    ] {
-        refused(folder.path(), arguments, "not available in this gateway");
-    }
+    let data = folder.path();
+    let gateway = Gateway::start(data, "127.0.0.1:0", &[]);
+    runtime().block_on(async {
+        let mut client = Client::connect(gateway.address, "by-hand").await;
+        client.publish("halo/v1/d/odd/t", false, "no telemetry").await;
+    });
+    let held = rows(data, &["quarantine", "list"]);
+    assert_eq!((&held[0]["device"], &held[0]["attempts"]), (&"odd".into(), &1.into()), "{held:?}");
+    let frame = held[0]["frame"].to_string();
+    assert!(said(data, &["quarantine", "list"]).contains("odd"));
+    assert_eq!(rows(data, &["quarantine", "show", &frame])[0]["payload"], "6e6f2074656c656d65747279");
+    refused(data, &["quarantine", "show", "999"], "frame 999 is not in quarantine");
+    let replayed = rows(data, &["quarantine", "replay", "--all"]);
+    assert_eq!((&replayed[0]["read"], &replayed[0]["still_quarantined"]), (&0.into(), &1.into()), "{replayed:?}");
+    assert_eq!(rows(data, &["quarantine", "list"])[0]["attempts"], 2);
+    said(data, &["quarantine", "discard", "--device", "odd"]);
+    assert!(rows(data, &["quarantine", "list"]).is_empty());
+    let losses = rows(data, &["losses"]);
+    assert_eq!((&losses[0]["kind"], &losses[0]["device"]), (&"discarded".into(), &"odd".into()), "{losses:?}");
+    let status = &rows(data, &["status"])[0];
+    assert_eq!((&status["frames"]["stored"], &status["frames"]["discarded"]), (&1.into(), &1.into()), "{status}");
+}
+
+#[test]
+fn an_upstream_that_is_held_stays_held_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path();
+    let upstream = "upstream=[{name=\"far\", url=\"mqtt://127.0.0.1:9\"}]";
+    let gateway = Gateway::start(data, "127.0.0.1:0", &[upstream]);
+    assert_eq!(rows(data, &["upstream", "list"])[0]["upstream"], "far");
+    refused(data, &["upstream", "pause", "near"], "there is no upstream \"near\"");
+    assert!(said(data, &["upstream", "pause", "far"]).starts_with("far is held back (record "));
+    gateway.kill();
+    let gateway = Gateway::start(data, "127.0.0.1:0", &[upstream]);
+    assert_eq!(rows(data, &["upstream", "list"])[0]["state"], "held");
+    assert!(said(data, &["status"]).contains("far held: 0 frames forwarded"));
+    said(data, &["upstream", "resume", "far"]);
+    gateway.kill();
+    let _gateway = Gateway::start(data, "127.0.0.1:0", &[upstream]);
+    assert_ne!(rows(data, &["upstream", "list"])[0]["state"], "held");
+}
+
+#[test]
+fn a_backup_made_while_the_gateway_runs_is_a_gateway_with_its_halos() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data, copy, new) = (&folder.path().join("data"), folder.path().join("copy"), &folder.path().join("new"));
+    let gateway = Gateway::start(data, "127.0.0.1:0", &[]);
+    runtime().block_on(speak(&gateway));
+    let copy = copy.to_str().expect("UTF-8");
+    assert!(said(data, &["backup", copy]).contains("every record up to offset"));
+    let before = rows(data, &["subject", "show", "w-1"])[0]["signals"].clone();
+    gateway.kill();
+    std::fs::remove_dir_all(data).expect("the folder is lost");
+    let restored = crate::harness::run(&["restore", copy, "--data-dir", new.to_str().expect("UTF-8")]);
+    assert_eq!(restored.status.code(), Some(0), "{}", complaint(&restored));
+    let _gateway = Gateway::start(new, "127.0.0.1:0", &[]);
+    assert_eq!(rows(new, &["subject", "show", "w-1"])[0]["signals"], before);
+    assert_eq!(said(new, &["clock", "confirm"]), "what is old enough is deleted again\n");
+    assert!(rows(new, &["source", "list"]).is_empty());
 }
 
 #[test]
