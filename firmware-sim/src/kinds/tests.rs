@@ -103,7 +103,8 @@ fn drivers_brake_harshly_now_and_then_and_the_trip_counts_it() {
 #[test]
 fn an_engine_wears_out_its_remaining_life_counts_down_and_constant_sensors_stay() {
     for seed in 0..6 {
-        let (mut by_serial, mut hot): (BTreeMap<String, Vec<(f64, f64)>>, Vec<f64>) = Default::default();
+        let mut by_serial: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+        let mut hot: Vec<f64> = Vec::new();
         let mut failures = 0;
         live(Kind::Turbofan, seed, 1, |_, moment| {
             assert_eq!((moment.reading("t2"), moment.reading("far_b")), (518.67, 0.03));

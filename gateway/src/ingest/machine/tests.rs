@@ -584,11 +584,15 @@ fn run(owner: &mut Owner, happenings: &[Happening]) -> Vec<(Store, usize)> {
             Happening::Replay { which } => {
                 owner.now = arrival;
                 let draft = pick(owner, *which).and_then(|frame| owner.ingest.replay(frame));
-                draft.map(|draft| assert!(owner.submit(draft)));
+                if let Some(draft) = draft {
+                    assert!(owner.submit(draft));
+                }
             }
             Happening::Discard { which } => {
                 owner.now = arrival;
-                pick(owner, *which).map(|frame| assert!(owner.act(Deed::Discard { frame })));
+                if let Some(frame) = pick(owner, *which) {
+                    assert!(owner.act(Deed::Discard { frame }));
+                }
             }
             Happening::Assign { device, subject, ago_ms } => {
                 owner.now = arrival;
