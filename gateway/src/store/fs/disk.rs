@@ -4,10 +4,16 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{Advice, FallocateFlags};
 
 use super::{Fs, FsFile};
+
+/// A lock that was let go may be held a moment longer by a process that is being started: it inherits all that is open until
+/// it becomes another program. How often, and how long apart, a taken lock is tried.
+const LOCK_TRIES: u32 = 15;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Bytes written at a time where a file system cannot allocate.
 const FILL: usize = 256 * 1024;
@@ -79,11 +85,14 @@ impl Fs for Disk {
 
     fn lock(&self, path: &Path) -> io::Result<File> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => Err(error),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
