@@ -12,7 +12,7 @@ fn budget(free: u64) -> (Budget, Arc<AtomicU64>) {
     let (seen, state) = (Arc::clone(&used), 2_000_000);
     let measure = move || {
         let used = seen.load(Ordering::Relaxed);
-        Ok(Usage { used, state, free: free.saturating_sub(used), segments: used / SEGMENT })
+        Ok(Usage { used, state, free: free.saturating_sub(used), segments: used / SEGMENT, spare: 0 })
     };
     (Budget::measured_by(&config, SEGMENT, Box::new(measure)), used)
 }
