@@ -120,6 +120,8 @@ pub(crate) enum Ailment {
     NoSet,
     /// The folder cannot be measured.
     Unmeasured,
+    /// The state engine could not be opened for want of room.
+    StateInMemory,
     /// The beginning of the log is gone and no carried facts stand for it.
     FactsLost,
 }
@@ -285,6 +287,11 @@ impl Budget {
         self.ails(Ailment::FactsLost, true);
     }
 
+    /// The state engine's files could not be written at the start: health says so until the next one.
+    pub(crate) fn keeps_checkpoints_in_memory(&self) {
+        self.ails(Ailment::StateInMemory, true);
+    }
+
     /// Notes that something is wrong, or is so no more; `true` when that is news.
     pub(crate) fn ails(&self, ailment: Ailment, so: bool) -> bool {
         let ailments = &mut self.account().ailments;
@@ -408,6 +415,9 @@ impl Ailment {
     fn words(self) -> &'static str {
         match self {
             Self::StateHasNoRoom => "checkpoints wait for room on the disk: the next start takes longer",
+            Self::StateInMemory => {
+                "checkpoints are kept in memory because the disk was full at the start: the next start takes longer"
+            }
             Self::ClockAhead => {
                 "the wall clock has gone ahead by more than a day: nothing is deleted by age until it is back or an operator confirms it"
             }

@@ -5,6 +5,8 @@
 //! it goes when every consumer has confirmed it and it is older than `disk.keep` or the disk is at [`Mark::Shed`]; or, at
 //! that mark, when all its unconfirmed frames are of devices named in `disk.drop_oldest`: then what is dropped is in the
 //! log, durably, before the file goes. The note of what is removed is durable before the file goes, too ([`Removed`]).
+//!
+//! Frames in quarantine past their limits need no hook here: the head ends them, as `Expired` records, at every mark.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
