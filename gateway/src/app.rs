@@ -155,7 +155,6 @@ impl Common {
             gate: Arc::clone(&self.gate),
             clock: self.clock.clone(),
             metrics: Arc::clone(&self.metrics),
-            shed: None,
         }
     }
 

@@ -11,12 +11,12 @@ use crate::config::Config;
 use crate::halo::{FOLD_VERSION, Fold};
 use crate::metrics::Metrics;
 use crate::record::{GatewayTime, Offset};
-use crate::store::disk::Budget;
+use crate::store::disk::{Budget, Mark};
 use crate::store::fs::{Disk, Fs};
 use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
 use crate::store::replaying::{Replaying, Skipped};
-use crate::store::state::{self, Change, Engine, StateEngine, StateError, Table};
+use crate::store::state::{self, Change, Engine, MemState, StateEngine, StateError, Table};
 use crate::store::{LOG_FOLDER, Log, Options, StoreError};
 
 /// How the names of all engines' files begin.
@@ -85,7 +85,7 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
         Replaying::open(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
     tell_of_other_engine(config.state.engine, folder);
     let state = Place { engine: config.state.engine, path: config.state.engine.path(folder) };
-    let (engine, mut head, fold) = restore(&state, identities.current(), &log, &config.grammar(), &replaying)?;
+    let (engine, mut head, fold) = restore(&state, identities.current(), &log, &config.grammar(), &replaying, &budget)?;
     head.limit_quarantine(config.quarantine.clone());
     let lacks_config = fold.applied() == Offset(0) && log.first_offset() > Offset(1);
     // The head has been replayed since; the fold is as it was found.
@@ -124,25 +124,20 @@ fn restore(
     log: &Log<Disk>,
     grammar: &Grammar,
     replaying: &Replaying,
+    budget: &Budget,
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
-    let mut engine = open_state(state)?;
     let begins = log.first_offset();
-    let loaded = match load(engine.as_ref(), identity, log, grammar, replaying.skipped()) {
-        // What the log carries reaches further, if it carries anything.
-        Ok((head, fold)) if is_behind(&head, &fold, begins) && log.carried(|_| Ok::<_, StoreError>(()))? => {
-            Err(format!("they end before the log, which begins at {begins}"))
+    let skipped = replaying.skipped();
+    let (engine, mut head, fold) = match take_up(state, identity, log, grammar, skipped) {
+        Err(RecoveryError::State(error @ StateError::Io { .. })) if budget.report().mark == Mark::Refuse => {
+            warn!(%error, "checkpoints are kept in memory until the next start");
+            budget.keeps_checkpoints_in_memory();
+            let mut engine: Box<dyn StateEngine> = Box::new(MemState::default());
+            let (head, fold) = refill(engine.as_mut(), log, grammar)?;
+            label(engine.as_mut(), identity, skipped)?;
+            (engine, head, fold)
         }
-        loaded => loaded,
-    };
-    let (mut head, fold) = match loaded {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            warn!(error, "checkpoints are of no use; rebuilding them from the log");
-            drop(engine);
-            remove_state(&state.path)?;
-            engine = open_state(state)?;
-            refill(engine.as_mut(), log, grammar)?
-        }
+        taken => taken?,
     };
     for (what, applied) in [("devices, retained messages and cursors", head.applied()), ("halos", fold.applied())] {
         if applied.next() < begins {
@@ -150,9 +145,6 @@ fn restore(
             error!(what, first, last, "these records are gone and nothing in the log stands for them");
         }
     }
-    let about = |key: &[u8], value| Change { table: Table::Meta, key: key.to_vec(), value: Some(value) };
-    let skipped = replaying.skipped();
-    engine.commit(vec![about(LOG_KEY, identity.into()), about(SKIPPED_KEY, skipped.to_bytes())])?;
     head.skip(skipped.clone());
     let mut reader = log.reader(head.applied().next());
     let findings = head.replay_noting(&mut reader, |offset| {
@@ -162,6 +154,48 @@ fn restore(
     })?;
     findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
     Ok((engine, head, fold))
+}
+
+/// The checkpoints on the disk with the state as of them, or as of what the log carries.
+fn take_up(
+    state: &Place,
+    identity: &str,
+    log: &Log<Disk>,
+    grammar: &Grammar,
+    skipped: &Skipped,
+) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
+    let mut engine = open_state(state)?;
+    let begins = log.first_offset();
+    let loaded = match load(engine.as_ref(), identity, log, grammar, skipped) {
+        // What the log carries reaches further, if it carries anything.
+        Ok((head, fold)) if is_behind(&head, &fold, begins) && log.carried(|_| Ok::<_, StoreError>(()))? => {
+            Err(format!("they end before the log, which begins at {begins}"))
+        }
+        loaded => loaded,
+    };
+    let (head, fold) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            warn!(error, "checkpoints are of no use; rebuilding them from the log");
+            drop(engine);
+            remove_state(&state.path)?;
+            engine = open_state(state)?;
+            refill(engine.as_mut(), log, grammar)?
+        }
+    };
+    label(engine.as_mut(), identity, skipped)?;
+    Ok((engine, head, fold))
+}
+
+/// Notes whose checkpoints these are; on a full disk nothing is written that is there already.
+fn label(engine: &mut dyn StateEngine, identity: &str, skipped: &Skipped) -> Result<(), StateError> {
+    let mut missing = Vec::new();
+    for (key, value) in [(LOG_KEY, identity.as_bytes().to_vec()), (SKIPPED_KEY, skipped.to_bytes())] {
+        if engine.get(Table::Meta, key)?.as_deref() != Some(&value) {
+            missing.push(Change { table: Table::Meta, key: key.to_vec(), value: Some(value) });
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { engine.commit(missing) }
 }
 
 /// Whether records that one of them has not applied are gone.

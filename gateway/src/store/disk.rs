@@ -105,6 +105,8 @@ pub(crate) struct Usage {
     pub(crate) free: u64,
     /// How many segment files.
     pub(crate) segments: u64,
+    /// The file that stands in for the segment set aside for a start; not in `used`.
+    pub(crate) spare: u64,
 }
 
 /// Something wrong that health tells until it is over.
@@ -118,6 +120,8 @@ pub(crate) enum Ailment {
     NoSet,
     /// The folder cannot be measured.
     Unmeasured,
+    /// The state engine could not be opened for want of room.
+    StateInMemory,
     /// The beginning of the log is gone and no carried facts stand for it.
     FactsLost,
 }
@@ -240,7 +244,7 @@ impl Budget {
         let room = levels.refuse.saturating_sub(account.usage.used);
         let left = (per_s >= 1.0).then(|| Duration::from_secs_f64((room as f64 / per_s).min(1e12)));
         Report {
-            used: account.usage.used,
+            used: account.usage.used + account.usage.spare,
             max: levels.max,
             reserve: self.reserve,
             volume_free: account.usage.free,
@@ -283,6 +287,11 @@ impl Budget {
         self.ails(Ailment::FactsLost, true);
     }
 
+    /// The state engine's files could not be written at the start: health says so until the next one.
+    pub(crate) fn keeps_checkpoints_in_memory(&self) {
+        self.ails(Ailment::StateInMemory, true);
+    }
+
     /// Notes that something is wrong, or is so no more; `true` when that is news.
     pub(crate) fn ails(&self, ailment: Ailment, so: bool) -> bool {
         let ailments = &mut self.account().ailments;
@@ -319,6 +328,13 @@ impl Budget {
         Ok(Grant { budget: self, bytes })
     }
 
+    /// Whether the segment set aside for a start may be allocated now: nobody else is ever granted that room.
+    pub(crate) fn has_room_for_spare(&self) -> bool {
+        let account = self.look();
+        let (usage, levels) = (&account.usage, self.levels(&account.usage));
+        usage.used.saturating_add(account.granted) <= levels.runtime && levels.runtime > 0
+    }
+
     fn look(&self) -> MutexGuard<'_, Account> {
         let mut account = self.account();
         match (self.measure)() {
@@ -344,11 +360,12 @@ impl Budget {
     }
 
     fn levels(&self, usage: &Usage) -> Levels {
-        let max = self.max.min(usage.used.saturating_add(usage.free.saturating_sub(self.reserve)));
+        let there = usage.used.saturating_add(usage.spare);
+        let max = self.max.min(there.saturating_add(usage.free.saturating_sub(self.reserve)));
         // A sealed segment may end behind its room by its footer.
         let slack = SMALL_FILES_BYTES + self.segment_bytes / 2;
-        // A start has given back what its last segment had in advance. If others have taken the reserve of the volume, the
-        // gateway runs and forwards all the same.
+        // The spare stands in for what lies between `runtime` and `start`; a start without one has that room itself. If
+        // others have taken the reserve of the volume, the gateway runs and forwards all the same.
         let start = self.max.saturating_sub(slack);
         let runtime = max.saturating_sub(slack + self.segment_bytes);
         // A set of carried facts takes about what the state takes, and the state's file may double.
@@ -398,6 +415,9 @@ impl Ailment {
     fn words(self) -> &'static str {
         match self {
             Self::StateHasNoRoom => "checkpoints wait for room on the disk: the next start takes longer",
+            Self::StateInMemory => {
+                "checkpoints are kept in memory because the disk was full at the start: the next start takes longer"
+            }
             Self::ClockAhead => {
                 "the wall clock has gone ahead by more than a day: nothing is deleted by age until it is back or an operator confirms it"
             }
@@ -426,6 +446,10 @@ fn measure(dir: &Path, state: &str) -> io::Result<Usage> {
                 folders.push((entry.path(), of_state));
             }
             let bytes = size(&metadata);
+            if name == super::spare::SPARE_FILE {
+                usage.spare += bytes;
+                continue;
+            }
             usage.used += bytes;
             usage.state += if of_state { bytes } else { 0 };
             usage.segments += u64::from(super::segment::number(&name).is_some());

@@ -61,6 +61,8 @@ pub struct Log<F: Fs> {
     active: Active<F>,
     group: Pending,
     poisoned: bool,
+    /// Gateway time until which no segment is asked of a disk that had no room for one, monotonic milliseconds.
+    no_room_until_ms: u64,
     _lock: F::Lock,
 }
 
@@ -68,6 +70,7 @@ pub struct Log<F: Fs> {
 struct Active<F: Fs> {
     header: Header,
     file: Arc<F::File>,
+    room: u64,
     tail: u64,
     numbers: Numbers,
     footer: FooterBuilder,
@@ -110,7 +113,10 @@ impl<F: Fs> Log<F> {
             idle.iter().for_each(|number| drop(fs.remove(&segment::path(dir, *number))));
             recovery.empty.drain(..idle.len());
         }
-        let prepared = preparer.take_first(|| header)?;
+        if let Some(last) = recovery.empty.pop_if(|last| preparer.adopt_spare(*last)) {
+            tracing::debug!(segment = last, "a segment that was never used is the spare now");
+        }
+        let prepared = preparer.take_first(header)?;
         for number in &recovery.empty {
             let path = segment::path(dir, *number);
             fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;
@@ -143,8 +149,10 @@ impl<F: Fs> Log<F> {
             active: Active::new(prepared),
             group: Pending::default(),
             poisoned: false,
+            no_room_until_ms: 0,
             _lock: lock,
         };
+        log.preparer.keep_spare();
         log.ask_for_segment();
         Ok((log, recovered))
     }
@@ -164,7 +172,7 @@ impl<F: Fs> Log<F> {
             // A reader takes an empty name for a definition it has lost.
             return Err(StoreError::Unwritable(postcard::Error::SerializeBufferFull));
         }
-        self.make_room(rest.len(), &names)?;
+        self.make_room(rest.len(), &names, stamp)?;
         let fresh = self.active.numbers.len();
         let numbers = names.map(|name| name.map_or(0, |name| self.active.numbers.number(name)));
         let offset = self.next_offset;
@@ -247,7 +255,7 @@ impl<F: Fs> Log<F> {
         let durable = self.commit()?;
         if self.active.tail > FIRST_ITEM {
             let path = segment::path(&self.folder.dir, self.active.header.segment);
-            let Active { header, file, tail, numbers, footer } = &self.active;
+            let Active { header, file, tail, numbers, footer, .. } = &self.active;
             segment::seal(&**file, header.seed(), *tail, footer, numbers)
                 .map_err(StoreError::io("seal segment", path))?;
             self.folder.end_last(*tail);
@@ -352,29 +360,57 @@ impl<F: Fs> Log<F> {
     }
 
     /// Sees to it that a record with this much behind its head fits, in a new segment if need be.
-    fn make_room(&mut self, rest: usize, names: &[Option<&Name>; 3]) -> Result<(), StoreError> {
+    fn make_room(&mut self, rest: usize, names: &[Option<&Name>; 3], stamp: GatewayTime) -> Result<(), StoreError> {
         let names: usize = names.iter().flatten().map(|name| name.len() + NAME_OVERHEAD).sum();
         let one = RECORD_LEN + HEAD_MAX + rest + 8 + if names > 0 { RECORD_LEN + names + 8 } else { 0 };
         // The copies of all definitions come at the end, twice.
         let copies = self.group.copies_len + names;
         let len = GROUP_LEN.max(self.group.bytes.len()) + one + 2 * (RECORD_LEN + 16 + copies);
-        if len > self.options.group_bytes {
-            let max = self.options.group_bytes;
+        if self.group.count == 0 && len > self.group_bytes() && self.is_short() {
+            self.go_on(stamp)?;
+        }
+        if len > self.group_bytes() {
+            let max = self.group_bytes();
             return Err(if self.group.count == 0 { StoreError::TooLong { len, max } } else { StoreError::GroupFull });
         }
         if self.group.count == 0 {
-            self.begin_group()?;
+            self.begin_group(stamp)?;
         }
         Ok(())
     }
 
-    fn begin_group(&mut self) -> Result<(), StoreError> {
-        if self.active.tail + self.options.group_bytes as u64 > self.options.segment_bytes {
-            let prepared = self.prepared()?;
-            let old = self.begin_segment(prepared);
-            let Active { header, file, tail, numbers, footer } = old;
-            self.preparer.seal(Seal { header, file, end: tail, footer, numbers });
-            self.ask_for_segment();
+    /// Whether the present segment is smaller than others: the first of a start on a full volume may be.
+    fn is_short(&self) -> bool {
+        self.active.room < self.options.segment_bytes
+    }
+
+    /// Bytes a group may have in the present segment.
+    fn group_bytes(&self) -> usize {
+        let half = usize::try_from((self.active.room - FIRST_ITEM) / 2).unwrap_or(usize::MAX);
+        self.options.group_bytes.min(half)
+    }
+
+    /// Ends the present segment and goes on in the next. A disk without room for one is asked once a second.
+    fn go_on(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
+        if stamp.mono_ms < self.no_room_until_ms {
+            let path = segment::path(&self.folder.dir, self.next_segment);
+            return Err(StoreError::io("create segment", path)(std::io::ErrorKind::StorageFull.into()));
+        }
+        let prepared = self.prepared();
+        if prepared.as_ref().is_err_and(StoreError::is_full) {
+            self.no_room_until_ms = stamp.mono_ms + NO_ROOM_PAUSE_MS;
+        }
+        let old = self.begin_segment(prepared?);
+        let Active { header, file, tail, numbers, footer, .. } = old;
+        self.preparer.seal(Seal { header, file, end: tail, footer, numbers });
+        self.preparer.keep_spare();
+        self.ask_for_segment();
+        Ok(())
+    }
+
+    fn begin_group(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
+        if self.active.tail + self.group_bytes() as u64 > self.active.room {
+            self.go_on(stamp)?;
         }
         self.group.bytes.clear();
         self.group.bytes.resize(GROUP_LEN, 0);
@@ -487,8 +523,14 @@ impl<F: Fs> Log<F> {
     }
 
     fn prepared(&mut self) -> Result<Prepared<F>, StoreError> {
+        let number = self.next_segment;
         let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
-        self.preparer.take(|| next_header(next, epoch, salts, self.next_offset))
+        let prepared = self.preparer.take(|| next_header(next, epoch, salts, self.next_offset));
+        // Its file is gone again; if it is not, creating it once more fails otherwise, and the number is passed over.
+        if prepared.as_ref().is_err_and(StoreError::is_full) {
+            self.next_segment = number;
+        }
+        prepared
     }
 
     fn ask_for_segment(&mut self) {
@@ -504,10 +546,10 @@ impl<F: Fs> Drop for Log<F> {
 }
 
 impl<F: Fs> Active<F> {
-    fn new(Prepared { header, file }: Prepared<F>) -> Self {
+    fn new(Prepared { header, file, room }: Prepared<F>) -> Self {
         let mut footer = FooterBuilder::default();
         footer.summary.epoch = header.epoch;
-        Self { header, file, tail: FIRST_ITEM, numbers: Numbers::default(), footer }
+        Self { header, file, room, tail: FIRST_ITEM, numbers: Numbers::default(), footer }
     }
 }
 
@@ -532,6 +574,8 @@ impl Options {
 const PART_BYTES_MAX: usize = 60 << 10;
 /// Smallest segment: its headers and two groups of a few records.
 const SEGMENT_BYTES_MIN: u64 = 8 << 10;
+/// How long a disk without room for a segment is not asked again, milliseconds.
+const NO_ROOM_PAUSE_MS: u64 = 1_000;
 /// Bytes that a name takes in a definition besides its text, at most: a length of up to five bytes.
 const NAME_OVERHEAD: usize = 5;
 

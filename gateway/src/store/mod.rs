@@ -47,6 +47,7 @@ mod removed;
 mod salt;
 mod scan;
 mod segment;
+mod spare;
 mod verify;
 mod walk;
 

@@ -154,7 +154,8 @@ impl<F: Fs> Owner<F> {
 
     fn turn_until_over(&mut self, inbox: &Receiver<Submission>) -> Turn {
         loop {
-            let turn = self.turn(inbox, if self.head.ingest.owes_more() { OWED_WAIT } else { IDLE_WAIT });
+            let soon = self.head.ingest.owes_more() && !self.gate.has_no_room();
+            let turn = self.turn(inbox, if soon { OWED_WAIT } else { IDLE_WAIT });
             if turn != Turn::Next {
                 return turn;
             }

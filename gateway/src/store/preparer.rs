@@ -2,9 +2,10 @@
 //! a simulation must be deterministic.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::disk::{Budget, Use};
 use super::error::StoreError;
@@ -12,15 +13,21 @@ use super::footer::{FooterBuilder, Numbers};
 use super::format::Header;
 use super::fs::Fs;
 use super::log::Options;
-use super::segment;
+use super::{segment, spare};
 
 /// At most one segment is being prepared; seals queue behind it.
 const JOBS_MAX: usize = 4;
+/// How often it looks whether there is room for a spare again.
+const SPARE_PERIOD: Duration = Duration::from_secs(1);
+/// A first segment gets at least this much, unless segments are smaller: room for what every start writes.
+const FIRST_BYTES_MIN: u64 = 32 << 10;
 
 /// A segment ready to be written to.
 pub(crate) struct Prepared<F: Fs> {
     pub(crate) header: Header,
     pub(crate) file: Arc<F::File>,
+    /// Bytes allocated for it.
+    pub(crate) room: u64,
 }
 
 /// A segment to seal: nothing is written to it any more.
@@ -35,6 +42,7 @@ pub(crate) struct Seal<F: Fs> {
 enum Job<F: Fs> {
     Prepare(Header),
     Seal(Box<Seal<F>>),
+    Spare,
 }
 
 /// Who does it.
@@ -73,9 +81,26 @@ impl<F: Fs> Preparer<F> {
         }
     }
 
-    /// The first segment of a start: room for it has been kept.
-    pub(crate) fn take_first(&mut self, header: impl FnOnce() -> Header) -> Result<Prepared<F>, StoreError> {
-        self.works.prepare(header(), true)
+    /// The first segment of a start: a new one, else the spare, else a smaller one in what the last start has left.
+    pub(crate) fn take_first(&mut self, header: Header) -> Result<Prepared<F>, StoreError> {
+        self.works.first(header)
+    }
+
+    /// Makes segment `number`, which holds nothing, the spare if there is none.
+    pub(crate) fn adopt_spare(&self, number: u64) -> bool {
+        let Works { fs, dir, segment_bytes, .. } = &self.works;
+        // If it cannot be, the segment is removed like any other that holds nothing.
+        !spare::is_there(fs, dir, *segment_bytes) && spare::adopt(fs, dir, number, *segment_bytes).unwrap_or(false)
+    }
+
+    /// Sees to it that there is a spare, in its own time.
+    pub(crate) fn keep_spare(&self) {
+        match &self.thread {
+            Some(thread) => {
+                thread.send(Job::Spare);
+            }
+            None => drop(self.works.keep_spare()),
+        }
     }
 
     /// The segment asked for, or one prepared on the spot.
@@ -88,7 +113,7 @@ impl<F: Fs> Preparer<F> {
             }
             // It failed some time ago; what counts is whether it fails now.
         }
-        self.works.prepare(header(), false)
+        self.works.prepare(header(), Use::Segment, self.works.segment_bytes)
     }
 
     /// Seals a segment. A failure is not the log's: the footer is only a shortcut, and the next start tries again.
@@ -103,18 +128,49 @@ impl<F: Fs> Preparer<F> {
 }
 
 impl<F: Fs> Works<F> {
-    fn prepare(&self, header: Header, is_start: bool) -> Result<Prepared<F>, StoreError> {
+    fn first(&self, header: Header) -> Result<Prepared<F>, StoreError> {
+        let mut room = self.segment_bytes;
+        match self.prepare(header, Use::Segment, room) {
+            Err(error) if error.is_full() => tracing::warn!(%error, "a start without room for a segment"),
+            made => return made,
+        }
+        if spare::is_there(&self.fs, &self.dir, room) {
+            match spare::take(&self.fs, &self.dir, &header, room) {
+                Err(error) if error.is_full() => tracing::warn!(%error, "the spare is of no use"),
+                taken => return taken.map(|file| Prepared { header, file: Arc::new(file), room }),
+            }
+        }
+        loop {
+            match self.prepare(header, Use::Start, room) {
+                Err(error) if error.is_full() && room / 2 >= FIRST_BYTES_MIN => room /= 2,
+                made => return made,
+            }
+        }
+    }
+
+    /// Whether there is a spare now.
+    fn keep_spare(&self) -> bool {
+        let len = self.segment_bytes;
+        if spare::is_there(&self.fs, &self.dir, len) {
+            return true;
+        }
+        let may = self.budget.as_ref().is_none_or(|budget| budget.has_room_for_spare());
+        // Tried again while the log goes on; health tells of a disk that is full.
+        may && spare::make(&self.fs, &self.dir, len).is_ok()
+    }
+
+    fn prepare(&self, header: Header, what: Use, room: u64) -> Result<Prepared<F>, StoreError> {
         // Held until the file is there and counts by itself.
         let _grant = match &self.budget {
             Some(budget) => {
-                let grant = budget.grant(if is_start { Use::Start } else { Use::Segment }, self.segment_bytes);
+                let grant = budget.grant(what, room);
                 let path = segment::path(&self.dir, header.segment);
                 Some(grant.map_err(StoreError::io("find room for segment", path))?)
             }
             None => None,
         };
-        let file = segment::prepare(&self.fs, &self.dir, &header, self.segment_bytes)?;
-        Ok(Prepared { header, file: Arc::new(file) })
+        let file = segment::prepare(&self.fs, &self.dir, &header, room)?;
+        Ok(Prepared { header, file: Arc::new(file), room })
     }
 
     fn seal(&self, seal: Seal<F>) {
@@ -130,11 +186,21 @@ impl<F: Fs> Thread<F> {
         let (jobs, todo) = sync_channel::<Job<F>>(JOBS_MAX);
         let (done, prepared) = sync_channel(1);
         let run = move || {
-            while let Ok(job) = todo.recv() {
+            let mut has_spare = true;
+            loop {
+                let job = if has_spare {
+                    todo.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                } else {
+                    todo.recv_timeout(SPARE_PERIOD)
+                };
                 match job {
                     // Nobody waits for it any more: the log is being closed.
-                    Job::Prepare(header) => drop(done.send(works.prepare(header, false))),
-                    Job::Seal(seal) => works.seal(*seal),
+                    Ok(Job::Prepare(header)) => {
+                        drop(done.send(works.prepare(header, Use::Segment, works.segment_bytes)));
+                    }
+                    Ok(Job::Seal(seal)) => works.seal(*seal),
+                    Ok(Job::Spare) | Err(RecvTimeoutError::Timeout) => has_spare = works.keep_spare(),
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         };

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::chain;
-use super::error::{Damage, Finding, StoreError};
+use super::error::{Damage, Finding, StoreError, is_full};
 use super::folder::{Entry, end, footer, named_end, probe_all};
 use super::footer::{FooterBuilder, Numbers, Summary};
 use super::format::{FIRST_ITEM, Header, RECORD_LEN};
@@ -13,6 +13,7 @@ use super::fs::{Fs, FsFile};
 use super::removed::Removed;
 use super::scan::WINDOW;
 use super::segment::{self, Probe};
+use super::spare;
 use super::walk::{Walk, Walked};
 use crate::record::{GatewayTime, Offset, StartEpoch};
 
@@ -57,7 +58,8 @@ struct Kept {
 
 pub(crate) fn recover<F: Fs>(fs: &F, dir: &Path) -> Result<Recovery, StoreError> {
     let (probes, removed) = probe_all(fs, dir, true)?;
-    let epoch = probes.iter().filter_map(|probe| probe.header).map(|header| header.epoch.0).max().unwrap_or(0);
+    let epochs = probes.iter().filter_map(|probe| probe.header).map(|header| header.epoch);
+    let epoch = epochs.chain(spare::epoch(fs, dir)).max().unwrap_or_default().0;
     let mut recovery = Recovery {
         recovered: Recovered { epoch: StartEpoch(epoch + 1), clean: true, ..Recovered::default() },
         entries: Vec::new(),
@@ -163,8 +165,12 @@ impl Recovery {
         let (builder, numbers, first) = self.read_through(probe, &header, ends.end, before)?;
         // A seal would stretch a shortened file over what it has lost.
         if probe.file.len().map_err(StoreError::io("read segment", &probe.path))? >= ends.end {
-            segment::seal(&probe.file, header.seed(), ends.end, &builder, &numbers)
-                .map_err(StoreError::io("seal segment", &probe.path))?;
+            match segment::seal(&probe.file, header.seed(), ends.end, &builder, &numbers) {
+                // The footer is only a shortcut: without room for it the segment ends where its records do.
+                Err(error) if is_full(&error) => probe.file.set_len(ends.end).and_then(|()| probe.file.sync_data()),
+                sealed => sealed,
+            }
+            .map_err(StoreError::io("seal segment", &probe.path))?;
         }
         self.entries.push(Entry { header, first, end: Some(ends.end) });
         Ok(Some(Kept { segment: probe.number, end: ends.end, summary: builder.summary }))

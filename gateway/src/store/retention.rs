@@ -5,6 +5,8 @@
 //! it goes when every consumer has confirmed it and it is older than `disk.keep` or the disk is at [`Mark::Shed`]; or, at
 //! that mark, when all its unconfirmed frames are of devices named in `disk.drop_oldest`: then what is dropped is in the
 //! log, durably, before the file goes. The note of what is removed is durable before the file goes, too ([`Removed`]).
+//!
+//! Frames in quarantine past their limits need no hook here: the head ends them, as `Expired` records, at every mark.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,8 +71,6 @@ pub struct Parts {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Called at [`Mark::Shed`] before anything is deleted early: what is past its own limits elsewhere should go now.
-    pub shed: Option<Box<dyn Fn() + Send>>,
 }
 
 /// Decides and removes.
@@ -123,11 +123,15 @@ impl<F: Fs> Retention<F> {
         let pause_ms = last.map_or(0, |last| now.wall_ms.saturating_sub(last.wall_ms));
         let pause_ms = if pause_ms > AHEAD_MAX_MS { pause_ms } else { 0 };
         let ahead_ms = folder.removed().ahead_ms.saturating_add(pause_ms);
-        // Made now, while there is room for it.
-        folder.note_removed(|removed| {
+        // Made now, while there is room for it; without room, the next change makes it.
+        let noted = folder.note_removed(|removed| {
             removed.ahead_ms = ahead_ms;
             removed.first = removed.first();
-        })?;
+        });
+        match noted {
+            Err(error) if error.is_full() => warn!(%error, "no room for retention's note: nothing can be deleted yet"),
+            noted => noted?,
+        }
         Ok(Self {
             part_bytes: log.part_bytes(),
             segment_bytes: log.segment_bytes(),
@@ -172,11 +176,6 @@ impl<F: Fs> Retention<F> {
         self.parts.budget.refresh(now, self.parts.metrics.store_bytes_total.get(), oldest_ms);
         self.mind_the_clock(now)?;
         self.take_up_set(now)?;
-        if self.parts.budget.mark() >= Mark::Shed
-            && let Some(shed) = &self.parts.shed
-        {
-            shed();
-        }
         for _ in 0..REMOVED_AT_ONCE_MAX {
             let entries = self.folder.entries();
             let [oldest, next, ..] = entries.as_slice() else { break };

@@ -26,10 +26,7 @@ pub(crate) fn number(name: &str) -> Option<u64> {
 pub(crate) fn prepare<F: Fs>(fs: &F, dir: &Path, header: &Header, len: u64) -> Result<F::File, StoreError> {
     let path = path(dir, header.segment);
     let made = fs.create_new(&path, len).and_then(|file| {
-        let bytes = header.encode();
-        file.write_at(&bytes, 0)?;
-        file.write_at(&bytes, HEADER_COPY)?;
-        file.sync_data()?;
+        write_headers(&file, header)?;
         fs.sync_dir(dir)?;
         Ok(file)
     });
@@ -38,6 +35,14 @@ pub(crate) fn prepare<F: Fs>(fs: &F, dir: &Path, header: &Header, len: u64) -> R
         fs.remove(&path).ok();
         StoreError::io("create segment", path)(error)
     })
+}
+
+/// Writes both copies of the header, durably.
+pub(crate) fn write_headers<F: FsFile>(file: &F, header: &Header) -> io::Result<()> {
+    let bytes = header.encode();
+    file.write_at(&bytes, 0)?;
+    file.write_at(&bytes, HEADER_COPY)?;
+    file.sync_data()
 }
 
 /// Ends a segment at `end`: cuts what stands beyond, writes the footer, syncs.
@@ -127,7 +132,7 @@ impl<F: Fs> Probe<F> {
 }
 
 /// Headers are durable before anything else is written: with zeros behind broken ones, nothing ever was.
-fn is_blank<F: FsFile>(file: &F) -> io::Result<bool> {
+pub(crate) fn is_blank<F: FsFile>(file: &F) -> io::Result<bool> {
     let mut window = vec![0; WINDOW];
     let mut position = FIRST_ITEM;
     loop {

@@ -6,6 +6,7 @@ use super::fs::mem::{Fault, MemFs};
 use super::*;
 use crate::record::*;
 
+mod full;
 mod missing;
 
 fn dir() -> PathBuf {

@@ -12,7 +12,7 @@ fn budget(free: u64) -> (Budget, Arc<AtomicU64>) {
     let (seen, state) = (Arc::clone(&used), 2_000_000);
     let measure = move || {
         let used = seen.load(Ordering::Relaxed);
-        Ok(Usage { used, state, free: free.saturating_sub(used), segments: used / SEGMENT })
+        Ok(Usage { used, state, free: free.saturating_sub(used), segments: used / SEGMENT, spare: 0 })
     };
     (Budget::measured_by(&config, SEGMENT, Box::new(measure)), used)
 }
@@ -92,4 +92,23 @@ fn a_bound_too_small_for_eight_segments_is_refused() {
     assert!(config.check(12_000_000).is_ok());
     let problem = config.check(16_000_000).unwrap_err();
     assert!(problem.contains("100000000 is too small, wanted at least 128000000"), "{problem}");
+}
+
+#[test]
+fn the_spare_is_part_of_what_is_set_aside_and_makes_nothing_else_tighter() {
+    let with = |used: u64, spare: u64| {
+        let config = Config { max: 100_000_000, reserve: 10_000_000, ..Config::default() };
+        let measure = move || Ok(Usage { used, spare, state: 2_000_000, free: u64::MAX, segments: 0 });
+        Budget::measured_by(&config, SEGMENT, Box::new(measure))
+    };
+    for used in (60_000_000..100_000_000).step_by(500_000) {
+        let (without, with) = (with(used, 0), with(used, SEGMENT));
+        assert_eq!(without.mark(), with.mark(), "{used}");
+        assert_eq!(without.grant(Use::Segment, SEGMENT).is_ok(), with.grant(Use::Segment, SEGMENT).is_ok(), "{used}");
+        if without.has_room_for_spare() {
+            assert!(used + SEGMENT <= 100_000_000);
+            assert_eq!(with.report().used, used + SEGMENT);
+        }
+    }
+    assert!(with(90_000_000, 0).has_room_for_spare() && !with(99_000_000, 0).has_room_for_spare());
 }

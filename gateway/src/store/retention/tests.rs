@@ -5,6 +5,7 @@ use crate::record::{Body, Cursor, Dropped, Gap, Progress, Record};
 use crate::store::fs::mem::MemFs;
 use crate::store::head::Head;
 use crate::store::owner::tests::rig::{Rig, birth, clock, config, frame, telemetry};
+use crate::store::spare::SPARE_FILE;
 use crate::store::state::{MemState, StateEngine};
 use crate::store::{Damage, Finding, Options, verify};
 
@@ -25,16 +26,22 @@ fn replayed_from(engine: &dyn StateEngine) -> Result<Offset, String> {
     Head::written(engine).map(Offset::next).map_err(|error| error.to_string())
 }
 
-fn size(fs: &MemFs) -> u64 {
+/// Bytes in the log's folder, and those of the spare.
+fn size(fs: &MemFs) -> (u64, u64) {
     let names = fs.list(Path::new("/log")).unwrap_or_default();
-    names.iter().filter_map(|name| fs.bytes(&Path::new("/log").join(name))).map(|bytes| bytes.len() as u64).sum()
+    let bytes = |name: &str| fs.bytes(&Path::new("/log").join(name)).map_or(0, |bytes| bytes.len() as u64);
+    let spare = bytes(SPARE_FILE);
+    (names.iter().map(|name| bytes(name)).sum::<u64>() - spare, spare)
 }
 
 impl Kept {
     fn new(disk: disk::Config) -> Self {
         let (fs, clock) = (MemFs::new(1), clock());
         let measured = fs.clone();
-        let measure = move || Ok(disk::Usage { used: size(&measured), free: u64::MAX, ..disk::Usage::default() });
+        let measure = move || {
+            let (used, spare) = size(&measured);
+            Ok(disk::Usage { used, spare, free: u64::MAX, ..disk::Usage::default() })
+        };
         let budget = Arc::new(Budget::measured_by(&disk, 24 << 10, Box::new(measure)));
         let rig =
             Rig::start_within(&fs, MemState::default(), &clock, &config(60_000), Some(Arc::clone(&budget))).unwrap();
@@ -49,7 +56,6 @@ impl Kept {
             gate: Arc::clone(&rig.gate),
             clock,
             metrics: Arc::clone(&rig.metrics),
-            shed: None,
         };
         let running = Some(Retention::new(rig.log(), None, parts).unwrap().start().unwrap());
         Self { rig, fs, budget, checkpoints, running }

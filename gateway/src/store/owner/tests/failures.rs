@@ -120,6 +120,7 @@ fn g2_a_full_disk_loses_what_has_no_place_and_keeps_the_rest_of_the_state() {
     assert!(rig.gate.has_no_room(), "and health says so");
     assert!(seq > 20, "what is allocated is used");
     fs.set_capacity(u64::MAX);
+    rig.owner.clock.advance(Duration::from_secs(1));
     assert_eq!(rig.publish(refused.1), Outcome::Stored);
     assert!(!rig.gate.has_no_room());
     assert_eq!(rig.unlike_the_log(), None);
