@@ -169,6 +169,7 @@ impl Common {
             log_ids,
             folded: Arc::default(),
             changes: self.feeds.changes(),
+            upstreams: self.feeds.boards(),
             budget: Arc::clone(budget),
         }
     }
