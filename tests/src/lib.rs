@@ -16,6 +16,7 @@ pub mod receiver;
 pub mod replay;
 pub mod rig;
 pub mod scripted;
+pub mod soak;
 pub mod trial;
 
 /// What an end-to-end test fails with: a sentence.

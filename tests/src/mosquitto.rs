@@ -1,7 +1,7 @@
 //! A mosquitto of one's own: started, stopped, killed, restarted on the same port.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Failure;
+use crate::process::free_address;
 
 /// Tries to connect before a start counts as failed, one every `PAUSE`.
 const TRIES: u32 = 500;
@@ -46,7 +47,7 @@ impl Mosquitto {
     /// # Errors
     /// When it does not.
     pub fn start(tls: Option<&Tls<'_>>) -> Result<Self, Failure> {
-        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let address = free_address()?;
         let folder = tempfile::tempdir()?;
         let mut config = format!("listener {} 127.0.0.1\nallow_anonymous true\npersistence false\n", address.port());
         config.push_str("set_tcp_nodelay true\nmax_queued_messages 0\nlog_dest none\n");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +25,7 @@ pub enum Mode {
     Stall,
     /// Requests pass, answers do not.
     StallAnswers,
-    /// Everything is read and nothing passes.
+    /// Everything is read and nothing passes. A connection that has lost bytes ends before another one passes.
     Swallow,
     /// Every connection is ended, and so is every new one.
     Refuse,
@@ -34,6 +35,8 @@ pub enum Mode {
 pub struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<(u64, Mode)>,
+    /// Held by each connection.
+    alive: Arc<()>,
     _tasks: JoinSet<()>,
 }
 
@@ -46,14 +49,19 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (mode, seen) = watch::channel((0, Mode::Pass));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(serve(listener, target, seen));
-        Ok(Self { address, mode, _tasks: tasks })
+        let (mut tasks, alive) = (JoinSet::new(), Arc::new(()));
+        tasks.spawn(serve(listener, target, seen, Arc::downgrade(&alive)));
+        Ok(Self { address, mode, alive, _tasks: tasks })
     }
 
     /// Where to connect instead.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether there is no connection: no byte of an earlier one passes any more.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.alive) == 1
     }
 
     /// From now on, for connections there are too.
@@ -67,12 +75,13 @@ impl Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, target: SocketAddr, mode: watch::Receiver<(u64, Mode)>) {
+async fn serve(listener: TcpListener, target: SocketAddr, mode: watch::Receiver<(u64, Mode)>, alive: Weak<()>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
-        let mode = mode.clone();
+        let (mode, alive) = (mode.clone(), alive.upgrade());
         connections.spawn(async move {
+            let _alive = alive;
             if mode.borrow().1 == Mode::Refuse {
                 return;
             }
@@ -99,6 +108,7 @@ async fn join(client: TcpStream, server: TcpStream, mut mode: watch::Receiver<(u
 
 async fn pipe(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<(u64, Mode)>, answers: bool) {
     let mut piece = vec![0; PIECE_BYTES];
+    let mut has_swallowed = false;
     loop {
         let stalls = |mode: Mode| mode == Mode::Stall || answers && mode == Mode::StallAnswers;
         if mode.wait_for(|(_, mode)| !stalls(*mode)).await.is_err() {
@@ -115,7 +125,13 @@ async fn pipe(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::
             Err(_) => return,
         };
         match now {
-            Mode::Swallow => continue,
+            Mode::Swallow => {
+                has_swallowed = true;
+                continue;
+            }
+            // TCP has no holes.
+            _ if has_swallowed => return,
+            Mode::Refuse => return,
             Mode::Slow(rate) => {
                 tokio::time::sleep(Duration::from_micros(count as u64 * 1_000_000 / u64::from(rate.max(1)))).await;
             }

@@ -115,6 +115,8 @@ pub struct Log {
     pub frames: BTreeMap<u64, Frame>,
     /// Offsets of frames set aside and not read since.
     pub quarantined: BTreeSet<u64>,
+    /// Frames read again from quarantine: where the frame stands, and the record by which it was read.
+    pub replayed: BTreeMap<u64, u64>,
     /// Stretches of frames deleted before every upstream had them: device, boot, first and last sequence.
     pub dropped: Vec<(String, u64, u64, u64)>,
     /// The newest cursor of each consumer.
@@ -130,8 +132,16 @@ impl Log {
     /// A line is no JSON or lacks a field.
     pub fn read(text: &str) -> Result<Self, InputError> {
         let mut log = Self::default();
-        for_each_line("log", text, |record: Value| log.take(&record))?;
+        log.read_on(text)?;
         Ok(log)
+    }
+
+    /// Adds what came since: a log whose beginning is deleted while it grows is read piece by piece.
+    ///
+    /// # Errors
+    /// A line is no JSON or lacks a field.
+    pub fn read_on(&mut self, text: &str) -> Result<(), InputError> {
+        for_each_line("log", text, |record: Value| self.take(&record))
     }
 
     /// Whether a frame is listed as dropped.
@@ -163,6 +173,7 @@ impl Log {
             }
             "replayed" => {
                 self.quarantined.remove(&number("cause")?);
+                self.replayed.insert(number("cause")?, offset);
             }
             "dropped" => self.dropped.push((text("device")?, number("boot")?, number("first")?, number("last")?)),
             "cursor" => {
@@ -210,8 +221,16 @@ impl Received {
     /// A line is no JSON or lacks a field.
     pub fn read(text: &str) -> Result<Self, InputError> {
         let mut received = Self::default();
-        for_each_line("received", text, |document: Value| received.take(document))?;
+        received.read_on(text)?;
         Ok(received)
+    }
+
+    /// Adds what came since.
+    ///
+    /// # Errors
+    /// A line is no JSON or lacks a field.
+    pub fn read_on(&mut self, text: &str) -> Result<(), InputError> {
+        for_each_line("received", text, |document: Value| self.take(document))
     }
 
     fn take(&mut self, mut document: Value) -> Result<(), String> {

@@ -108,13 +108,13 @@ fn order(report: &mut Report, upstream: &str, received: &Received) {
 
 fn received_was_stored(report: &mut Report, upstream: &str, received: &Received, log: &Log) {
     let first = log.first.unwrap_or(1);
+    let frame_of: HashMap<u64, u64> = log.replayed.iter().map(|(frame, record)| (*record, *frame)).collect();
     for message in received.messages.iter().filter(|message| message.offset >= first) {
-        let of_log = log.frames.get(&message.offset);
-        // A frame read again from quarantine goes by another record; its identity is the frame's.
-        let is_stored = match (&message.identity, of_log) {
-            (identity, Some(frame)) => identity.is_none() || frame.identity == *identity,
-            (Some(identity), None) => log.frames.values().any(|frame| frame.identity.as_ref() == Some(identity)),
-            (None, None) => false,
+        // A frame read again from quarantine goes by another record; that names the frame, which may be deleted by now.
+        let replayed = frame_of.get(&message.offset);
+        let is_stored = match log.frames.get(replayed.unwrap_or(&message.offset)) {
+            Some(frame) => message.identity.is_none() || frame.identity == message.identity,
+            None => replayed.is_some_and(|frame| *frame < first),
         };
         let complaint = (!is_stored).then(|| format!("{upstream}: {} is not in the log", message.mid));
         report.hold("received-was-stored", complaint);
@@ -143,9 +143,12 @@ fn every_frame_has_one_fate(
     let cursor = log.cursors.get(upstream).cloned().unwrap_or_default();
     let mut fate = Fate { stored: log.frames.len() as u64, repeats, ..Fate::default() };
     for frame in log.frames.values() {
+        // What was read again from quarantine goes by the record that says so.
+        let goes_by = log.replayed.get(&frame.offset).copied().unwrap_or(frame.offset);
         let is_dropped = || frame.identity.as_ref().is_some_and(|identity| log.lists_as_dropped(identity));
-        let is_done_with = drained || cursor.covers(frame.offset);
-        let class = if arrived.contains(&frame.offset) {
+        let is_done_with = drained || cursor.covers(goes_by);
+        let has_arrived = arrived.contains(&goes_by);
+        let class = if has_arrived {
             &mut fate.forwarded
         } else if log.quarantined.contains(&frame.offset) {
             &mut fate.quarantined
@@ -157,7 +160,7 @@ fn every_frame_has_one_fate(
             &mut fate.pending
         };
         *class += 1;
-        let is_missing = is_done_with && !arrived.contains(&frame.offset);
+        let is_missing = is_done_with && !has_arrived;
         let is_missing = is_missing && !log.quarantined.contains(&frame.offset) && !is_dropped();
         let complaint = is_missing
             .then(|| format!("{upstream}: offset {} ({:?}) is done with and nowhere", frame.offset, frame.identity));

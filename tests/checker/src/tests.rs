@@ -183,3 +183,22 @@ fn lines_that_are_not_understood_are_errors_with_their_number() {
     assert!(Log::read(r#"{"kind":"frame","offset":1,"device":"w","payload":"f"}"#).is_err(), "half a byte");
     assert!(Received::read(r#"{"schema":"readings/1","mid":"x"}"#).is_err(), "no device");
 }
+
+#[test]
+fn a_frame_read_again_from_quarantine_goes_by_the_record_that_says_so() {
+    let replay = |world: &mut World, arrives: bool| {
+        world.ledger[3]["bad"] = json!(false);
+        let cursor = world.log.pop().expect("a cursor");
+        world.log.push(json!({"kind": "replayed", "offset": 10, "cause": 5, "device": "w", "boot": 1, "seq": 3}));
+        let moved = json!({"offset": 11, "confirmed": 10, "live": 10, "forwarded": 5, "quarantined": 0});
+        let mut cursor = cursor;
+        cursor.as_object_mut().expect("an object").extend(moved.as_object().expect("an object").clone());
+        world.log.push(cursor);
+        world.received.push(message(7, 5));
+        if arrives {
+            world.received.push(message(10, 3));
+        }
+    };
+    assert_eq!(World::broken_by(|world| replay(world, true)), Vec::<&str>::new());
+    assert_eq!(World::broken_by(|world| replay(world, false)), ["every-frame-has-one-fate"]);
+}

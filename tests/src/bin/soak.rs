@@ -1,44 +1,68 @@
-//! A long run under faults: a fleet, a gateway that is killed and stopped, an upstream that comes and goes; every second
-//! the gateway's memory, open files and disk are written down.
+//! A long run under faults on every side: devices that reboot, repeat themselves and drive through dead zones, a gateway
+//! that is killed and stopped, a link that is cut, stalls and swallows, a mosquitto that goes away; retention deletes all
+//! the while.
 //!
-//! `cargo run --release -p halo-tests --bin soak -- --devices 200 --for 30m --evidence FILE`. In the first half the
-//! gateway itself is struck as well; in the second half only what is around it, so that a leak shows as a slope. Exit
-//! code 1 when a rule of the checker is broken or a slope is too steep.
+//! `cargo run --release -p halo-tests --bin soak -- --devices 200 --for 30m --evidence FILE`. At quiet points the fleet is
+//! held back until everything is forwarded, and everything so far is judged. In the first half the gateway itself is
+//! struck as well; in the second half only what is around it, so that a leak shows as a slope. Exit code 1 when a rule
+//! of the checker is broken, an account does not add up, the disk is over its bound, or memory or open files rise.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use halo_checker::{Ledger, Log, Received, Report, Sent, check};
-use halo_tests::clock::{Stopwatch, pass};
-use halo_tests::mqtt::{Client, Packet};
+use firmware_sim::{Faults, Progress};
+use halo_tests::clock::{pass, until};
 use halo_tests::process::{Gateway, free_address, run};
+use halo_tests::proxy::{Mode, Proxy};
 use halo_tests::random::Random;
+use halo_tests::soak::{Book, Far, Growth, Judgement, Outage, UPSTREAM, Watch, is_drained, status};
 use halo_tests::trial::Load;
 use halo_tests::{Failure, evidence};
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use tokio::runtime::Runtime;
 
-/// Between two samples.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Between two faults, seconds.
-const FAULT_EVERY_S: std::ops::Range<u64> = 5..20;
-/// Growth of resident memory in the second half that is no leak: allocators and caches settle.
-const RSS_GROWTH_MAX: u64 = 16 << 20;
-/// The same of open files: connections that come and go.
-const FILES_GROWTH_MAX: u64 = 16;
-/// The consumer's name of the upstream in the log.
-const UPSTREAM: &str = "far";
+/// Between two faults, milliseconds.
+const PAUSE_MS: std::ops::Range<u64> = 2_000..12_000;
+/// How long a fault lasts, milliseconds.
+const FAULT_MS: std::ops::Range<u64> = 500..8_000;
+/// How long one in so many lasts.
+const LONG_FAULT_EVERY: u64 = 10;
+const LONG_FAULT_MS: std::ops::Range<u64> = 20_000..45_000;
+/// Longest wait for everything to be forwarded.
+const DRAIN: Duration = Duration::from_secs(120);
+/// Complaints of the gateway that are kept.
+const COMPLAINTS_MAX: usize = 20;
+
+/// What goes wrong with the devices.
+const FLEET: Faults = Faults {
+    noise: 0.5,
+    dropouts: 0.01,
+    out_of_range: 0.002,
+    wrong_clocks: 0.05,
+    reboots: 6.0,
+    random_boots: 0.2,
+    duplicates: 0.02,
+    reordered: 0.02,
+    dead_zones: 12.0,
+    dead_zone_s: 8.0,
+    newest_first: 0.2,
+    malformed: 0.002,
+    late_births: 0.1,
+    lost_acks: 0.001,
+    slow_links: 0.05,
+    slow_bytes: 2_000.0,
+    storms: 20.0,
+    ..Faults::NONE
+};
 
 /// A long run under faults.
 #[derive(Parser)]
 struct Arguments {
-    /// Devices, a frame a second each.
+    /// Devices of all kinds.
     #[arg(long, default_value_t = 200)]
     devices: u32,
     /// How long, such as 2m or 1h.
@@ -47,29 +71,24 @@ struct Arguments {
     /// Where all chance comes from.
     #[arg(long, default_value_t = 20_261_122)]
     seed: u64,
-    /// Settings of the gateway; {upstream} is the upstream's port, such as `upstream=[{name="far", …}]`.
-    #[arg(long = "set")]
-    sets: Vec<String>,
-    /// The data folder may not grow beyond this many bytes.
-    #[arg(long, default_value_t = 10_000_000_000)]
+    /// Bytes the gateway may take on disk.
+    #[arg(long, default_value_t = 20_000_000)]
     disk_max: u64,
-    /// Write the figures here, as JSON.
+    /// How long what is confirmed is kept while there is room.
+    #[arg(long, default_value = "168h")]
+    disk_keep: String,
+    /// Looks at everything: quiet points, and the one at the end.
+    #[arg(long, default_value_t = 6)]
+    quiet_points: u32,
+    /// Write the figures here, as JSON, and beside it as text.
     #[arg(long)]
     evidence: Option<PathBuf>,
 }
 
-/// The gateway at one moment.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Sample {
-    at_s: u64,
-    rss: u64,
-    files: u64,
-    disk: u64,
-    acknowledged: u64,
-}
-
 fn main() -> ExitCode {
-    match work(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let _commit = evidence::commit();
+    match Soak::start(&arguments).and_then(|soak| soak.run(&arguments)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -79,224 +98,304 @@ fn main() -> ExitCode {
     }
 }
 
-fn work(arguments: &Arguments) -> Result<bool, Failure> {
-    let folder = tempfile::tempdir()?;
-    let data = folder.path().join("data");
-    let mut upstream = Upstream::start(folder.path())?;
-    let sets: Vec<String> =
-        arguments.sets.iter().map(|set| set.replace("{upstream}", &upstream.address.port().to_string())).collect();
-    let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
-    let address = free_address()?;
-    let mut gateway = Gateway::start(&data, address, &sets)?;
-    // A fault proxy between the devices and the gateway goes here: the load is given its address.
-    let mut load = Load::live(address, arguments.devices, arguments.seed)?;
-    let (mut random, watch) = (Random::new(arguments.seed), Stopwatch::new());
-    let (mut samples, mut faults) = (Vec::new(), BTreeMap::<&str, u32>::new());
-    let mut next_fault = fault_after(watch.elapsed(), &mut random);
-    while watch.elapsed() < arguments.duration {
-        pass(SAMPLE_EVERY);
-        samples.push(sample(&watch, &gateway, &data, &load)?);
-        if samples.len() % 10 == 0 {
-            println!("{:?}", samples.last());
-        }
-        if watch.elapsed() >= next_fault {
-            next_fault = fault_after(watch.elapsed(), &mut random);
-            let strikes_the_gateway = watch.elapsed() * 2 < arguments.duration;
-            let fault = match random.below(if strikes_the_gateway { 4 } else { 2 }) {
-                0 | 1 => upstream.restart().map(|()| "upstream restarted")?,
-                2 => {
-                    gateway.kill();
-                    gateway = Gateway::start(&data, address, &sets)?;
-                    "gateway killed"
-                }
-                _ => {
-                    if !gateway.stop()?.success() {
-                        return Err("the gateway did not drain".into());
-                    }
-                    gateway = Gateway::start(&data, address, &sets)?;
-                    "gateway stopped"
-                }
-            };
-            *faults.entry(fault).or_default() += 1;
-        }
-    }
-    let summary = load.drain();
-    if !gateway.stop()?.success() {
-        return Err("the gateway did not drain".into());
-    }
-    let report = judge(&data, &load, &upstream)?;
-    println!("{report}");
-    let slope = Growth::of(&samples, arguments.duration);
-    let disk_most = samples.iter().map(|sample| sample.disk).max().unwrap_or(0);
-    let holds = report.holds()
-        && summary.unacked == 0
-        && slope.is_flat()
-        && disk_most <= arguments.disk_max
-        && summary.acked > 0;
-    let fields = json!({
-        "what": "a long run under faults", "holds": holds, "devices": arguments.devices, "seed": arguments.seed,
-        "seconds": arguments.duration.as_secs(), "fleet": summary, "faults": faults, "growth_in_second_half": slope,
-        "disk_most": disk_most, "report": report, "sets": arguments.sets,
-        "samples": samples.iter().step_by((samples.len() / 120).max(1)).collect::<Vec<_>>(),
-    });
-    let fields = fields.as_object().cloned().unwrap_or_default();
-    println!("{:#}", evidence::write(arguments.evidence.as_deref(), fields)?);
-    Ok(holds)
-}
-
-fn fault_after(now: Duration, random: &mut Random) -> Duration {
-    now + Duration::from_secs(FAULT_EVERY_S.start + random.below(FAULT_EVERY_S.end - FAULT_EVERY_S.start))
-}
-
-/// The checker's judgement of everything so far.
-fn judge(data: &Path, load: &Load, upstream: &Upstream) -> Result<Report, Failure> {
-    let frames = load.frames();
-    let ledger = frames.iter().map(|(key, entry)| {
-        let identity = (key.device.to_string(), u64::from(key.boot), u64::from(key.seq));
-        let sent = Sent { crc: crc32c(&entry.payload), acknowledged: entry.acked_ms.is_some(), bad: false };
-        (identity, sent)
-    });
-    let dump = run(&["log", "dump", "--json", &data.display().to_string()])?;
-    let log = Log::read(&String::from_utf8(dump.stdout)?)?;
-    let mut upstreams = BTreeMap::new();
-    // Nothing is forwarded until an upstream is configured; its cursor shows that it is.
-    if log.cursors.contains_key(UPSTREAM) {
-        upstreams.insert(UPSTREAM.to_owned(), Received::read(&upstream.received())?);
-    }
-    Ok(check(&Ledger(ledger.collect()), &log, &upstreams, false))
-}
-
-/// CRC-32C (Castagnoli), bit by bit: the checker's own view of the sender's bytes.
-fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
-    !bytes.iter().fold(!0_u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
-}
-
-/// How much more there is at the end of the second half than at its beginning, each the least of a tenth of it.
-#[derive(Debug, Serialize)]
-struct Growth {
-    rss: u64,
-    files: u64,
-    looked_at: usize,
-}
-
-impl Growth {
-    fn of(samples: &[Sample], duration: Duration) -> Self {
-        // A gateway that was struck last needs a while to be warm: the second half without its first fifth.
-        let from = duration.as_secs() * 6 / 10;
-        let late: Vec<&Sample> = samples.iter().filter(|sample| sample.at_s >= from).collect();
-        let tenth = (late.len() / 10).max(1);
-        let least = |part: &[&Sample], of: fn(&Sample) -> u64| part.iter().map(|it| of(it)).min().unwrap_or(0);
-        let (first, last) = (&late[..tenth.min(late.len())], &late[late.len().saturating_sub(tenth)..]);
-        let growth = |of: fn(&Sample) -> u64| least(last, of).saturating_sub(least(first, of));
-        Self { rss: growth(|it| it.rss), files: growth(|it| it.files), looked_at: late.len() }
-    }
-
-    fn is_flat(&self) -> bool {
-        self.looked_at > 0 && self.rss <= RSS_GROWTH_MAX && self.files <= FILES_GROWTH_MAX
-    }
-}
-
-fn sample(watch: &Stopwatch, gateway: &Gateway, data: &Path, load: &Load) -> Result<Sample, Failure> {
-    let process = PathBuf::from(format!("/proc/{}", gateway.pid()));
-    let status = std::fs::read_to_string(process.join("status"))?;
-    let kilobytes =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-    Ok(Sample {
-        at_s: watch.elapsed().as_secs(),
-        rss: kilobytes.unwrap_or(0_u64) * 1024,
-        files: std::fs::read_dir(process.join("fd"))?.count() as u64,
-        disk: size(data),
-        acknowledged: load.progress().counts.acked,
-    })
-}
-
-/// Bytes allocated below a folder; what disappears meanwhile counts nothing.
-fn size(folder: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let of = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-        Ok(metadata) => metadata.blocks() * 512,
-        Err(_) => 0,
-    };
-    entries.map(of).sum()
-}
-
-/// A mosquitto far away, and what arrives there.
-struct Upstream {
-    config: PathBuf,
+/// Everything that runs.
+struct Soak {
+    watch: Watch,
+    gateway: Option<Gateway>,
     address: SocketAddr,
-    process: Child,
-    lines: Arc<Mutex<String>>,
-    over: Arc<AtomicBool>,
+    sets: Vec<String>,
+    data: PathBuf,
+    load: Load,
+    /// Between the devices and the gateway.
+    field: Proxy,
+    far: Far,
+    book: Book,
+    random: Random,
+    faults: BTreeMap<&'static str, u32>,
+    judgements: Vec<Judgement>,
+    complaints: Vec<String>,
+    _runtime: Runtime,
+    folder: tempfile::TempDir,
 }
 
-impl Upstream {
-    fn start(folder: &Path) -> Result<Self, Failure> {
-        let address = free_address()?;
-        let config = folder.join("mosquitto.conf");
-        std::fs::write(&config, format!("listener {} 127.0.0.1\nallow_anonymous true\n", address.port()))?;
-        let process = mosquitto(&config)?;
-        let (lines, over) = (Arc::<Mutex<String>>::default(), Arc::new(AtomicBool::new(false)));
-        let (book, end) = (Arc::clone(&lines), Arc::clone(&over));
-        drop(
-            std::thread::Builder::new()
-                .name("far-subscriber".to_owned())
-                .spawn(move || listen(address, &book, &end))?,
+impl Soak {
+    fn start(arguments: &Arguments) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let far = Far::start(&runtime, &folder.path().join("received.jsonl"))?;
+        let upstream = format!(
+            "upstream=[{{name=\"{UPSTREAM}\",url=\"mqtt://{}\",from=\"oldest\",window=256,stall_after=\"2s\",\
+             backoff_min=\"100ms\",backoff_max=\"2s\",keep_alive=\"5s\"}}]",
+            far.address()
         );
-        Ok(Self { config, address, process, lines, over })
+        let (max, keep) = (arguments.disk_max, &arguments.disk_keep);
+        let disk = [format!("disk.max={max}"), format!("disk.keep=\"{keep}\"")];
+        let sets = [vec![upstream, "store.segment_bytes=262144".to_owned()], disk.to_vec()].concat();
+        let address = free_address()?;
+        let watch = Watch::start(&data)?;
+        let gateway = launch(&data, address, &sets, &watch)?;
+        let field = runtime.block_on(Proxy::start(address))?;
+        let load = Load::live(field.address(), arguments.devices, arguments.seed, FLEET)?;
+        Ok(Self {
+            watch,
+            gateway: Some(gateway),
+            address,
+            sets,
+            data,
+            load,
+            field,
+            far,
+            book: Book::default(),
+            random: Random::new(arguments.seed),
+            faults: BTreeMap::new(),
+            judgements: Vec::new(),
+            complaints: Vec::new(),
+            _runtime: runtime,
+            folder,
+        })
     }
 
-    fn restart(&mut self) -> Result<(), Failure> {
-        drop(self.process.kill());
-        self.process.wait()?;
-        self.process = mosquitto(&self.config)?;
+    fn run(mut self, arguments: &Arguments) -> Result<bool, Failure> {
+        let duration = arguments.duration;
+        let between = duration / arguments.quiet_points.max(1);
+        let ran = self.strikes_until(duration, between).and_then(|()| {
+            // What the devices hold is owed to them before the last look.
+            let summary = self.load.drain();
+            self.look(self.watch.elapsed())?;
+            Ok(summary)
+        });
+        let summary = match ran {
+            Ok(summary) => summary,
+            Err(error) => {
+                self.hear();
+                let copy = self.keep_a_copy(arguments.seed)?;
+                return Err(format!("{error}; the gateway said {:?}; kept in {copy}", self.complaints).into());
+            }
+        };
+        let bounds = self.watch.disk_most() <= arguments.disk_max;
+        self.hear();
+        let stopped = self.gateway.take().ok_or("the gateway is gone")?.stop()?;
+        let verified = run(&["log", "verify", "--json", &self.data.display().to_string()])?;
+        let verified = String::from_utf8(verified.stdout)?;
+        let damage = verified.lines().filter(|line| line.contains("\"finding\"")).count();
+        let growth = Growth::of(&self.watch.samples(), duration * 6 / 10);
+        let verdicts = [
+            ("every quiet point holds", self.judgements.iter().all(Judgement::holds) && !self.judgements.is_empty()),
+            ("disk.max is kept", bounds),
+            ("memory and open files are flat", growth.is_flat()),
+            ("nothing is owed to devices", summary.unacked == 0 && summary.refused == 0 && summary.dropped == 0),
+            ("retention has deleted", self.judgements.last().is_some_and(|last| last.first_kept > 1)),
+            ("no damage in the log", damage == 0),
+            ("the last stop drained", stopped.success()),
+            ("no error or panic in the gateway's log", self.complaints.is_empty()),
+        ];
+        let holds = verdicts.iter().all(|(_, holds)| *holds);
+        let samples = self.watch.samples();
+        let fields = json!({
+            "what": "a long run under faults on every side", "holds": holds,
+            "verdicts": verdicts.iter().map(|(name, holds)| ((*name).to_owned(), json!(holds))).collect::<Map<_, _>>(),
+            "devices": arguments.devices, "seed": arguments.seed, "seconds": duration.as_secs(),
+            "device_faults": FLEET.describe(), "fleet": summary, "faults": self.faults, "growth": growth,
+            "growth_is": "least squares over one life of the gateway, from 60 % of the run on, a sample a second, quiet \
+                          points left out",
+            "disk_max": arguments.disk_max, "disk_most": self.watch.disk_most(), "quiet_points": self.judgements,
+            "complaints": self.complaints, "sets": self.sets.iter().skip(1).collect::<Vec<_>>(),
+            "samples": samples.iter().step_by((samples.len() / 120).max(1)).collect::<Vec<_>>(),
+        });
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        let document = evidence::write(arguments.evidence.as_deref(), fields)?;
+        let text = text(&document, &self.judgements);
+        print!("{text}");
+        if let Some(file) = &arguments.evidence {
+            std::fs::write(file.with_extension("txt"), text)?;
+        }
+        if !holds {
+            println!("kept in {}", self.keep_a_copy(arguments.seed)?);
+        }
+        Ok(holds)
+    }
+
+    fn strikes_until(&mut self, end: Duration, between: Duration) -> Result<(), Failure> {
+        let mut next_quiet = between;
+        loop {
+            let pause = Duration::from_millis(self.between(PAUSE_MS));
+            pass(pause.min(next_quiet.min(end).saturating_sub(self.watch.elapsed())));
+            self.book.follow(&self.data)?;
+            if self.watch.elapsed() >= end {
+                return Ok(());
+            }
+            if self.watch.elapsed() >= next_quiet {
+                self.come_to_rest()?;
+                next_quiet += between;
+                continue;
+            }
+            self.strike(self.watch.elapsed() * 2 < end)?;
+        }
+    }
+
+    /// One fault, from beginning to end.
+    fn strike(&mut self, strikes_the_gateway: bool) -> Result<(), Failure> {
+        let is_long = self.random.below(LONG_FAULT_EVERY) == 0;
+        let lasting = Duration::from_millis(self.between(if is_long { LONG_FAULT_MS } else { FAULT_MS }));
+        let name = match self.random.below(if strikes_the_gateway { 13 } else { 10 }) {
+            0 => {
+                self.far.link().cut();
+                "link cut"
+            }
+            1 => self.impair(Mode::Stall, lasting, strikes_the_gateway, "link stalled")?,
+            2 => self.impair(Mode::StallAnswers, lasting, strikes_the_gateway, "answers on the link stalled")?,
+            3 => self.impair(Mode::Swallow, lasting, strikes_the_gateway, "link swallowed")?,
+            4 => {
+                let rate = u32::try_from(2_000 + self.random.below(60_000))?;
+                self.impair(Mode::Slow(rate), lasting, strikes_the_gateway, "link slow")?
+            }
+            5 => self.impair(Mode::Refuse, lasting, strikes_the_gateway, "link refused")?,
+            6 | 7 => {
+                self.far.strike(Outage::Killed, lasting)?;
+                "mosquitto killed"
+            }
+            8 => {
+                self.far.strike(Outage::Stopped, lasting)?;
+                "mosquitto stopped"
+            }
+            9 => {
+                self.field.cut();
+                "devices cut off"
+            }
+            10 | 11 => {
+                self.kill()?;
+                "gateway killed"
+            }
+            _ => {
+                self.stop()?;
+                "gateway stopped"
+            }
+        };
+        *self.faults.entry(name).or_default() += 1;
         Ok(())
     }
 
-    fn received(&self) -> String {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Release);
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn mosquitto(config: &Path) -> Result<Child, Failure> {
-    let mut command = Command::new("mosquitto");
-    Ok(command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
-}
-
-/// Keeps a line of every document with an id; comes back when the upstream does.
-fn listen(address: SocketAddr, lines: &Mutex<String>, over: &AtomicBool) {
-    while !over.load(Ordering::Acquire) {
-        if let Ok((mut client, _)) = Client::connect(address, "far-subscriber", false, Duration::from_secs(2)) {
-            let Ok(mut before) = client.subscribe("#").map(Vec::into_iter) else { continue };
-            while !over.load(Ordering::Acquire) {
-                match before.next().map_or_else(|| client.read(), Ok) {
-                    Ok(Packet::Message(_, payload, id)) => {
-                        if let Ok(text) = std::str::from_utf8(&payload)
-                            && text.contains("\"mid\"")
-                        {
-                            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-                            lines.push_str(text.trim());
-                            lines.push('\n');
-                        }
-                        if id.is_some_and(|id| client.acknowledge(id).is_err()) {
-                            break;
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(_) => break,
-                }
-            }
+    /// The link does something else for a while; meanwhile the gateway may be killed.
+    fn impair(
+        &mut self,
+        mode: Mode,
+        lasting: Duration,
+        may_kill: bool,
+        name: &'static str,
+    ) -> Result<&'static str, Failure> {
+        self.far.link().set(mode);
+        pass(lasting / 2);
+        if may_kill && self.random.below(3) == 0 {
+            self.kill()?;
+            *self.faults.entry("gateway killed while the link was impaired").or_default() += 1;
         }
-        pass(Duration::from_millis(50));
+        pass(lasting / 2);
+        self.far.link().set(Mode::Pass);
+        Ok(name)
     }
+
+    fn kill(&mut self) -> Result<(), Failure> {
+        self.hear();
+        self.watch.is_process(0);
+        self.gateway.take().ok_or("the gateway is gone")?.kill();
+        self.gateway = Some(launch(&self.data, self.address, &self.sets, &self.watch)?);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Failure> {
+        self.hear();
+        let gateway = self.gateway.take().ok_or("the gateway is gone")?;
+        let ended = gateway.stop()?;
+        self.watch.is_process(0);
+        if !ended.success() {
+            return Err(format!("SIGTERM does not drain: {ended}").into());
+        }
+        self.gateway = Some(launch(&self.data, self.address, &self.sets, &self.watch)?);
+        Ok(())
+    }
+
+    /// Holds the fleet back for a look at everything.
+    fn come_to_rest(&mut self) -> Result<(), Failure> {
+        self.watch.is_live(false);
+        self.field.set(Mode::Refuse);
+        self.load.wait_until_alone()?;
+        self.look(self.watch.elapsed())?;
+        self.field.set(Mode::Pass);
+        let is_back = |fleet: Progress| fleet.connected * 2 > fleet.counts.devices;
+        until("the fleet's return", DRAIN, || is_back(self.load.progress()).then_some(()))?;
+        self.watch.is_live(true);
+        Ok(())
+    }
+
+    /// Waits until everything is forwarded and received, and judges all of it; nobody sends.
+    fn look(&mut self, at: Duration) -> Result<(), Failure> {
+        until("a gateway that has forwarded everything", DRAIN, || match is_drained(&self.data) {
+            Ok(true) => Some(Ok(())),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        })
+        .map_err(|error| format!("{error}: {:?}", status(&self.data)))??;
+        self.far.catch_up()?;
+        self.book.follow(&self.data)?;
+        self.book.receive(self.far.file())?;
+        let judgement = self.book.judge(at, &self.data, &self.load.frames())?;
+        println!(
+            "{:>5} s: {}; {} frames stored, {} messages received, kept from offset {}, disk at most {}; {:?}",
+            at.as_secs(),
+            if judgement.holds() { "holds" } else { "DOES NOT HOLD" },
+            self.book.frames(),
+            self.book.messages(),
+            judgement.first_kept,
+            self.watch.disk_most(),
+            self.faults,
+        );
+        if !judgement.holds() {
+            println!("{}{:?}\n{}\n{}", judgement.report, judgement.differences, judgement.frames, judgement.upstream);
+        }
+        self.judgements.push(judgement);
+        Ok(())
+    }
+
+    /// Keeps what the gateway complains of.
+    fn hear(&mut self) {
+        let lines = self.gateway.iter().flat_map(Gateway::log_lines);
+        let bad = lines.filter(|line| line.contains("ERROR") || line.contains("panicked"));
+        self.complaints.extend(bad);
+        self.complaints.truncate(COMPLAINTS_MAX);
+    }
+
+    fn keep_a_copy(&self, seed: u64) -> Result<String, Failure> {
+        let copy = std::env::temp_dir().join(format!("halo-soak-{seed}"));
+        let copied = std::process::Command::new("cp").arg("-a").arg(self.folder.path()).arg(&copy).status()?;
+        if copied.success() { Ok(copy.display().to_string()) } else { Err("no copy could be made".into()) }
+    }
+
+    fn between(&mut self, range: std::ops::Range<u64>) -> u64 {
+        range.start + self.random.below(range.end - range.start)
+    }
+}
+
+fn launch(data: &Path, address: SocketAddr, sets: &[String], watch: &Watch) -> Result<Gateway, Failure> {
+    let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+    let gateway = Gateway::start(data, address, &sets)?;
+    watch.is_process(gateway.pid());
+    Ok(gateway)
+}
+
+/// The figures as a human reads them.
+fn text(document: &Value, judgements: &[Judgement]) -> String {
+    let mut text = String::new();
+    for key in ["what", "holds", "verdicts", "devices", "seed", "seconds", "machine", "commit"] {
+        text += &format!("{key}: {}\n", document[key]);
+    }
+    for key in ["device_faults", "fleet", "faults", "growth", "growth_is", "disk_max", "disk_most", "complaints"] {
+        text += &format!("{key}: {}\n", document[key]);
+    }
+    for judgement in judgements {
+        text += &format!("\nafter {} s, kept from offset {}\n", judgement.at_s, judgement.first_kept);
+        text += &judgement.report.to_string();
+        text += &format!("differences: {:?}\n", judgement.differences);
+    }
+    text
 }

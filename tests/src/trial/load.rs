@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use firmware_sim::{
-    Broker, Cast, Entry, Fleet, FleetConfig, FleetHandle, FrameKey, Kind, LedgerConfig, Progress, Speed, Summary,
+    Broker, Cast, Entry, Faults, Fleet, FleetConfig, FleetHandle, FrameKey, Kind, LedgerConfig, Progress, Speed,
+    Summary, mixed,
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(60);
 /// Topics of the retained messages: some are overwritten often, which is what retained topics are for.
 const RETAINED_TOPICS: u64 = 8;
+/// Between two of them where they only accompany a fleet.
+const RETAINED_PAUSE: Duration = Duration::from_millis(100);
 /// Where they are.
 const RETAINED_ROOT: &str = "trial/retained/";
 
@@ -47,18 +50,21 @@ impl Load {
     pub fn start(address: SocketAddr, devices: u32, seed: u64) -> Result<Self, Failure> {
         let cast = Cast::Simulated { kind: Kind::Wristband, devices, prefix: None, frames: Some(10_000_000) };
         let base = FleetConfig::new(Broker::from(address), devices);
-        Self::with(address, FleetConfig { seed, cast, speed: Speed::Max, buffer: 2 * WINDOW, ..base })
+        Self::with(address, FleetConfig { seed, cast, speed: Speed::Max, buffer: 2 * WINDOW, ..base }, Duration::ZERO)
     }
 
-    /// `devices` wristbands at a frame a second each, and retained messages one after the other.
+    /// `devices` of all kinds, a frame a second each where they have something to say, and ten retained messages a
+    /// second.
     ///
     /// # Errors
     /// Threads or the fleet cannot be started.
-    pub fn live(address: SocketAddr, devices: u32, seed: u64) -> Result<Self, Failure> {
-        Self::with(address, FleetConfig { seed, ..FleetConfig::new(Broker::from(address), devices) })
+    pub fn live(address: SocketAddr, devices: u32, seed: u64, faults: Faults) -> Result<Self, Failure> {
+        let cast = Cast::Crews { crews: mixed(devices), lasting: None };
+        let config = FleetConfig { seed, cast, faults, ..FleetConfig::new(Broker::from(address), devices) };
+        Self::with(address, config, RETAINED_PAUSE)
     }
 
-    fn with(address: SocketAddr, config: FleetConfig) -> Result<Self, Failure> {
+    fn with(address: SocketAddr, config: FleetConfig, retained_pause: Duration) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let ledger = LedgerConfig { keep_entries: true, ..LedgerConfig::default() };
         let config = FleetConfig { ledger, window: WINDOW, drain: DRAIN, ..config };
@@ -67,7 +73,7 @@ impl Load {
             let _entered = runtime.enter();
             Fleet::start(config, &TaskTracker::new(), &token)?
         };
-        Ok(Self { runtime, fleet, token, retainer: Retainer::start(address)? })
+        Ok(Self { runtime, fleet, token, retainer: Retainer::start(address, retained_pause)? })
     }
 
     /// The fleet's counts.
@@ -130,10 +136,11 @@ struct Retainer {
 }
 
 impl Retainer {
-    fn start(address: SocketAddr) -> Result<Self, Failure> {
+    fn start(address: SocketAddr, rest: Duration) -> Result<Self, Failure> {
         let (acked, over) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let (book, end) = (Arc::clone(&acked), Arc::clone(&over));
-        let thread = thread::Builder::new().name("retainer".to_owned()).spawn(move || retain(address, &book, &end))?;
+        let thread =
+            thread::Builder::new().name("retainer".to_owned()).spawn(move || retain(address, &book, &end, rest))?;
         Ok(Self { acked, over, thread: Some(thread) })
     }
 
@@ -152,7 +159,7 @@ impl Drop for Retainer {
     }
 }
 
-fn retain(address: SocketAddr, acked: &Mutex<Vec<u64>>, over: &AtomicBool) {
+fn retain(address: SocketAddr, acked: &Mutex<Vec<u64>>, over: &AtomicBool, rest: Duration) {
     let mut number = 0;
     while !over.load(Ordering::Acquire) {
         if let Ok((mut client, _)) = Client::connect(address, "retainer", true, Duration::from_secs(5)) {
@@ -164,6 +171,7 @@ fn retain(address: SocketAddr, acked: &Mutex<Vec<u64>>, over: &AtomicBool) {
                     break;
                 }
                 acked.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+                pass(rest);
             }
         }
         pass(Duration::from_millis(10));
