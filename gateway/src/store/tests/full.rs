@@ -78,7 +78,7 @@ fn g6_starts_on_a_full_volume_go_on_in_what_they_give_back() {
 #[test]
 fn a_record_too_large_for_a_short_first_segment_waits_for_a_whole_one() {
     let fs = MemFs::new(3);
-    drop(ended(&fs, 20));
+    drop(ended(&fs, 65));
     fs.remove(&dir().join(SPARE_FILE)).unwrap();
     // Its end is cut, which leaves room for less than a segment.
     fs.set_capacity(used(&fs));
