@@ -170,6 +170,7 @@ impl Common {
             log_ids,
             folded: Arc::default(),
             changes: self.feeds.changes(),
+            upstreams: self.feeds.boards(),
             budget: Arc::clone(budget),
         }
     }

@@ -15,6 +15,7 @@ pub mod readings;
 pub mod receiver;
 pub mod replay;
 pub mod rig;
+pub mod scripted;
 pub mod trial;
 
 /// What an end-to-end test fails with: a sentence.

@@ -1,5 +1,7 @@
 //! How numbers, times and tables are written.
 
+use std::fmt;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -52,11 +54,17 @@ impl Serialize for Scaled {
 #[derive(Clone, Copy)]
 pub(super) struct Time(pub(super) i64);
 
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nearest = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
         let time = Timestamp::from_millisecond(self.0).unwrap_or(nearest);
-        serializer.collect_str(&format_args!("{time:.3}"))
+        write!(out, "{time:.3}")
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -16,6 +16,7 @@ use super::health_json::{Health, State, health_json};
 use super::losses_json::losses_json;
 use super::owned::{Call, Rendered};
 use super::readings_json::{Lane, readings_json};
+use super::upstream::Boards;
 use super::upstream::changes::Changes;
 use crate::broker::{Router, matches};
 use crate::clock::Clock;
@@ -68,6 +69,8 @@ pub struct Shared {
     pub folded: Arc<AtomicU64>,
     /// The upstreams that are told which subjects changed.
     pub(crate) changes: Vec<Arc<Changes>>,
+    /// How the upstreams are, which health tells.
+    pub(crate) upstreams: Boards,
     /// The account of the disk, which health tells.
     pub budget: Arc<Budget>,
 }
@@ -327,7 +330,8 @@ impl<F: Fs> River<F> {
             (self.unreadable, "the log cannot be read: halos stand still"),
         ];
         let known = known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned());
-        known.chain(self.shared.budget.ailments()).collect()
+        let upstreams = self.shared.upstreams.ailments(self.shared.clock.now());
+        known.chain(self.shared.budget.ailments()).chain(upstreams).collect()
     }
 
     fn health_payload(&self) -> Bytes {

@@ -40,4 +40,5 @@ mod start;
 pub use config::{Client, Config, From, Send};
 pub(crate) use start::{Feeds, Shared, Work, check, start};
 pub use start::{Seed, StartError, Upstreams};
+pub(crate) use status::Boards;
 pub use status::{LaneStatus, State, Status};

@@ -9,7 +9,7 @@ use tracing::error;
 
 use super::changes::Changes;
 use super::config::{Address, Config, From, Send, without_secrets};
-use super::status::{Board, State, Status};
+use super::status::{Board, Boards, State, Status};
 use super::task::Task;
 use crate::clock::Clock;
 use crate::forward::owned::Asker;
@@ -89,13 +89,21 @@ impl Seed {
 /// The ends of what goes to the upstreams, made before the stages that feed them.
 pub(crate) struct Feeds {
     changes: Vec<Option<Arc<Changes>>>,
+    boards: Boards,
     durable: watch::Sender<()>,
 }
 
 impl Feeds {
     pub(crate) fn new(configs: &[Config]) -> Self {
         let changes = configs.iter().map(|config| config.sends(Send::Halos).then(Arc::default)).collect();
-        Self { changes, durable: watch::Sender::new(()) }
+        let board = |config: &Config| Board::new(&config.name, without_secrets(&config.url));
+        let boards = Boards::new(configs.iter().map(board).collect());
+        Self { changes, boards, durable: watch::Sender::new(()) }
+    }
+
+    /// What the river tells of them in its health.
+    pub(crate) fn boards(&self) -> Boards {
+        self.boards.clone()
     }
 
     /// What the river tells of changed subjects.
@@ -148,10 +156,11 @@ pub(crate) fn start<F: Fs + std::marker::Send + 'static>(
 ) -> (Upstreams, Running) {
     let stop = CancellationToken::new();
     let (mut handles, mut works) = (Vec::new(), Vec::new());
-    for ((config, stands), changes) in configs.into_iter().zip(seed.stands).zip(feeds.changes.iter().cloned()) {
+    for (at, (config, stands)) in configs.into_iter().zip(seed.stands).enumerate() {
+        let Some((board, changes)) = feeds.boards.get(at).cloned().zip(feeds.changes.get(at).cloned()) else { break };
         let holding = held(&config.name);
         let state = if holding { State::Held } else { State::Connecting };
-        let board = Board::new(&config.name, without_secrets(&config.url), state, shared.clock.now().wall_ms);
+        board.set(state, shared.clock.now());
         let hold = watch::Sender::new(holding);
         let is_new = stands.is_none();
         let from = if config.from == From::Head { seed.known } else { seed.oldest };

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::record::{Account, Offset, Stretch};
+use crate::forward::json::Time;
+use crate::record::{Account, GatewayTime, Offset, Stretch};
+
+/// Without data for so long, an upstream is an ailment of the gateway, milliseconds.
+const AILING_MS: u64 = 60_000;
 
 /// Where an upstream is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Status {
     pub state: State,
     /// Since when, Unix milliseconds.
     pub since_ms: i64,
+    /// Since when no data flows although it should, whatever was tried meanwhile.
+    pub away_since: Option<GatewayTime>,
     /// The last round trip of a probe on this connection.
     pub round_trip_ms: Option<u64>,
     /// The round trip is a PUBACK's: the broker does not let the probe come back.
@@ -94,12 +100,14 @@ pub struct Status {
 pub(super) struct Board(Arc<Mutex<Status>>);
 
 impl Board {
-    pub(super) fn new(name: &str, url: String, state: State, since_ms: i64) -> Self {
+    /// Of an upstream that has not begun yet.
+    pub(super) fn new(name: &str, url: String) -> Self {
         Self(Arc::new(Mutex::new(Status {
             name: name.to_owned(),
             url,
-            state,
-            since_ms,
+            state: State::Connecting,
+            since_ms: 0,
+            away_since: None,
             round_trip_ms: None,
             round_trip_is_puback: false,
             live: None,
@@ -119,11 +127,103 @@ impl Board {
         })))
     }
 
+    /// Where it is from now on; whether that is news.
+    pub(super) fn set(&self, state: State, now: GatewayTime) -> bool {
+        let mut board = self.lock();
+        let is_news = board.state != state;
+        if is_news || board.since_ms == 0 {
+            (board.state, board.since_ms) = (state, now.wall_ms);
+        }
+        if state != State::BackingOff {
+            board.next_try_ms = None;
+        }
+        if !matches!(state, State::Flowing | State::Stalled) {
+            board.round_trip_ms = None;
+        }
+        board.away_since = match state {
+            State::Flowing | State::Held => None,
+            _ => board.away_since.or(Some(now)),
+        };
+        is_news
+    }
+
     pub(super) fn read(&self) -> Status {
         self.lock().clone()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Status> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the river tells of all upstreams in its health. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Boards(Arc<[Board]>);
+
+impl Boards {
+    pub(super) fn new(boards: Vec<Board>) -> Self {
+        Self(boards.into())
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&Board> {
+        self.0.get(at)
+    }
+
+    /// What is wrong with each of them, for a human: away for long without being held, or messages given up since the
+    /// start.
+    pub(crate) fn ailments(&self, now: GatewayTime) -> Vec<String> {
+        let of = |board: &Board| {
+            let status = board.lock();
+            let away = status.away_since.filter(|since| now.mono_ms.saturating_sub(since.mono_ms) >= AILING_MS);
+            let away = away.map(|since| {
+                let why = status.last_error.as_deref().unwrap_or("nothing was said why");
+                let (name, state, since) = (&status.name, status.state.as_str(), Time(since.wall_ms));
+                format!("upstream {name} is {state}, no data flows since {since}: {why}")
+            });
+            let given_up = (status.given_up > 0).then(|| {
+                format!("upstream {} was not given {} messages it refused: see losses", status.name, status.given_up)
+            });
+            [away, given_up]
+        };
+        self.0.iter().flat_map(of).flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_ms: u64) -> GatewayTime {
+        GatewayTime { wall_ms: 1_700_000_000_000 + mono_ms as i64, mono_ms }
+    }
+
+    #[test]
+    fn an_upstream_without_data_for_a_minute_is_an_ailment_whatever_it_tried_meanwhile() {
+        let board = Board::new("cloud", "mqtt://far".to_owned());
+        let boards = Boards::new(vec![board.clone()]);
+        assert!(boards.ailments(at(u64::MAX)).is_empty(), "it has not begun");
+        board.set(State::Connecting, at(1_000));
+        board.set(State::BackingOff, at(2_000));
+        board.lock().last_error = Some("connection refused".to_owned());
+        assert!(boards.ailments(at(60_999)).is_empty());
+        let said = "upstream cloud is backing-off, no data flows since 2023-11-14T22:13:21.000Z: connection refused";
+        assert_eq!(boards.ailments(at(61_000)), [said]);
+        board.set(State::Flowing, at(70_000));
+        assert!(boards.ailments(at(200_000)).is_empty());
+        board.set(State::Stalled, at(200_000));
+        assert_eq!(boards.ailments(at(260_000)).len(), 1);
+    }
+
+    #[test]
+    fn one_that_is_held_back_is_not_ailing_and_one_that_lost_messages_is() {
+        let board = Board::new("cloud", "mqtt://far".to_owned());
+        let boards = Boards::new(vec![board.clone()]);
+        board.set(State::BackingOff, at(0));
+        board.set(State::Held, at(1));
+        assert!(boards.ailments(at(1_000_000)).is_empty());
+        board.set(State::Connecting, at(1_000_000));
+        assert!(boards.ailments(at(1_059_999)).is_empty(), "time on hold does not count");
+        board.lock().given_up = 2;
+        assert_eq!(boards.ailments(at(1_000_001)), ["upstream cloud was not given 2 messages it refused: see losses"]);
     }
 }

@@ -96,6 +96,8 @@ pub(super) struct Task<F: Fs> {
 struct Connection {
     link: Link,
     probe: Probe,
+    /// The subscription was answered. A probe sent earlier may overtake it, and then never comes back.
+    subscribed: bool,
     terms: Terms,
     flowing_since_ms: Option<u64>,
     /// When the receiver last confirmed something.
@@ -169,16 +171,8 @@ impl<F: Fs> Task<F> {
     }
 
     fn set(&self, state: State) {
-        let mut board = self.board.lock();
-        if board.state != state {
+        if self.board.set(state, self.shared.clock.now()) {
             info!(upstream = self.config.name, state = state.as_str(), "upstream");
-            (board.state, board.since_ms) = (state, self.shared.clock.now().wall_ms);
-        }
-        if state != State::BackingOff {
-            board.next_try_ms = None;
-        }
-        if !matches!(state, State::Flowing | State::Stalled) {
-            board.round_trip_ms = None;
         }
     }
 
@@ -245,8 +239,16 @@ impl<F: Fs> Task<F> {
         self.set(State::Probing);
         let now_ms = self.now_ms();
         let probe = Probe::new(&self.config.name, random(), now_ms);
-        let (flowing_since_ms, leaving_ms) = (None, None);
-        let mut it = Connection { link, probe, terms, flowing_since_ms, heard_ms: now_ms, leaving_ms, more: false };
+        let mut it = Connection {
+            link,
+            probe,
+            subscribed: false,
+            terms,
+            flowing_since_ms: None,
+            heard_ms: now_ms,
+            leaving_ms: None,
+            more: false,
+        };
         if let Err(why) = it.link.subscribe(&self.probe_topic()) {
             return Ended::ours(why);
         }
@@ -278,6 +280,8 @@ impl<F: Fs> Task<F> {
             it.heard_ms = self.now_ms();
         }
         self.send_probe(it)?;
+        // Also when no echo came in time: no event tells that.
+        self.begin_to_flow(it)?;
         if it.flowing_since_ms.is_some() && it.leaving_ms.is_none() {
             self.send_log(it).await?;
             self.ask_for_halos();
@@ -318,7 +322,7 @@ impl<F: Fs> Task<F> {
         let now_ms = self.now_ms();
         let stall_ms = self.config.stall_after.as_millis() as u64;
         let dues = [
-            Some(it.probe.next_ms()),
+            it.subscribed.then(|| it.probe.next_ms()),
             self.halos.next_ms().filter(|_| it.flowing_since_ms.is_some()),
             self.cursor_since_ms.filter(|_| !self.writing).map(|since| since + CURSOR_WAIT_MS),
             self.is_waiting(it).then_some(it.heard_ms + stall_ms / 2).filter(|due| *due > now_ms),
@@ -331,10 +335,13 @@ impl<F: Fs> Task<F> {
     }
 
     fn is_waiting(&self, it: &Connection) -> bool {
-        self.machine.waiting() > 0 || self.halos.under_way() > 0 || it.probe.is_under_way()
+        self.machine.waiting() > 0 || self.halos.under_way() > 0 || !it.subscribed || it.probe.is_under_way()
     }
 
     fn send_probe(&mut self, it: &mut Connection) -> Result<(), Ended> {
+        if !it.subscribed {
+            return Ok(());
+        }
         let now_ms = self.now_ms();
         it.probe.look(now_ms);
         if let Some(payload) = it.probe.take(now_ms) {
@@ -405,7 +412,10 @@ impl<F: Fs> Task<F> {
                 it.heard_ms = now_ms;
                 self.answered(token, reason, said, it).await?;
             }
-            Event::Subscribed(granted) => it.probe.subscribed(granted, now_ms),
+            Event::Subscribed(granted) => {
+                (it.subscribed, it.heard_ms) = (true, now_ms);
+                it.probe.subscribed(granted, now_ms);
+            }
             Event::Received(payload) => {
                 it.probe.received(&payload, now_ms);
             }
