@@ -147,7 +147,12 @@ impl Common {
     ) -> retention::Parts {
         retention::Parts {
             config: config.disk.clone(),
-            consumers: config.upstream.iter().map(|upstream| Name::from(upstream.name.as_str())).collect(),
+            consumers: config
+                .upstream
+                .iter()
+                .filter(|it| it.reads_log())
+                .map(|it| Name::from(it.name.as_str()))
+                .collect(),
             budget: Arc::clone(budget),
             checkpoints: checkpoints.clone(),
             replayed_from: recovery::replayed_from,
@@ -455,6 +460,7 @@ fn open_door(folder: &Path, tools: admin::Tools, tracker: &TaskTracker, stop: &C
 /// [`StartError`]: `run` would refuse it too.
 pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>), StartError> {
     upstream::check(&config.upstream)?;
+    config.check_no_loop()?;
     let accounts = auth::read(&config.accounts_file())?;
     let tls = config.gateway.tls.as_ref();
     if accounts.is_empty() {

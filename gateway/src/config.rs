@@ -245,6 +245,31 @@ impl Config {
         self.auth.accounts.clone().unwrap_or_else(|| self.gateway.data_dir.join(auth::ACCOUNTS_FILE))
     }
 
+    /// A source or an upstream that is this gateway itself would go round for ever.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the key at fault.
+    pub fn check_no_loop(&self) -> Result<(), ConfigError> {
+        let tls = self.gateway.tls.as_ref().map(|tls| tls.address);
+        let ports: Vec<u16> = std::iter::once(self.gateway.mqtt).chain(tls).map(|it| it.port()).collect();
+        let sources = self.source.iter().map(|it| &it.url).enumerate().map(|(index, url)| ("source", index, url));
+        let upstreams = self.upstream.iter().map(|it| &it.url).enumerate().map(|(index, url)| ("upstream", index, url));
+        for (what, index, url) in sources.chain(upstreams) {
+            let place = url.rsplit("://").next().unwrap_or_default().trim_end_matches('/');
+            let default_port = if url.starts_with("mqtts") { 8883 } else { 1883 };
+            let (host, port) = match place.rsplit_once(':') {
+                Some((host, port)) => (host, port.parse().unwrap_or(default_port)),
+                None => (place, default_port),
+            };
+            let is_here = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
+            if is_here && port != 0 && ports.contains(&port) {
+                let problem = format!("{url} is this gateway itself: messages would go round for ever");
+                return Err(ConfigError::Invalid { key: format!("{what}[{index}].url"), problem });
+            }
+        }
+        Ok(())
+    }
+
     /// The grammar of this gateway's topics.
     pub fn grammar(&self) -> topic::Grammar {
         topic::Grammar::new(&self.gateway.root).expect("validated when it was loaded")
@@ -305,8 +330,13 @@ fn overlay(tree: &mut toml::Table, key: &str, value: &str, origin: &str) -> Resu
         })?;
     }
     at.insert(last.to_owned(), value);
-    // Checked one by one, so that the error names the variable or flag at fault.
-    tree_is_config(tree).map_err(|message| ConfigError::Syntax { origin: origin.to_owned(), message })
+    // Checked one by one, so that the error names the variable or flag at fault; a section may still lack keys that come.
+    match tree_is_config(tree) {
+        Err(message) if !message.contains("missing field") => {
+            Err(ConfigError::Syntax { origin: origin.to_owned(), message })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tree_is_config(tree: &toml::Table) -> Result<(), String> {
@@ -388,6 +418,26 @@ mod tests {
         );
         let error = error.expect_err("overlap").to_string();
         assert!(error.contains('a') && error.contains('b') && error.contains("assignment"), "{error}");
+    }
+
+    #[test]
+    fn a_section_with_several_required_keys_can_be_set_key_by_key() {
+        let sets = ["address=\"127.0.0.1:8883\"", "cert=\"cert.pem\"", "key=\"key.pem\""];
+        let sets = sets.map(|set| format!("gateway.tls.{set}"));
+        assert!(Config::load(None, [], &sets).expect("valid").gateway.tls.is_some());
+        let error = Config::load(None, [], &sets[..1]).expect_err("incomplete").to_string();
+        assert!(error.contains("missing field"), "{error}");
+    }
+
+    #[test]
+    fn a_source_or_an_upstream_that_is_the_gateway_itself_is_refused() {
+        for (what, url) in [("source", "mqtt://127.0.0.1"), ("upstream", "mqtt://localhost:1883/")] {
+            let config = load(&format!("[[{what}]]\nname = \"me\"\nurl = \"{url}\"\n")).expect("valid by itself");
+            let error = config.check_no_loop().expect_err("a loop").to_string();
+            assert!(error.contains(&format!("{what}[0].url")), "{error}");
+        }
+        let far = load("[[upstream]]\nname = \"far\"\nurl = \"mqtt://127.0.0.1:1884\"\n").expect("valid");
+        assert!(far.check_no_loop().is_ok());
     }
 
     #[test]

@@ -192,7 +192,8 @@ fn check(settings: &Settings) -> Result<ExitCode, Failure> {
 }
 
 fn serve(config: Config) -> Result<ExitCode, Failure> {
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         let mut stop = StopSignal::listen()?;
         let app = App::start(config).await?;
         say(format_args!("halo-gateway listens on mqtt://{}", app.address()));
@@ -204,7 +205,10 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
         let stopped = app.stop().await;
         tracing::info!(durable = stopped.durable.0, folded = stopped.folded.0, drained = stopped.drained, "stopped");
         Ok(if failed || !stopped.drained { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-    })
+    });
+    // A backup that is being copied is given up; everything else has ended by now.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    served
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -350,7 +350,8 @@ fn clear(partial: &Path) -> Result<(), BackupError> {
         for entry in entries {
             let path = entry.map_err(BackupError::io("list", dir))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_ours = [IDENTITY_FILE, "identity.new", ACCOUNTS_FILE, MANIFEST].contains(&name);
+            let ours = [IDENTITY_FILE, "identity.new", ACCOUNTS_FILE, REMOVED_FILE, SKIPPED_FILE, MANIFEST];
+            let is_ours = ours.contains(&name);
             if !is_ours && segment::number(name).is_none() {
                 return Err(BackupError::Exists(partial.to_owned()));
             }

@@ -160,6 +160,11 @@ pub(super) fn without_secrets(url: &str) -> String {
 }
 
 impl Config {
+    /// Whether it needs the log kept until it has confirmed it; halos alone are rendered from the fold.
+    pub fn reads_log(&self) -> bool {
+        self.send.iter().any(|what| matches!(what, Send::Readings | Send::Losses))
+    }
+
     /// How `mqtts` is trusted; read anew at every connect, so that a renewed certificate is in use from the next one on.
     pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, String> {
         let (ca, cert, key) = (self.ca.as_deref(), self.cert.as_deref(), self.key.as_deref());

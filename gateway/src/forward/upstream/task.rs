@@ -1,5 +1,6 @@
 //! Does what [`super::machine`] decides: one thread's endless round of connecting, sending, waiting.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub(super) struct Task<F: Fs> {
     writing: bool,
     is_new: bool,
     scouted_ms: u64,
+    /// Since when frames wait without a break.
+    behind_since_ms: Cell<Option<u64>>,
 }
 
 /// One connection's life.
@@ -125,6 +128,7 @@ impl<F: Fs> Task<F> {
             cursor_since_ms: None,
             writing: false,
             scouted_ms: 0,
+            behind_since_ms: Cell::default(),
             config,
             shared,
             changes,
@@ -163,7 +167,7 @@ impl<F: Fs> Task<F> {
     }
 
     fn reads_log(&self) -> bool {
-        self.config.sends(Send::Readings) || self.config.sends(Send::Losses)
+        self.config.reads_log()
     }
 
     fn now_ms(&self) -> u64 {
@@ -638,7 +642,13 @@ impl<F: Fs> Task<F> {
         let all = all || !self.config.sends(Send::Readings);
         board.pending = if all { 0 } else { self.source.frames().saturating_sub(self.machine.passed()) };
         board.counting = self.source.is_counting();
-        board.lag_ms = self.machine.oldest_ms().map_or(0, |oldest| now_ms.saturating_sub(oldest));
+        let is_behind = board.pending > 0;
+        let behind_since_ms = self.behind_since_ms.get().unwrap_or(now_ms);
+        self.behind_since_ms.set(is_behind.then_some(behind_since_ms));
+        // What is under way tells when it was written; what nobody has read yet, since when it waits.
+        let oldest_ms =
+            self.machine.oldest_ms().unwrap_or(now_ms).min(if is_behind { behind_since_ms } else { now_ms });
+        board.lag_ms = now_ms.saturating_sub(oldest_ms);
         board.repeats_possible = self.machine.repeats_possible();
         board.halos = self.halos.confirmed();
     }
