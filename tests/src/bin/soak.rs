@@ -51,7 +51,6 @@ const FLEET: Faults = Faults {
     dead_zone_s: 8.0,
     newest_first: 0.2,
     malformed: 0.002,
-    late_births: 0.1,
     lost_acks: 0.001,
     slow_links: 0.05,
     slow_bytes: 2_000.0,
@@ -77,6 +76,9 @@ struct Arguments {
     /// How long what is confirmed is kept while there is room.
     #[arg(long, default_value = "168h")]
     disk_keep: String,
+    /// Share of devices whose schema is announced only after their first frames.
+    #[arg(long, default_value_t = 0.1)]
+    late_births: f64,
     /// Looks at everything: quiet points, and the one at the end.
     #[arg(long, default_value_t = 6)]
     quiet_points: u32,
@@ -136,7 +138,7 @@ impl Soak {
         let watch = Watch::start(&data)?;
         let gateway = launch(&data, address, &sets, &watch)?;
         let field = runtime.block_on(Proxy::start(address))?;
-        let load = Load::live(field.address(), arguments.devices, arguments.seed, FLEET)?;
+        let load = Load::live(field.address(), arguments.devices, arguments.seed, faults(arguments))?;
         Ok(Self {
             watch,
             gateway: Some(gateway),
@@ -196,7 +198,7 @@ impl Soak {
             "what": "a long run under faults on every side", "holds": holds,
             "verdicts": verdicts.iter().map(|(name, holds)| ((*name).to_owned(), json!(holds))).collect::<Map<_, _>>(),
             "devices": arguments.devices, "seed": arguments.seed, "seconds": duration.as_secs(),
-            "device_faults": FLEET.describe(), "fleet": summary, "faults": self.faults, "growth": growth,
+            "device_faults": faults(arguments).describe(), "fleet": summary, "faults": self.faults, "growth": growth,
             "growth_is": "least squares over one life of the gateway, from 60 % of the run on, a sample a second, quiet \
                           points left out",
             "disk_max": arguments.disk_max, "disk_most": self.watch.disk_most(), "quiet_points": self.judgements,
@@ -381,6 +383,10 @@ fn launch(data: &Path, address: SocketAddr, sets: &[String], watch: &Watch) -> R
     let gateway = Gateway::start(data, address, &sets)?;
     watch.is_process(gateway.pid());
     Ok(gateway)
+}
+
+fn faults(arguments: &Arguments) -> Faults {
+    Faults { late_births: arguments.late_births, ..FLEET }
 }
 
 /// The figures as a human reads them.
