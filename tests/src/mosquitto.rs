@@ -93,11 +93,10 @@ impl Mosquitto {
     pub fn stop(&mut self) {
         if let Some(process) = &mut self.process
             && let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw)
+            && kill_process(pid, Signal::TERM).is_ok()
         {
-            if kill_process(pid, Signal::TERM).is_ok() {
-                drop(process.wait());
-                self.process = None;
-            }
+            drop(process.wait());
+            self.process = None;
         }
     }
 

@@ -207,7 +207,7 @@ fn a_frame_read_again_from_quarantine_goes_by_the_record_that_says_so() {
 fn a_spoiled_frame_that_does_not_tell_which_it_is_is_known_by_its_bytes() {
     let nameless = |world: &mut World, payload: &str| {
         let frame = world.log[4].as_object_mut().expect("an object");
-        (frame.remove("boot"), frame.remove("seq"));
+        frame.retain(|key, _| key != "boot" && key != "seq");
         frame["payload"] = json!(payload);
     };
     assert_eq!(World::broken_by(|world| nameless(world, &payload(3))), Vec::<&str>::new());

@@ -34,6 +34,8 @@ const LONG_FAULT_EVERY: u64 = 10;
 const LONG_FAULT_MS: std::ops::Range<u64> = 20_000..45_000;
 /// Longest wait for everything to be forwarded.
 const DRAIN: Duration = Duration::from_secs(120);
+/// Between two looks into the log.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// Complaints of the gateway that are kept.
 const COMPLAINTS_MAX: usize = 20;
 
@@ -71,7 +73,7 @@ struct Arguments {
     #[arg(long, default_value_t = 20_261_122)]
     seed: u64,
     /// Bytes the gateway may take on disk.
-    #[arg(long, default_value_t = 20_000_000)]
+    #[arg(long, default_value_t = 40_000_000)]
     disk_max: u64,
     /// How long what is confirmed is kept while there is room.
     #[arg(long, default_value = "168h")]
@@ -222,8 +224,7 @@ impl Soak {
         let mut next_quiet = between;
         loop {
             let pause = Duration::from_millis(self.between(PAUSE_MS));
-            pass(pause.min(next_quiet.min(end).saturating_sub(self.watch.elapsed())));
-            self.book.follow(&self.data)?;
+            self.wait(pause.min(next_quiet.min(end).saturating_sub(self.watch.elapsed())))?;
             if self.watch.elapsed() >= end {
                 return Ok(());
             }
@@ -254,11 +255,11 @@ impl Soak {
             }
             5 => self.impair(Mode::Refuse, lasting, strikes_the_gateway, "link refused")?,
             6 | 7 => {
-                self.far.strike(Outage::Killed, lasting)?;
+                self.go_without(Outage::Killed, lasting)?;
                 "mosquitto killed"
             }
             8 => {
-                self.far.strike(Outage::Stopped, lasting)?;
+                self.go_without(Outage::Stopped, lasting)?;
                 "mosquitto stopped"
             }
             9 => {
@@ -287,14 +288,30 @@ impl Soak {
         name: &'static str,
     ) -> Result<&'static str, Failure> {
         self.far.link().set(mode);
-        pass(lasting / 2);
+        self.wait(lasting / 2)?;
         if may_kill && self.random.below(3) == 0 {
             self.kill()?;
             *self.faults.entry("gateway killed while the link was impaired").or_default() += 1;
         }
-        pass(lasting / 2);
+        self.wait(lasting / 2)?;
         self.far.link().set(Mode::Pass);
         Ok(name)
+    }
+
+    fn go_without(&mut self, outage: Outage, lasting: Duration) -> Result<(), Failure> {
+        self.far.take_away(outage)?;
+        self.wait(lasting)?;
+        self.far.bring_back()
+    }
+
+    /// Lets time pass and follows the log meanwhile: retention deletes soon what is confirmed.
+    fn wait(&mut self, time: Duration) -> Result<(), Failure> {
+        let end = self.watch.elapsed() + time;
+        while self.watch.elapsed() < end {
+            pass(FOLLOW_EVERY.min(end.saturating_sub(self.watch.elapsed())));
+            self.book.follow(&self.data)?;
+        }
+        Ok(())
     }
 
     fn kill(&mut self) -> Result<(), Failure> {
