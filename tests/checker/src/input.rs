@@ -82,6 +82,8 @@ impl Ledger {
 pub struct Frame {
     /// Where.
     pub offset: u64,
+    /// Whose.
+    pub device: String,
     /// Which, for a frame that numbers itself.
     pub identity: Option<Identity>,
     /// CRC-32C of its bytes.
@@ -115,7 +117,7 @@ pub struct Log {
     pub frames: BTreeMap<u64, Frame>,
     /// Offsets of frames set aside and not read since.
     pub quarantined: BTreeSet<u64>,
-    /// Frames read again from quarantine: where the frame stands, and the record by which it was read.
+    /// Frames read again from quarantine: where the frame stands, and the record that says so. Its id stays the frame's.
     pub replayed: BTreeMap<u64, u64>,
     /// Stretches of frames deleted before every upstream had them: device, boot, first and last sequence.
     pub dropped: Vec<(String, u64, u64, u64)>,
@@ -151,6 +153,11 @@ impl Log {
             .any(|(of, its_boot, first, last)| of == device && its_boot == boot && (*first..=*last).contains(seq))
     }
 
+    /// The record by which an upstream gets a frame: the frame's own, or the one that says it was read again.
+    pub(crate) fn goes_by(&self, frame: u64) -> u64 {
+        self.replayed.get(&frame).copied().unwrap_or(frame)
+    }
+
     fn take(&mut self, record: &Value) -> Result<(), String> {
         let number = |key: &str| record[key].as_u64().ok_or_else(|| format!("{key} is missing"));
         let text = |key: &str| record[key].as_str().map(str::to_owned).ok_or_else(|| format!("{key} is missing"));
@@ -165,8 +172,9 @@ impl Log {
             "frame" => {
                 let numbers = record["boot"].as_u64().zip(record["seq"].as_u64());
                 let device = text("device")?;
-                let identity = numbers.map(|(boot, seq)| (device, boot, seq));
-                self.frames.insert(offset, Frame { offset, identity, crc: crc32c::crc32c(&bytes(&text("payload")?)?) });
+                let identity = numbers.map(|(boot, seq)| (device.clone(), boot, seq));
+                let crc = crc32c::crc32c(&bytes(&text("payload")?)?);
+                self.frames.insert(offset, Frame { offset, device, identity, crc });
             }
             "quarantine" => {
                 self.quarantined.insert(number("cause")?);

@@ -28,7 +28,7 @@ pub fn check(ledger: &Ledger, log: &Log, upstreams: &BTreeMap<String, Received>,
     for (name, received) in upstreams {
         one_content_per_mid(&mut report, name, received);
         one_mid_per_frame(&mut report, name, received);
-        order(&mut report, name, received);
+        order(&mut report, name, received, log);
         received_was_stored(&mut report, name, received, log);
         bad_is_set_aside(&mut report, name, received, ledger);
         let fate = every_frame_has_one_fate(&mut report, name, received, log, drained);
@@ -59,10 +59,13 @@ fn acknowledged_is_stored(
     let begins_later = log.first.is_some_and(|first| first > 1);
     let arrived: Vec<BTreeSet<&Identity>> =
         upstreams.values().map(|it| it.messages.iter().filter_map(|it| it.identity.as_ref()).collect()).collect();
+    // What is spoiled may not tell which frame it is; its bytes do.
+    let raw: BTreeSet<(&str, u32)> = log.frames.values().map(|frame| (frame.device.as_str(), frame.crc)).collect();
     for (identity, sent) in ledger.0.iter().filter(|(_, sent)| sent.acknowledged) {
         let everywhere = || !arrived.is_empty() && arrived.iter().all(|arrived| arrived.contains(identity));
         let complaint = match stored.get(identity) {
             Some(frame) if frame.crc == sent.crc => None,
+            _ if sent.bad && raw.contains(&(identity.0.as_str(), sent.crc)) => None,
             Some(frame) => Some(format!("{identity:?} at offset {} has other bytes than were sent", frame.offset)),
             None if log.lists_as_dropped(identity) || (begins_later && everywhere()) => None,
             None => Some(format!("{identity:?} was acknowledged and is not there")),
@@ -93,29 +96,25 @@ fn one_mid_per_frame(report: &mut Report, upstream: &str, received: &Received) {
     }
 }
 
-fn order(report: &mut Report, upstream: &str, received: &Received) {
+fn order(report: &mut Report, upstream: &str, received: &Received, log: &Log) {
     let mut seen = BTreeSet::new();
     let mut newest: HashMap<(&str, &str), u64> = HashMap::new();
     for message in &received.messages {
         let is_first = seen.insert(message.offset);
         let newest = newest.entry((&message.device, &message.lane)).or_default();
-        let complaint = (is_first && message.offset < *newest)
+        let goes_by = log.goes_by(message.offset);
+        let complaint = (is_first && goes_by < *newest)
             .then(|| format!("{upstream}: {} came after offset {newest} of the same device and lane", message.mid));
-        *newest = (*newest).max(message.offset);
+        *newest = (*newest).max(goes_by);
         report.hold("order", complaint);
     }
 }
 
 fn received_was_stored(report: &mut Report, upstream: &str, received: &Received, log: &Log) {
     let first = log.first.unwrap_or(1);
-    let frame_of: HashMap<u64, u64> = log.replayed.iter().map(|(frame, record)| (*record, *frame)).collect();
     for message in received.messages.iter().filter(|message| message.offset >= first) {
-        // A frame read again from quarantine goes by another record; that names the frame, which may be deleted by now.
-        let replayed = frame_of.get(&message.offset);
-        let is_stored = match log.frames.get(replayed.unwrap_or(&message.offset)) {
-            Some(frame) => message.identity.is_none() || frame.identity == message.identity,
-            None => replayed.is_some_and(|frame| *frame < first),
-        };
+        let is_stored = log.frames.get(&message.offset);
+        let is_stored = is_stored.is_some_and(|frame| message.identity.is_none() || frame.identity == message.identity);
         let complaint = (!is_stored).then(|| format!("{upstream}: {} is not in the log", message.mid));
         report.hold("received-was-stored", complaint);
     }
@@ -143,11 +142,11 @@ fn every_frame_has_one_fate(
     let cursor = log.cursors.get(upstream).cloned().unwrap_or_default();
     let mut fate = Fate { stored: log.frames.len() as u64, repeats, ..Fate::default() };
     for frame in log.frames.values() {
-        // What was read again from quarantine goes by the record that says so.
-        let goes_by = log.replayed.get(&frame.offset).copied().unwrap_or(frame.offset);
+        // A frame read again from quarantine is done with when the record that says so is.
+        let goes_by = log.goes_by(frame.offset);
         let is_dropped = || frame.identity.as_ref().is_some_and(|identity| log.lists_as_dropped(identity));
         let is_done_with = drained || cursor.covers(goes_by);
-        let has_arrived = arrived.contains(&goes_by);
+        let has_arrived = arrived.contains(&frame.offset);
         let class = if has_arrived {
             &mut fate.forwarded
         } else if log.quarantined.contains(&frame.offset) {

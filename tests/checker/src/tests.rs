@@ -196,9 +196,20 @@ fn a_frame_read_again_from_quarantine_goes_by_the_record_that_says_so() {
         world.log.push(cursor);
         world.received.push(message(7, 5));
         if arrives {
-            world.received.push(message(10, 3));
+            world.received.push(message(5, 3));
         }
     };
     assert_eq!(World::broken_by(|world| replay(world, true)), Vec::<&str>::new());
     assert_eq!(World::broken_by(|world| replay(world, false)), ["every-frame-has-one-fate"]);
+}
+
+#[test]
+fn a_spoiled_frame_that_does_not_tell_which_it_is_is_known_by_its_bytes() {
+    let nameless = |world: &mut World, payload: &str| {
+        let frame = world.log[4].as_object_mut().expect("an object");
+        frame.retain(|key, _| key != "boot" && key != "seq");
+        frame["payload"] = json!(payload);
+    };
+    assert_eq!(World::broken_by(|world| nameless(world, &payload(3))), Vec::<&str>::new());
+    assert_eq!(World::broken_by(|world| nameless(world, "f9ff")), ["acknowledged-is-stored"]);
 }

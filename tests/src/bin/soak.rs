@@ -34,6 +34,8 @@ const LONG_FAULT_EVERY: u64 = 10;
 const LONG_FAULT_MS: std::ops::Range<u64> = 20_000..45_000;
 /// Longest wait for everything to be forwarded.
 const DRAIN: Duration = Duration::from_secs(120);
+/// Between two looks into the log.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// Complaints of the gateway that are kept.
 const COMPLAINTS_MAX: usize = 20;
 
@@ -51,7 +53,6 @@ const FLEET: Faults = Faults {
     dead_zone_s: 8.0,
     newest_first: 0.2,
     malformed: 0.002,
-    late_births: 0.1,
     lost_acks: 0.001,
     slow_links: 0.05,
     slow_bytes: 2_000.0,
@@ -72,11 +73,14 @@ struct Arguments {
     #[arg(long, default_value_t = 20_261_122)]
     seed: u64,
     /// Bytes the gateway may take on disk.
-    #[arg(long, default_value_t = 20_000_000)]
+    #[arg(long, default_value_t = 40_000_000)]
     disk_max: u64,
     /// How long what is confirmed is kept while there is room.
     #[arg(long, default_value = "168h")]
     disk_keep: String,
+    /// Share of devices whose schema is announced only after their first frames.
+    #[arg(long, default_value_t = 0.1)]
+    late_births: f64,
     /// Looks at everything: quiet points, and the one at the end.
     #[arg(long, default_value_t = 6)]
     quiet_points: u32,
@@ -136,7 +140,7 @@ impl Soak {
         let watch = Watch::start(&data)?;
         let gateway = launch(&data, address, &sets, &watch)?;
         let field = runtime.block_on(Proxy::start(address))?;
-        let load = Load::live(field.address(), arguments.devices, arguments.seed, FLEET)?;
+        let load = Load::live(field.address(), arguments.devices, arguments.seed, faults(arguments))?;
         Ok(Self {
             watch,
             gateway: Some(gateway),
@@ -196,7 +200,7 @@ impl Soak {
             "what": "a long run under faults on every side", "holds": holds,
             "verdicts": verdicts.iter().map(|(name, holds)| ((*name).to_owned(), json!(holds))).collect::<Map<_, _>>(),
             "devices": arguments.devices, "seed": arguments.seed, "seconds": duration.as_secs(),
-            "device_faults": FLEET.describe(), "fleet": summary, "faults": self.faults, "growth": growth,
+            "device_faults": faults(arguments).describe(), "fleet": summary, "faults": self.faults, "growth": growth,
             "growth_is": "least squares over one life of the gateway, from 60 % of the run on, a sample a second, quiet \
                           points left out",
             "disk_max": arguments.disk_max, "disk_most": self.watch.disk_most(), "quiet_points": self.judgements,
@@ -220,8 +224,7 @@ impl Soak {
         let mut next_quiet = between;
         loop {
             let pause = Duration::from_millis(self.between(PAUSE_MS));
-            pass(pause.min(next_quiet.min(end).saturating_sub(self.watch.elapsed())));
-            self.book.follow(&self.data)?;
+            self.wait(pause.min(next_quiet.min(end).saturating_sub(self.watch.elapsed())))?;
             if self.watch.elapsed() >= end {
                 return Ok(());
             }
@@ -252,11 +255,11 @@ impl Soak {
             }
             5 => self.impair(Mode::Refuse, lasting, strikes_the_gateway, "link refused")?,
             6 | 7 => {
-                self.far.strike(Outage::Killed, lasting)?;
+                self.go_without(Outage::Killed, lasting)?;
                 "mosquitto killed"
             }
             8 => {
-                self.far.strike(Outage::Stopped, lasting)?;
+                self.go_without(Outage::Stopped, lasting)?;
                 "mosquitto stopped"
             }
             9 => {
@@ -285,14 +288,30 @@ impl Soak {
         name: &'static str,
     ) -> Result<&'static str, Failure> {
         self.far.link().set(mode);
-        pass(lasting / 2);
+        self.wait(lasting / 2)?;
         if may_kill && self.random.below(3) == 0 {
             self.kill()?;
             *self.faults.entry("gateway killed while the link was impaired").or_default() += 1;
         }
-        pass(lasting / 2);
+        self.wait(lasting / 2)?;
         self.far.link().set(Mode::Pass);
         Ok(name)
+    }
+
+    fn go_without(&mut self, outage: Outage, lasting: Duration) -> Result<(), Failure> {
+        self.far.take_away(outage)?;
+        self.wait(lasting)?;
+        self.far.bring_back()
+    }
+
+    /// Lets time pass and follows the log meanwhile: retention deletes soon what is confirmed.
+    fn wait(&mut self, time: Duration) -> Result<(), Failure> {
+        let end = self.watch.elapsed() + time;
+        while self.watch.elapsed() < end {
+            pass(FOLLOW_EVERY.min(end.saturating_sub(self.watch.elapsed())));
+            self.book.follow(&self.data)?;
+        }
+        Ok(())
     }
 
     fn kill(&mut self) -> Result<(), Failure> {
@@ -381,6 +400,10 @@ fn launch(data: &Path, address: SocketAddr, sets: &[String], watch: &Watch) -> R
     let gateway = Gateway::start(data, address, &sets)?;
     watch.is_process(gateway.pid());
     Ok(gateway)
+}
+
+fn faults(arguments: &Arguments) -> Faults {
+    Faults { late_births: arguments.late_births, ..FLEET }
 }
 
 /// The figures as a human reads them.

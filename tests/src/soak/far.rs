@@ -109,21 +109,28 @@ impl Far {
         }
     }
 
-    /// Takes mosquitto away for a while; it comes back knowing nothing. Its connections are cut first, then the receiver
-    /// gets everything it has acknowledged, so that a mosquitto without persistence loses nothing it has answered for.
+    /// Takes mosquitto away. Its connections are cut first, then the receiver gets everything it has acknowledged, so
+    /// that a mosquitto without persistence loses nothing it has answered for.
     ///
     /// # Errors
-    /// It does not come back, or the receiver does not.
-    pub fn strike(&mut self, outage: Outage, down: Duration) -> Result<(), Failure> {
+    /// The receiver does not get it.
+    pub fn take_away(&mut self, outage: Outage) -> Result<(), Failure> {
         self.proxy.set(Mode::Refuse);
         until("the end of all connections", PATIENCE, || self.proxy.is_idle().then_some(()))?;
         self.catch_up()?;
-        let subscriptions = self.seen.subscriptions.load(Ordering::Acquire);
         match outage {
             Outage::Stopped => self.broker.stop(),
             Outage::Killed => self.broker.kill(),
         }
-        pass(down);
+        Ok(())
+    }
+
+    /// Brings mosquitto back, knowing nothing; the receiver is there before the gateway is.
+    ///
+    /// # Errors
+    /// One of them does not come back.
+    pub fn bring_back(&mut self) -> Result<(), Failure> {
+        let subscriptions = self.seen.subscriptions.load(Ordering::Acquire);
         self.broker.restart()?;
         self.wait_for_subscription(subscriptions + 1)?;
         self.proxy.set(Mode::Pass);
