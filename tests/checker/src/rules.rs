@@ -40,7 +40,9 @@ pub fn check(ledger: &Ledger, log: &Log, upstreams: &BTreeMap<String, Received>,
 fn stored_once<'a>(report: &mut Report, log: &'a Log) -> HashMap<&'a Identity, &'a Frame> {
     let mut stored = HashMap::new();
     for frame in log.frames.values() {
-        if let Some(identity) = &frame.identity {
+        // What was set aside cannot be read: the identity it shows may be another frame's.
+        let is_readable = !log.quarantined.contains(&frame.offset);
+        if let Some(identity) = frame.identity.as_ref().filter(|_| is_readable) {
             let before = stored.insert(identity, frame).map(|before: &Frame| before.offset);
             let complaint = before.map(|before| format!("{identity:?} at offsets {before} and {}", frame.offset));
             report.hold("stored-once", complaint);

@@ -213,3 +213,9 @@ fn a_spoiled_frame_that_does_not_tell_which_it_is_is_known_by_its_bytes() {
     assert_eq!(World::broken_by(|world| nameless(world, &payload(3))), Vec::<&str>::new());
     assert_eq!(World::broken_by(|world| nameless(world, "f9ff")), ["acknowledged-is-stored"]);
 }
+
+#[test]
+fn a_spoiled_frame_that_shows_another_ones_number_is_not_that_frame() {
+    let broken = World::broken_by(|world| world.log[4]["seq"] = json!(1));
+    assert!(broken.is_empty(), "set aside: {broken:?}");
+}
