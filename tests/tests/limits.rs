@@ -21,7 +21,13 @@ const DEVICES: u32 = 15;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Small segments, so that a full disk is noticed soon; the gateway's own bounds out of the way, so that it is the disk
 /// that refuses.
-const SETS: [&str; 3] = ["store.segment_bytes=262144", "disk.max=10000000000", "disk.reserve=0"];
+const SETS: [&str; 4] = [
+    "store.segment_bytes=262144",
+    "disk.max=10000000000",
+    "disk.reserve=0",
+    // Nobody is there, so nothing is confirmed and nothing may be deleted: everything acknowledged has to be in the log.
+    r#"upstream=[{name="nobody",url="mqtt://127.0.0.1:9"}]"#,
+];
 /// Open files a starved gateway may have.
 const FILES_MAX: u64 = 48;
 
