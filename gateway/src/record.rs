@@ -16,6 +16,9 @@ pub type Name = Arc<str>;
 pub struct Offset(pub u64);
 
 impl Offset {
+    /// After every record: what is not stored yet.
+    pub const AFTER_ALL: Self = Self(u64::MAX);
+
     /// The offset after this one.
     #[must_use]
     pub fn next(self) -> Self {
@@ -346,6 +349,8 @@ pub struct Progress {
     pub backfill: Vec<Stretch>,
     /// What became of the frames.
     pub account: Account,
+    /// Frames confirmed as read again while the stored frame is still in `backfill`: they count once it is passed.
+    pub early: u64,
 }
 
 /// A stretch of the log, both ends inclusive.

@@ -16,8 +16,6 @@ const DEVICES: u32 = 20;
 const FRAMES: u64 = 8 * DEVICES as u64;
 
 #[test]
-#[ignore = "an upstream knows a birth that stands behind a frame in the same batch, and sends what is in quarantine; the \
-            frame comes again when it is replayed"]
 fn frames_that_waited_for_a_birth_arrive_once_and_in_order() -> Result<(), Failure> {
     if Mosquitto::program().is_none() {
         skip("mosquitto is not installed");

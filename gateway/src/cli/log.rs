@@ -281,6 +281,7 @@ fn cursor_fields(cursor: &Cursor) -> Value {
     json!({
         "consumer": *cursor.consumer, "confirmed": cursor.confirmed.0, "live": cursor.progress.live.0,
         "backfill": backfill, "forwarded": forwarded, "quarantined": quarantined, "dropped": dropped,
+        "early": cursor.progress.early,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::record::{Body, Deed, FoldConfig, Frame, GatewayTime, Name, Offset, Re
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 2;
+pub const FOLD_VERSION: u16 = 3;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl Fold {
     /// device at its arrival: a buffer drained late fills the former driver's halo, not their garage.
     fn frame(&mut self, frame: &Frame) {
         let (offset, now, silent_after_ms) = (self.applied, self.clock, self.config.silent_after_ms);
-        self.readable = readings::read(frame, &self.schemas, &mut self.readings).is_ok();
+        self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let holders = &self.holders;
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
@@ -205,7 +205,7 @@ impl Fold {
     /// when the frame came, not now. The log owner has seen to it that the frame was still in quarantine.
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders) = (self.applied, self.clock, &self.holders);
-        self.readable = readings::read(frame, &self.schemas, &mut self.readings).is_ok();
+        self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
         self.subjects.change(at, offset, now, |subject, shared| {

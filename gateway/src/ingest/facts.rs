@@ -7,9 +7,9 @@ use super::duplicates::point_hash;
 use super::native;
 use super::readings::{Readings, Unreadable, read};
 use super::schemas::Schemas;
-use crate::record::{Format, Frame, Identity};
+use crate::record::{Format, Frame, Identity, Offset};
 
-/// Drawn from a frame by [`Facts::of`]; depends on the record and the schemas, never on its clock or subject.
+/// Drawn from a frame by [`Facts::of`]; depends on the record and the schemas before it, never on its clock or subject.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) readable: Result<(), Unreadable>,
@@ -28,10 +28,10 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Reads a frame record into `readings` and keeps what ingest needs of it.
-    pub(super) fn of(frame: &Frame, schemas: &Schemas, readings: &mut Readings) -> Self {
+    /// Reads the frame record at `at` into `readings` and keeps what ingest needs of it.
+    pub(super) fn of(frame: &Frame, at: Offset, schemas: &Schemas, readings: &mut Readings) -> Self {
         let header = (frame.format == Format::Tf1).then(|| native::header(&frame.payload)).flatten();
-        let readable = read(frame, schemas, readings);
+        let readable = read(frame, at, schemas, readings);
         let begun_ms = header.map_or(frame.arrival.wall_ms, |header| i64::try_from(header.t0_ms).unwrap_or(i64::MAX));
         let mut facts = Self {
             readable,

@@ -20,8 +20,8 @@ use super::sequence::Sequences;
 use crate::broker::SessionKey;
 use crate::broker::reason::QUOTA_EXCEEDED;
 use crate::record::{
-    Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Format, Frame, GatewayTime, Name, Presence, Record,
-    Retained, WallJump,
+    Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Format, Frame, GatewayTime, Name, Offset, Presence,
+    Record, Retained, WallJump,
 };
 
 mod follow;
@@ -250,7 +250,7 @@ impl Ingest {
             clock: ClockUse { offset_ms: 0, source: ClockSource::Estimated },
             payload: publish.payload.clone(),
         };
-        let facts = Facts::of(&frame, &self.schemas, &mut self.readings);
+        let facts = Facts::of(&frame, Offset::AFTER_ALL, &self.schemas, &mut self.readings);
         if device.is_some_and(|device| device.has_points(&facts.points)) {
             return self.repeated(publish);
         }
@@ -269,7 +269,8 @@ impl Ingest {
 
     fn apply_frame(&mut self, record: &Record, frame: &Frame, memo: Option<Memo>) {
         let memo = memo.filter(|memo| memo.is_of(frame));
-        let facts = memo.map_or_else(|| Facts::of(frame, &self.schemas, &mut self.readings), |memo| memo.facts);
+        let anew = || Facts::of(frame, record.offset, &self.schemas, &mut self.readings);
+        let facts = memo.map_or_else(anew, |memo| memo.facts);
         self.count_stored();
         let noted = self.touch(&frame.device).apply(frame, &facts);
         let mut owe = |what| {
@@ -287,7 +288,7 @@ impl Ingest {
     }
 
     fn apply_retained(&mut self, record: &Record, retained: &Retained) {
-        match self.schemas.learn(retained) {
+        match self.schemas.learn(retained, record.offset) {
             Learned::Nothing => {}
             Learned::Birth { device, schema, boot, t0_ms, sync } => {
                 let sighting = Sighting {

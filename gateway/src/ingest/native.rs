@@ -5,7 +5,7 @@ use halo_proto::schema::decode_into;
 
 use super::readings::{Event, Point, Readings, Text, Unreadable};
 use super::schemas::Schemas;
-use crate::record::{Frame, Identity};
+use crate::record::{Frame, Identity, Offset};
 
 /// Who sent a frame and when, without looking at its items; `None` when the header is broken.
 pub(super) fn header(payload: &[u8]) -> Option<Header> {
@@ -18,9 +18,9 @@ pub(super) fn identity(header: &Header) -> Identity {
 }
 
 /// Reads a whole frame: one series per column and chunk that holds a value.
-pub(super) fn read(record: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+pub(super) fn read(record: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
     let frame = frame::Frame::new_checked(&record.payload).map_err(Unreadable::Frame)?;
-    let layout = schemas.layout(&record.device, frame.header().schema)?;
+    let layout = schemas.layout(&record.device, frame.header().schema, at)?;
     let mut decoded = std::mem::take(&mut out.decoded);
     let result = decode_into(&frame, layout.schema(), &mut decoded).map_err(Unreadable::Chunk);
     if result.is_ok() {

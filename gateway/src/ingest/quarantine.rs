@@ -230,7 +230,7 @@ impl Entry {
     }
 
     fn is_described(&self, schemas: &Schemas) -> bool {
-        self.waits_for.is_some_and(|schema| schemas.layout(&self.device, schema).is_ok())
+        self.waits_for.is_some_and(|schema| schemas.layout(&self.device, schema, Offset::AFTER_ALL).is_ok())
     }
 }
 

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::decimal::NotDecimal;
 use super::schemas::Schemas;
 use super::{native, plain, senml};
-use crate::record::{Format, Frame, Name};
+use crate::record::{Format, Frame, Name, Offset};
 
 /// Largest payload read, bytes; larger ones are quarantined.
 pub const PAYLOAD_BYTES_MAX: usize = 65_536;
@@ -285,14 +285,15 @@ impl Unreadable {
     }
 }
 
-/// Reads a stored frame into `out`, which is cleared first.
+/// Reads the frame stored at `at` into `out`, which is cleared first.
 ///
-/// Depends on nothing but the frame record and the births applied to `schemas`: the same log gives the same readings.
+/// Depends on nothing but the frame record and the births before `at`, which `schemas` must know; later ones change
+/// nothing. The same log gives the same readings.
 ///
 /// # Errors
 /// [`Unreadable`] when the frame belongs in quarantine; `out` then holds nothing to be used.
-pub fn read(frame: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
-    guarded(out, |out| understand(frame, schemas, out))
+pub fn read(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+    guarded(out, |out| understand(frame, at, schemas, out))
 }
 
 /// Whatever a payload does to the code that reads it, it does to itself alone.
@@ -308,7 +309,7 @@ fn guarded(
     })
 }
 
-fn understand(frame: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
+fn understand(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
     out.clear();
     if frame.payload.len() > PAYLOAD_BYTES_MAX {
         return Err(Unreadable::TooLong { len: frame.payload.len(), max: PAYLOAD_BYTES_MAX });
@@ -316,7 +317,7 @@ fn understand(frame: &Frame, schemas: &Schemas, out: &mut Readings) -> Result<()
     match frame.format {
         Format::Json => plain::read(&frame.payload, frame.arrival.wall_ms, out)?,
         Format::Senml => senml::read(&frame.payload, frame.arrival.wall_ms, out)?,
-        Format::Tf1 => return native::read(frame, schemas, out),
+        Format::Tf1 => return native::read(frame, at, schemas, out),
         Format::Unknown => return Err(unknown(&frame.payload)),
     }
     if out.is_empty() { Err(Unreadable::NoValue) } else { Ok(()) }

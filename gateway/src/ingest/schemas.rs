@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::readings::{SignalRef, Unreadable};
-use crate::record::{Act, Body, Deed, Name, Record, Retained};
+use crate::record::{Act, Body, Deed, Name, Offset, Record, Retained};
 
 /// Most schemas kept per device, in order of first birth; a device has one per firmware.
 const SCHEMAS_MAX: usize = 8;
+/// Most disputes kept per device.
+const DISPUTES_MAX: usize = 8;
 
 /// The registry and, per device, the schemas its births described.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,9 +42,32 @@ struct Births {
 /// Births as they are checkpointed: the bytes of the first one for each schema.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct SavedBirths {
-    births: Vec<Vec<u8>>,
-    disputed: Vec<u32>,
+    births: Vec<SavedBirth>,
+    disputes: Vec<Dispute>,
     about: Option<About>,
+}
+
+/// The first birth for a schema.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SavedBirth {
+    /// Where it stands: frames before it were set aside, whoever reads them later.
+    since: Offset,
+    bytes: Vec<u8>,
+}
+
+/// A schema that two births described differently; what came meanwhile was set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Dispute {
+    schema: u32,
+    since: Offset,
+    /// Where a birth repeated the first meaning.
+    until: Option<Offset>,
+}
+
+impl Dispute {
+    fn is_about(&self, schema: u32, at: Offset) -> bool {
+        self.schema == schema && self.since < at && self.until.is_none_or(|until| at < until)
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -109,7 +134,7 @@ impl Schemas {
     pub fn apply(&mut self, record: &Record) {
         match &record.body {
             // A refused birth is ingest's to report; whoever else reads the log just goes on without it.
-            Body::Retained(retained) => drop(self.learn(retained)),
+            Body::Retained(retained) => drop(self.learn(retained, record.offset)),
             Body::Act(Act { deed: Deed::Forget { device }, .. }) => self.forget(device),
             _ => {}
         }
@@ -125,14 +150,14 @@ impl Schemas {
         self.devices.get(device)?.saved.about.as_ref()
     }
 
-    /// Learns from a retained publish.
-    pub(super) fn learn(&mut self, retained: &Retained) -> Learned {
+    /// Learns from the retained publish that stands at `at`.
+    pub(super) fn learn(&mut self, retained: &Retained, at: Offset) -> Learned {
         let Topic::Birth { device } = self.grammar.parse(&retained.topic) else { return Learned::Nothing };
         if retained.payload.is_empty() {
             return Learned::Nothing;
         }
         let device: Name = device.into();
-        match self.learn_birth(&device, &retained.payload) {
+        match self.learn_birth(&device, &retained.payload, at) {
             Ok(birth) => {
                 let head = birth.head();
                 Learned::Birth { device, schema: head.schema, boot: head.boot, t0_ms: head.t0_ms, sync: head.sync }
@@ -141,13 +166,14 @@ impl Schemas {
         }
     }
 
-    /// How to read a schema of a device.
-    pub(super) fn layout(&self, device: &str, schema: u32) -> Result<&Arc<Layout>, Unreadable> {
+    /// How a record of a device at `at` is to be read, given the births before it. Whoever has read further than `at`
+    /// still finds a frame set aside that the gateway set aside, and the other way round.
+    pub(super) fn layout(&self, device: &str, schema: u32, at: Offset) -> Result<&Arc<Layout>, Unreadable> {
         let births = self.devices.get(device);
-        if births.is_some_and(|births| births.saved.disputed.contains(&schema)) {
+        if births.is_some_and(|births| births.saved.disputes.iter().any(|dispute| dispute.is_about(schema, at))) {
             return Err(Unreadable::DisputedSchema { schema });
         }
-        let own = births.and_then(|births| births.layouts.iter().find(|layout| layout.schema.id == schema));
+        let own = births.and_then(|births| births.find(schema, at));
         own.or_else(|| registered(schema)).ok_or(Unreadable::UnknownSchema { schema })
     }
 
@@ -159,15 +185,15 @@ impl Schemas {
     /// Puts back a device's checkpoint.
     pub(super) fn restore(&mut self, device: &str, saved: SavedBirths) -> Result<(), RefusedBirth> {
         let mut layouts = Vec::with_capacity(saved.births.len());
-        for bytes in &saved.births {
-            let birth = Birth::new_checked(bytes).map_err(RefusedBirth::Broken)?;
+        for birth in &saved.births {
+            let birth = Birth::new_checked(&birth.bytes).map_err(RefusedBirth::Broken)?;
             layouts.push(self.share(&birth)?);
         }
         self.devices.insert(device.into(), Births { saved, layouts });
         Ok(())
     }
 
-    fn learn_birth<'a>(&mut self, device: &Name, bytes: &'a [u8]) -> Result<Birth<'a>, RefusedBirth> {
+    fn learn_birth<'a>(&mut self, device: &Name, bytes: &'a [u8], at: Offset) -> Result<Birth<'a>, RefusedBirth> {
         let birth = Birth::new_checked(bytes).map_err(RefusedBirth::Broken)?;
         let head = birth.head();
         let known = self.devices.get(device).into_iter().flat_map(|births| &births.layouts);
@@ -175,9 +201,8 @@ impl Schemas {
         let layout = self.share(&birth).unwrap_or_else(|_| Arc::new(Layout::default()));
         let births = self.devices.entry(device.clone()).or_default();
         let disputed = known.as_ref().is_some_and(|known| *known != layout);
-        births.saved.disputed.retain(|schema| *schema != head.schema);
+        births.saved.dispute(head.schema, disputed, at);
         if disputed {
-            births.saved.disputed.push(head.schema);
             return Err(RefusedBirth::Disputed { schema: head.schema });
         }
         births.saved.about = Some(About { kind: head.kind, firmware: head.firmware.to_owned() });
@@ -187,7 +212,7 @@ impl Schemas {
                 births.saved.births.remove(0);
             }
             births.layouts.push(layout);
-            births.saved.births.push(bytes.to_vec());
+            births.saved.births.push(SavedBirth { since: at, bytes: bytes.to_vec() });
         }
         Ok(birth)
     }
@@ -203,6 +228,33 @@ impl Schemas {
         self.layouts.retain(|_, layout| Arc::strong_count(layout) > 1);
         self.layouts.insert(key, layout.clone());
         Ok(layout)
+    }
+}
+
+impl Births {
+    fn find(&self, schema: u32, at: Offset) -> Option<&Arc<Layout>> {
+        let known = self.layouts.iter().zip(&self.saved.births);
+        known.filter(|(_, birth)| birth.since < at).map(|(layout, _)| layout).find(|layout| layout.schema.id == schema)
+    }
+}
+
+impl SavedBirths {
+    /// A birth at `at` disputes the meaning of a schema, or settles it.
+    fn dispute(&mut self, schema: u32, is_disputed: bool, at: Offset) {
+        let open = self.disputes.iter_mut().find(|dispute| dispute.schema == schema && dispute.until.is_none());
+        match open {
+            Some(_) if is_disputed => {}
+            Some(dispute) => dispute.until = Some(at),
+            None if is_disputed => {
+                if self.disputes.len() == DISPUTES_MAX {
+                    // A settled one matters to late readers only.
+                    let oldest = self.disputes.iter().position(|dispute| dispute.until.is_some()).unwrap_or(0);
+                    self.disputes.remove(oldest);
+                }
+                self.disputes.push(Dispute { schema, since: at, until: None });
+            }
+            None => {}
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::format::kind;
 use crate::record::{
     Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Dropped, Duplicates, Expired, Format, Frame, Gap, GatewayTime,
-    Identity, Name, Offset, Presence, Quarantine, Retained, Start, Stretch, WallJump,
+    Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start, Stretch, WallJump,
 };
 
 /// The version of every kind of record that this program writes.
@@ -257,7 +257,7 @@ pub(crate) fn decode(
         kind::CURSOR => {
             let head: CursorHead = read(head)?;
             let consumer = name(names, head.consumer)?;
-            Body::Cursor(Cursor { consumer, confirmed: head.confirmed, progress: read(&rest)? })
+            Body::Cursor(Cursor { consumer, confirmed: head.confirmed, progress: progress(&rest)? })
         }
         kind::ACT => Body::Act(read(&rest)?),
         kind::EXPIRED => {
@@ -300,6 +300,14 @@ fn presence(head: &[u8], names: &[Name]) -> Result<Presence, Unread> {
 fn said<'a, T: Deserialize<'a>>(head: &'a [u8], names: &[Name]) -> Result<(Name, Name, T), Unread> {
     let About { device, subject, what } = read(head)?;
     Ok((name(names, device)?, name(names, subject)?, what))
+}
+
+fn progress(bytes: &[u8]) -> Result<Progress, Unread> {
+    read(bytes).or_else(|_| {
+        // As it was written before `early` came.
+        let (live, backfill, account) = read(bytes)?;
+        Ok(Progress { live, backfill, account, early: 0 })
+    })
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread> {

@@ -90,6 +90,7 @@ fn every_body() -> Vec<Body> {
                 live: Offset(90),
                 backfill: vec![Stretch { first: Offset(13), last: Offset(40) }],
                 account: Account { forwarded: u64::MAX, quarantined: 1, dropped: 2 },
+                early: 3,
             },
         }),
         Body::Gone(presence),

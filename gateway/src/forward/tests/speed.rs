@@ -26,7 +26,7 @@ fn fold_speed() {
     let read = cpu_ns(|| {
         for record in &log.records {
             if let Body::Frame(frame) = &record.body {
-                assert!(read(frame, &schemas, &mut readings).is_ok());
+                assert!(read(frame, record.offset, &schemas, &mut readings).is_ok());
             }
         }
     });

@@ -33,8 +33,8 @@ pub(super) enum Way {
 pub(super) enum Fate {
     /// A frame to be published.
     Frame,
-    /// A frame that was set aside once, to be published.
-    Replayed,
+    /// A frame that was set aside once, to be published; where it was stored first.
+    Replayed { original: Offset },
     /// A document about a loss, to be published; and how many frames of this upstream's were lost with it.
     Loss { missed: u32, publish: bool },
     /// A frame that cannot be read.
@@ -83,7 +83,7 @@ struct Entry {
 
 impl Entry {
     fn is_message(&self) -> bool {
-        matches!(self.fate, Fate::Frame | Fate::Replayed | Fate::Loss { publish: true, .. })
+        matches!(self.fate, Fate::Frame | Fate::Replayed { .. } | Fate::Loss { publish: true, .. })
     }
 }
 
@@ -115,6 +115,8 @@ pub(super) struct Machine {
     /// The first is what `backfill` works on.
     stretches: Vec<Stretch>,
     account: Account,
+    /// As in [`Progress::early`].
+    early: u64,
     /// Messages in the lanes' entries, by way.
     under_way: [usize; 2],
     /// Messages sent and not answered.
@@ -148,6 +150,7 @@ impl Machine {
             backfill: Lane::default(),
             stretches: progress.backfill.clone(),
             account: progress.account,
+            early: progress.early,
             under_way: [0; 2],
             unanswered: 0,
             uncovered: 0,
@@ -375,20 +378,28 @@ impl Machine {
     }
 
     fn count(&mut self, way: Way, entry: &Entry) {
+        let backfilled = self.backfill.confirmed();
+        let pending = |stretch: &Stretch, at| at > backfilled && (stretch.first..=stretch.last).contains(&at);
+        let is_ahead = |at| way == Way::Live && self.stretches.iter().any(|stretch| pending(stretch, at));
         let account = &mut self.account;
         match entry.fate {
             // What was given up is counted where the log says so, with the `Dropped` record.
             _ if entry.given_up && !matches!(entry.fate, Fate::Loss { .. }) => {}
             Fate::Frame => (account.forwarded, self.passed) = (account.forwarded + 1, self.passed + 1),
+            Fate::Quarantined if self.early > 0 => {
+                self.early -= 1;
+                (account.forwarded, self.passed) = (account.forwarded + 1, self.passed + 1);
+            }
             Fate::Quarantined => (account.quarantined, self.passed) = (account.quarantined + 1, self.passed + 1),
-            Fate::Replayed if account.quarantined > 0 => {
+            Fate::Replayed { original } if is_ahead(original) => self.early += 1,
+            Fate::Replayed { .. } if account.quarantined > 0 => {
                 (account.quarantined, account.forwarded) = (account.quarantined - 1, account.forwarded + 1);
             }
             Fate::Loss { missed, .. } => {
                 account.dropped += u64::from(missed);
                 self.passed += u64::from(missed);
             }
-            Fate::Replayed | Fate::Pass => {}
+            Fate::Replayed { .. } | Fate::Pass => {}
         }
         self.given_up.remove(&entry.offset);
         if entry.sent {
@@ -410,7 +421,7 @@ impl Machine {
         if let Some(first) = backfill.first_mut() {
             first.first = self.backfill.confirmed().next();
         }
-        Progress { live: self.live.confirmed(), backfill, account: self.account }
+        Progress { live: self.live.confirmed(), backfill, account: self.account, early: self.early }
     }
 
     /// Whether a cursor is due at once, and whether there is anything new for one.

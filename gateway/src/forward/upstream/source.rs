@@ -177,7 +177,7 @@ impl<F: Fs> Source<F> {
             },
             // Its id is the one it would have had when it was stored first.
             Body::Replayed(frame) if readings => match self.reading(config, shared, way, record, frame) {
-                Some(message) => (Fate::Replayed, Some(message)),
+                Some(message) => (Fate::Replayed { original: record.cause.unwrap_or(record.offset) }, Some(message)),
                 None => (Fate::Pass, None),
             },
             Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_) => {
@@ -199,7 +199,7 @@ impl<F: Fs> Source<F> {
         record: &Record,
         frame: &Frame,
     ) -> Option<Message> {
-        read(frame, &self.schemas, &mut self.scratch).ok()?;
+        read(frame, record.offset, &self.schemas, &mut self.scratch).ok()?;
         let topic = Topic::Readings { subject: &frame.subject, device: &frame.device };
         let lane = if way == Way::Live { Lane::Live } else { Lane::Backfill };
         let original = record.cause.unwrap_or(record.offset);

@@ -45,7 +45,7 @@ impl Ingest {
     pub fn replay(&self, frame: Offset) -> Option<Draft> {
         let mut replayed = self.quarantine.get(frame)?.frame.clone();
         if let Some(device) = self.devices.get(&replayed.device) {
-            let facts = Facts::of(&replayed, &self.schemas, &mut Default::default());
+            let facts = Facts::of(&replayed, Offset::AFTER_ALL, &self.schemas, &mut Default::default());
             replayed.clock = device.clock(&replayed, &facts);
         }
         Some(Draft { cause: Some(frame), body: Body::Replayed(replayed) })
@@ -111,7 +111,7 @@ impl Ingest {
     /// A frame is read again. Its sequence was seen when it was stored; a gap or a duplicate is nothing it can make.
     pub(super) fn apply_replayed(&mut self, record: &Record, frame: &Frame) {
         let Some(stored) = record.cause.filter(|stored| self.quarantine.get(*stored).is_some()) else { return };
-        let facts = Facts::of(frame, &self.schemas, &mut self.readings);
+        let facts = Facts::of(frame, record.offset, &self.schemas, &mut self.readings);
         match facts.readable {
             Ok(()) => {
                 self.quarantine.remove(stored);

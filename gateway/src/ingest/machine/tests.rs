@@ -684,7 +684,9 @@ proptest! {
         for record in &owner.records {
             let cause = record.cause.map_or(0, |cause| cause.0);
             let mut fate = |frame: u64, what| fates.entry(frame).or_default().push(what);
-            let mut reads = |frame: &Frame| crate::ingest::readings::read(frame, &readable, &mut readings).is_ok();
+            let mut reads = |frame: &Frame| {
+                crate::ingest::readings::read(frame, record.offset, &readable, &mut readings).is_ok()
+            };
             match &record.body {
                 Body::Frame(frame) if reads(frame) => fate(record.offset.0, "read"),
                 Body::Frame(_) => drop(fates.entry(record.offset.0).or_default()),

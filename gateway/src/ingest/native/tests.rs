@@ -26,7 +26,7 @@ fn frame(payload: Vec<u8>) -> Frame {
 fn read_one(payload: Vec<u8>) -> Result<Readings, Unreadable> {
     let mut out = Readings::default();
     out.clear();
-    read(&frame(payload), &Schemas::new(Grammar::default()), &mut out).map(|()| out)
+    read(&frame(payload), crate::record::Offset::AFTER_ALL, &Schemas::new(Grammar::default()), &mut out).map(|()| out)
 }
 
 fn wristband() -> Schema {

@@ -348,9 +348,27 @@ fn a_frame_read_again_moves_from_quarantined_to_forwarded() {
     let mut machine = fresh();
     machine.connected(None, Offset(0));
     machine.step(Way::Live, Offset(1), 0, Fate::Quarantined);
-    assert_eq!(machine.step(Way::Live, Offset(2), 0, Fate::Replayed), Do::Publish);
+    assert_eq!(machine.step(Way::Live, Offset(2), 0, Fate::Replayed { original: Offset(1) }), Do::Publish);
     machine.answered(Way::Live, Offset(2), Reason::Success);
     assert_eq!(machine.progress().account, Account { forwarded: 1, quarantined: 0, dropped: 0 });
+}
+
+#[test]
+fn a_frame_read_again_before_its_first_record_is_passed_counts_once_and_not_as_quarantined() {
+    let mut machine = fresh();
+    let far = Offset(1 + JUMP_WINDOWS * WINDOW as u64 * 2);
+    assert!(machine.connected(None, far), "live leaves a stretch out");
+    let replayed = far.next();
+    assert_eq!(machine.step(Way::Live, replayed, 0, Fate::Replayed { original: Offset(1) }), Do::Publish);
+    machine.answered(Way::Live, replayed, Reason::Success);
+    assert_eq!(machine.progress().account, Account::default());
+    // The process ends here and goes on from its cursor.
+    let mut machine = Machine::new(WINDOW, &machine.progress());
+    machine.connected(None, replayed);
+    machine.step(Way::Backfill, Offset(1), 0, Fate::Quarantined);
+    assert_eq!(machine.progress().account, Account { forwarded: 1, quarantined: 0, dropped: 0 });
+    machine.step(Way::Backfill, Offset(2), 0, Fate::Quarantined);
+    assert_eq!(machine.progress().account, Account { forwarded: 1, quarantined: 1, dropped: 0 });
 }
 
 #[test]
