@@ -99,6 +99,20 @@ impl Numbers {
         number
     }
 
+    /// The numbers of a record's names, 0 where it has none. Most records have one name in several places.
+    pub(crate) fn of(&mut self, names: [Option<&Name>; 3]) -> [u32; 3] {
+        let mut last: Option<(&Name, u32)> = None;
+        names.map(|name| {
+            let Some(name) = name else { return 0 };
+            let number = match last {
+                Some((same, number)) if Name::ptr_eq(same, name) => number,
+                _ => self.number(name),
+            };
+            last = Some((name, number));
+            number
+        })
+    }
+
     /// The names from number `first` on.
     pub(crate) fn since(&self, first: usize) -> &[Name] {
         self.names.get(first..).unwrap_or_default()
@@ -128,8 +142,18 @@ impl From<Vec<Name>> for Numbers {
 #[derive(Debug, Default)]
 pub(crate) struct FooterBuilder {
     pub(crate) summary: Summary,
-    ranges: BTreeMap<(u32, u32), FrameRange>,
-    index: BTreeMap<u32, Vec<Place>>,
+    /// By the number of the device's name.
+    devices: Vec<OfDevice>,
+}
+
+/// What a segment holds of one device.
+#[derive(Debug, Default)]
+struct OfDevice {
+    /// Of the boot that sent last: a device seldom goes back to an earlier one.
+    range: Option<FrameRange>,
+    /// Of its other boots.
+    ranges: BTreeMap<u32, FrameRange>,
+    places: Vec<Place>,
 }
 
 impl FooterBuilder {
@@ -143,14 +167,19 @@ impl FooterBuilder {
         self.summary.last_stamp = stamp;
         self.summary.next = self.summary.next.max(Offset(offset.0.saturating_add(1)));
         let Some(device) = device else { return };
+        let at = device as usize;
+        if self.devices.len() <= at {
+            self.devices.resize_with(at + 1, OfDevice::default);
+        }
+        let Some(of_device) = self.devices.get_mut(at) else { return };
         let frame = match body {
             Body::Frame(frame) => frame.identity.map(|identity| {
-                self.range(device, identity, frame.arrival.wall_ms);
+                of_device.range(device, identity, frame.arrival.wall_ms);
                 (identity, crc32c::crc32c(&frame.payload))
             }),
             _ => None,
         };
-        self.index.entry(device).or_default().push(Place { position, frame });
+        of_device.places.push(Place { position, frame });
     }
 
     /// Takes note of a record that was read back.
@@ -159,27 +188,10 @@ impl FooterBuilder {
         self.add(record.offset, record.stamp, &record.body, device, position);
     }
 
-    fn range(&mut self, device: u32, Identity { boot, seq }: Identity, arrival_ms: i64) {
-        let range = self.ranges.entry((device, boot)).or_insert(FrameRange {
-            device,
-            boot,
-            first: seq,
-            last: seq,
-            frames: 0,
-            arrival_min_ms: arrival_ms,
-            arrival_max_ms: arrival_ms,
-        });
-        range.frames += 1;
-        range.first = range.first.min(seq);
-        range.last = range.last.max(seq);
-        range.arrival_min_ms = range.arrival_min_ms.min(arrival_ms);
-        range.arrival_max_ms = range.arrival_max_ms.max(arrival_ms);
-    }
-
     /// The footer's bytes for `position`, up to the end of the file.
     pub(crate) fn encode(&self, names: &[Name], seed: Seed, position: u64) -> Result<Vec<u8>, postcard::Error> {
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let ranges: Vec<&FrameRange> = self.ranges.values().collect();
+        let ranges = self.ranges();
         let sections = [
             (tag::SUMMARY, postcard::to_stdvec(&self.summary)?),
             (tag::NAMES, postcard::to_stdvec(&names)?),
@@ -204,6 +216,14 @@ impl FooterBuilder {
         Ok(footer)
     }
 
+    /// By device and boot.
+    fn ranges(&self) -> Vec<&FrameRange> {
+        let mut ranges: Vec<&FrameRange> =
+            self.devices.iter().flat_map(|it| it.range.iter().chain(it.ranges.values())).collect();
+        ranges.sort_unstable_by_key(|range| (range.device, range.boot));
+        ranges
+    }
+
     fn steps(&self) -> Vec<(u32, Vec<Step>)> {
         let one = |places: &Vec<Place>| {
             let mut last = 0;
@@ -214,7 +234,32 @@ impl FooterBuilder {
             };
             places.iter().map(step).collect()
         };
-        self.index.iter().map(|(device, places)| (*device, one(places))).collect()
+        let numbered = (0..).zip(&self.devices).filter(|(_, device)| !device.places.is_empty());
+        numbered.map(|(number, device)| (number, one(&device.places))).collect()
+    }
+}
+
+impl OfDevice {
+    fn range(&mut self, device: u32, Identity { boot, seq }: Identity, arrival_ms: i64) {
+        if self.range.is_none_or(|range| range.boot != boot) {
+            let fresh = FrameRange {
+                device,
+                boot,
+                first: seq,
+                last: seq,
+                frames: 0,
+                arrival_min_ms: arrival_ms,
+                arrival_max_ms: arrival_ms,
+            };
+            let next = self.ranges.remove(&boot).unwrap_or(fresh);
+            self.ranges.extend(self.range.replace(next).map(|before| (before.boot, before)));
+        }
+        let Some(range) = &mut self.range else { return };
+        range.frames += 1;
+        range.first = range.first.min(seq);
+        range.last = range.last.max(seq);
+        range.arrival_min_ms = range.arrival_min_ms.min(arrival_ms);
+        range.arrival_max_ms = range.arrival_max_ms.max(arrival_ms);
     }
 }
 

@@ -174,14 +174,15 @@ impl<F: Fs> Log<F> {
         }
         self.make_room(rest.len(), &names, stamp)?;
         let fresh = self.active.numbers.len();
-        let numbers = names.map(|name| name.map_or(0, |name| self.active.numbers.number(name)));
+        let numbers = self.active.numbers.of(names);
         let offset = self.next_offset;
         let encoded = codec::encode(&draft.body, stamp, numbers, rest).inspect_err(|_| {
             self.active.numbers.truncate(fresh);
         })?;
         self.define_names(fresh, stamp)?;
         let position = self.append(encoded.kind, draft.cause, stamp, encoded.head(), &encoded.rest);
-        let device = footer::device(&draft.body).and_then(|name| self.active.numbers.get(name));
+        // The device is the first of a record's names.
+        let device = footer::device(&draft.body).map(|_| numbers[0]);
         self.active.footer.add(offset, stamp, &draft.body, device, position);
         self.group.count += 1;
         self.next_offset = Offset(offset.0 + 1);

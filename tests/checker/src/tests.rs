@@ -219,3 +219,14 @@ fn a_spoiled_frame_that_shows_another_ones_number_is_not_that_frame() {
     let broken = World::broken_by(|world| world.log[4]["seq"] = json!(1));
     assert!(broken.is_empty(), "set aside: {broken:?}");
 }
+
+#[test]
+fn a_good_frame_that_waits_for_its_birth_is_there_with_its_bytes() {
+    let waits = |world: &mut World| world.ledger[3]["bad"] = json!(false);
+    assert_eq!(World::broken_by(waits), Vec::<&str>::new());
+    let spoiled = World::broken_by(|world| {
+        waits(world);
+        world.log[4]["payload"] = json!("f9ff");
+    });
+    assert_eq!(spoiled, ["acknowledged-is-stored"]);
+}
