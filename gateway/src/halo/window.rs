@@ -15,12 +15,16 @@ use super::sketch::{self, Bucket, Key, Tally};
 /// A reading further behind its signal's newest one is counted as late and kept out.
 pub(crate) const LATENESS_MS: i64 = 15 * 60 * 1000;
 
+/// The finest panes; the length of every other one is a multiple of it.
+const FINEST_MS: i64 = 10_000;
 /// Lengths of the windows: name, pane in milliseconds, number of panes.
 const SHAPES: [Shape; 3] = [
-    Shape { name: "1m", pane_ms: 10_000, panes: 6 },
+    Shape { name: "1m", pane_ms: FINEST_MS, panes: 6 },
     Shape { name: "15m", pane_ms: 60_000, panes: 15 },
     Shape { name: "24h", pane_ms: 3_600_000, panes: 24 },
 ];
+
+const _: () = assert!(SHAPES[1].pane_ms % FINEST_MS == 0 && SHAPES[2].pane_ms % FINEST_MS == 0);
 
 struct Shape {
     name: &'static str,
@@ -60,12 +64,36 @@ impl Windows {
     /// window is let pass.
     pub(crate) fn add(&mut self, event_ms: i64, value: f64) {
         let at_ms = event_ms.saturating_sub(1);
+        if self.add_to_newest(at_ms, value) {
+            return;
+        }
         match self.newest_ms {
             Some(newest_ms) if at_ms <= newest_ms => {}
             Some(newest_ms) => self.advance(newest_ms, at_ms),
             None => self.newest_ms = Some(at_ms),
         }
         self.place(0, at_ms, &Pane::one(value), &[Bucket::one(Key::of(value))]);
+    }
+
+    /// The usual case, in which no pane begins or ends: a reading of the newest pane of the finest window. Coarse panes
+    /// end with a fine one, so what holds for it holds for them.
+    fn add_to_newest(&mut self, at_ms: i64, value: f64) -> bool {
+        let [finest, ..] = &mut self.windows;
+        let Some(newest_ms) = &mut self.newest_ms else { return false };
+        let index = at_ms.div_euclid(FINEST_MS);
+        if newest_ms.div_euclid(FINEST_MS) != index {
+            return false;
+        }
+        let Some(pane) = finest.panes.last_mut().filter(|pane| pane.tag == index as u16 && pane.buckets < u16::MAX)
+        else {
+            return false;
+        };
+        *newest_ms = at_ms.max(*newest_ms);
+        *pane = pane.merge(&Pane::one(value));
+        let end = finest.buckets.len();
+        let first = end.saturating_sub(usize::from(pane.buckets));
+        pane.buckets += sketch::add(&mut finest.buckets, first, end, Bucket::one(Key::of(value))) as u16;
+        true
     }
 
     /// Name and statistics of every window; windows without readings are left out.
