@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Stdout, stdin, stdout};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Once};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ratatui::Terminal;
@@ -44,7 +44,7 @@ pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     inputs: mpsc::Receiver<Input>,
     over: Arc<AtomicBool>,
-    looking: Option<JoinHandle<()>>,
+    looked: Receiver<()>,
     /// Dropped last, when lines can be read again.
     _logs: HeldLogs,
 }
@@ -68,8 +68,8 @@ impl Screen {
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())))
             .and_then(|terminal| Ok((terminal, Keys::start()?)));
-        let (terminal, Keys { inputs, over, looking }) = opened.inspect_err(|_| put_back())?;
-        Ok(Self { terminal, inputs, over, looking: Some(looking), _logs: logs })
+        let (terminal, Keys { inputs, over, looked }) = opened.inspect_err(|_| put_back())?;
+        Ok(Self { terminal, inputs, over, looked, _logs: logs })
     }
 
     /// Shows a model.
@@ -90,7 +90,8 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         // What is still typed belongs to whoever reads the terminal next.
-        self.looking.take().into_iter().for_each(|looking| drop(looking.join()));
+        // Of a terminal that is gone the library may never come back: then nobody types either.
+        drop(self.looked.recv_timeout(LOOK * 5));
         put_back();
     }
 }
@@ -98,7 +99,8 @@ impl Drop for Screen {
 struct Keys {
     inputs: mpsc::Receiver<Input>,
     over: Arc<AtomicBool>,
-    looking: JoinHandle<()>,
+    /// Ends with the thread that looks for keys.
+    looked: Receiver<()>,
 }
 
 impl Keys {
@@ -106,8 +108,12 @@ impl Keys {
         let (sender, inputs) = mpsc::channel(KEYS_MAX);
         let over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&over);
-        let looking = std::thread::Builder::new().name("keys".to_owned()).spawn(move || look(&sender, &ends))?;
-        Ok(Self { inputs, over, looking })
+        let (looking, looked) = sync_channel(1);
+        std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
+            look(&sender, &ends);
+            drop(looking);
+        })?;
+        Ok(Self { inputs, over, looked })
     }
 }
 
