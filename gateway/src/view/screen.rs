@@ -1,6 +1,7 @@
 //! The terminal, and the only file that names its library.
 
 use std::io::{self, IsTerminal, Stdout, stdin, stdout};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -41,7 +42,8 @@ pub(crate) enum Input {
 
 /// A terminal that shows pictures; dropping it puts everything back and says what was logged meanwhile.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: on a terminal that is gone its drop panics, and [`put_back`] does what it would do.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     inputs: mpsc::Receiver<Input>,
     over: Arc<AtomicBool>,
     looked: Receiver<()>,
@@ -69,7 +71,7 @@ impl Screen {
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())))
             .and_then(|terminal| Ok((terminal, Keys::start()?)));
         let (terminal, Keys { inputs, over, looked }) = opened.inspect_err(|_| put_back())?;
-        Ok(Self { terminal, inputs, over, looked, _logs: logs })
+        Ok(Self { terminal: ManuallyDrop::new(terminal), inputs, over, looked, _logs: logs })
     }
 
     /// Shows a model.
