@@ -93,7 +93,7 @@ impl Drop for Screen {
         self.over.store(true, Ordering::Relaxed);
         // What is still typed belongs to whoever reads the terminal next.
         // Of a terminal that is gone the library may never come back: then nobody types either.
-        drop(self.looked.recv_timeout(LOOK * 5));
+        self.looked.recv_timeout(LOOK * 5).unwrap_or_default();
         put_back();
     }
 }
