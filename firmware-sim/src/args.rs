@@ -75,8 +75,8 @@ pub(crate) struct ScenarioArguments {
     /// Times faster than real time; 1 = measure now [default: the scenario's]
     #[arg(long, value_name = "FACTOR", value_parser = compression)]
     compress: Option<f64>,
-    /// Device time it takes [default: the scenario's]
-    #[arg(long, value_parser = duration)]
+    /// Device time it takes, e.g. 30m [default: the scenario's]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     lasting: Option<Duration>,
     /// Same seed, same frames
     #[arg(long, default_value_t = 42)]
@@ -100,7 +100,7 @@ pub(crate) struct FleetArguments {
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// Device time in one frame, whole seconds
-    #[arg(long, default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     period: Duration,
     /// Frames each device sends before it leaves [default: until stopped]
     #[arg(long)]
@@ -127,10 +127,10 @@ pub(crate) struct ReplayArguments {
     #[arg(long, requires = "cmapss")]
     unit: Option<u32>,
     /// Device time of one C-MAPSS cycle
-    #[arg(long, default_value = "1s", value_parser = duration, requires = "cmapss")]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, requires = "cmapss")]
     cycle: Duration,
     /// Device time in one frame
-    #[arg(long, default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     period: Duration,
     /// Times faster than it was measured, or max = as fast as it is acknowledged
     #[arg(long, default_value = "max", value_parser = speed)]
@@ -176,11 +176,11 @@ pub(crate) struct RunArguments {
     /// Frames a device holds while it cannot deliver; the oldest leave first
     #[arg(long, default_value_t = 3_600)]
     buffer: usize,
-    /// Stop after this long [default: at the end of the recording, or at Ctrl-C]
+    /// Stop after this long, e.g. 20s or 5m [default: at the end of the recording, or at Ctrl-C]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(crate) run_for: Option<Duration>,
     /// Longest wait for acknowledgements after a stop
-    #[arg(long, default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     drain: Duration,
     /// Write what was sent and acknowledged to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
@@ -191,7 +191,7 @@ pub(crate) struct RunArguments {
     /// Write what is true behind the readings to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Let something go wrong at this rate; `firmware-sim list` shows the names
+    /// Let something go wrong; may be repeated. `firmware-sim list` shows names and units
     #[arg(long = "fault", value_name = "NAME=NUMBER", value_parser = fault)]
     faults: Vec<String>,
     /// Print the summary as one JSON object, and no progress

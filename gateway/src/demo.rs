@@ -25,8 +25,10 @@ use crate::record::{Body, Offset, StartEpoch};
 use crate::store::fs::Disk;
 use crate::store::{LOG_FOLDER, Reader, StoreError};
 use crate::terminal::say;
+use crate::view;
 
 mod board;
+mod picture;
 use board::Board;
 
 type Failure = Box<dyn std::error::Error>;
@@ -51,13 +53,13 @@ const READ_BYTES: usize = 1 << 20;
 /// What a demo can be told.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Address of the MQTT listener [default: 127.0.0.1:1883, or the next free port].
+    /// Address and port of the MQTT listener [default: 127.0.0.1:1883, or the next free port].
     #[arg(long, value_name = "ADDR")]
     mqtt: Option<SocketAddr>,
     /// Keep the data in this folder [default: a temporary one, removed at the end].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Simulated devices, of all kinds.
+    /// Simulated devices, of all kinds; 1 to 10,000.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     devices: u32,
     /// The one seed of everything the fleet does.
@@ -66,6 +68,9 @@ pub struct Options {
     /// End after this long, e.g. `20s` or `5m` [default: run until Ctrl-C].
     #[arg(long = "for", value_name = "DURATION", value_parser = crate::units::parse_duration)]
     duration: Option<Duration>,
+    /// Lines instead of the picture, as there are without a terminal.
+    #[arg(long, conflicts_with = "json")]
+    plain: bool,
     /// One JSON document per line: every halo, then the summary.
     #[arg(long)]
     json: bool,
@@ -112,7 +117,12 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let tracker = TaskTracker::new();
     let fleet = start_fleet(&options, app.address(), epoch.0, &config, &tracker)?;
 
-    let shown = show(&options, &app, subscriber, &mut stop).await;
+    let shown = if options.json || options.plain || !view::can_show() {
+        show(&options, &app, subscriber, &mut stop).await
+    } else {
+        drop(subscriber);
+        picture::show(&options, &app, &fleet, &config, &mut stop).await
+    };
     if !options.json {
         say("stopping: the fleet sends what it holds and waits for its acknowledgements");
     }
@@ -207,12 +217,7 @@ async fn show(
     let mut board = Board::default();
     let mut pace = interval(LINE_PERIOD);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let over = async {
-        match options.duration {
-            Some(duration) => tokio::time::sleep(duration).await,
-            None => std::future::pending().await,
-        }
-    };
+    let over = over(options);
     tokio::pin!(over);
     loop {
         tokio::select! {
@@ -233,6 +238,14 @@ async fn show(
             _ = stop.heard() => return Ok(()),
             () = app.failed() => return Err("the gateway failed; its log lines say why".into()),
         }
+    }
+}
+
+/// Resolves when the time is over, if there is an end to it.
+async fn over(options: &Options) {
+    match options.duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
     }
 }
 

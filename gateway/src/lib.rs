@@ -26,6 +26,8 @@ pub mod config;
 pub mod recovery;
 pub mod app;
 mod terminal;
+#[cfg(feature = "view")]
+mod view;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod cli;

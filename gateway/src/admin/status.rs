@@ -55,6 +55,12 @@ impl Desk {
             "sources": tools.parts.sources(),
             "quarantine": held,
             "frames": account,
+            "counts": {
+                "publishes": metrics.broker_publishes_total.get(), "records": metrics.store_records_total.get(),
+                "bytes": metrics.store_bytes_total.get(), "syncs": metrics.store_syncs_total.get(),
+                "folded": metrics.halo_records_total.get(), "halos": metrics.forward_halos_total.get(),
+                "readings": metrics.forward_readings_total.get(),
+            },
             "since_start": {
                 "frames": metrics.ingest_frames_total.get(), "duplicates": metrics.ingest_duplicates_total.get(),
                 "quarantined": metrics.ingest_quarantined_total.get(), "refused": metrics.broker_refused_total.get(),

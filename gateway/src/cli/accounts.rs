@@ -57,7 +57,7 @@ struct Place {
     #[command(flatten)]
     target: Target,
     /// File of the accounts, if not the data folder's; only needed while no gateway runs.
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 82)]
     accounts: Option<PathBuf>,
 }
 

@@ -42,7 +42,7 @@ pub(super) enum Device {
         /// What the subject is.
         #[arg(long, value_enum, default_value = "thing")]
         kind: Kind,
-        /// From this time of reading on (RFC 3339) [default: now].
+        /// From this time of reading on, RFC 3339, e.g. 2026-11-01T00:00:00Z [default: now].
         #[arg(long, value_name = "TIME")]
         from: Option<Timestamp>,
         /// Up to this time of reading (RFC 3339) [default: until further notice].
@@ -103,7 +103,7 @@ pub(super) enum Quarantine {
     List,
     /// One, with its bytes.
     Show {
-        /// Where it was stored, see `list`.
+        /// The offset where it was stored, see `list`.
         frame: u64,
     },
     /// Read them again: after an update, or once the device's birth has come.
@@ -116,7 +116,7 @@ pub(super) enum Quarantine {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Chosen {
-    /// The one stored there.
+    /// The one stored at this offset, see `list`.
     frame: Option<u64>,
     /// Those of one device.
     #[arg(long)]

@@ -23,11 +23,12 @@ pub(super) struct Target {
         value_name = "DIR",
         global = true,
         default_value = "halo-data",
-        env = "HALO_GATEWAY__GATEWAY__DATA_DIR"
+        env = "HALO_GATEWAY__GATEWAY__DATA_DIR",
+        display_order = 80
     )]
     pub(super) data_dir: PathBuf,
     /// One JSON document per line.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 81)]
     pub(super) json: bool,
 }
 

@@ -27,7 +27,7 @@ pub(super) enum Command {
     Dump {
         #[command(flatten)]
         folder: Folder,
-        /// Begin with this offset.
+        /// Begin with this offset (records, counted from 1).
         #[arg(long, value_name = "OFFSET", default_value_t = 1)]
         from: u64,
         /// Only records about this device.

@@ -7,11 +7,14 @@ mod accounts;
 mod admin;
 mod backup;
 mod client;
+mod help;
 mod log;
 mod show;
 mod state;
 mod status;
 mod table;
+#[cfg(feature = "view")]
+mod top;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -30,10 +33,10 @@ type Failure = Box<dyn std::error::Error>;
 
 /// An MQTT gateway that makes each telemetry frame durable before it acknowledges it, and folds the stream into halos.
 #[derive(Parser)]
-#[command(name = "halo-gateway", version, about, max_term_width = 110)]
+#[command(name = "halo-gateway", version, about, max_term_width = 110, after_help = help::ALL)]
 struct Cli {
-    /// Log lines on stderr: error, warn, info, debug, trace, or `module=level` lists [default: info; demo: warn].
-    #[arg(long, global = true, value_name = "LEVEL")]
+    /// Log lines on stderr: error, warn, info, debug, trace, or `module=level` lists [default: warn; run: info].
+    #[arg(long, global = true, value_name = "LEVEL", display_order = 90)]
     log: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -42,22 +45,30 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until Ctrl-C or SIGTERM.
+    #[command(after_help = help::RUN)]
     Run(Settings),
     /// Run the gateway with a simulated fleet in one process, on loopback, and show halos as they change.
     #[cfg(feature = "demo")]
+    #[command(after_help = help::DEMO)]
     Demo(crate::demo::Options),
     /// Check a configuration without running anything: exit code 0 means `run` would accept it.
     Check(Settings),
     /// Look into the log of a data folder: verify it, print its records, or repair it.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::LOG)]
     Log(log::Command),
     /// How a running gateway is, on one screen.
     Status(client::Target),
+    /// A running gateway on a terminal: what flows through it, its devices and its halos, once a second.
+    #[cfg(feature = "view")]
+    #[command(after_help = help::TOP)]
+    Top(top::Top),
     /// The devices of a running gateway: list, show, assign, release, remove, token.
+    #[command(after_help = help::DEVICE)]
     Device(admin::On<admin::Device>),
     /// The subjects of a running gateway and their halos.
     Subject(admin::On<admin::Subject>),
     /// Frames that could not be understood: list, show, replay, discard.
+    #[command(after_help = help::QUARANTINE)]
     Quarantine(admin::On<admin::Quarantine>),
     /// The upstreams of a running gateway: list, pause, resume.
     Upstream(admin::On<admin::Upstream>),
@@ -68,10 +79,12 @@ enum Command {
     /// What was lost, given up or is in doubt; of a gateway that is down, as far as its log still tells.
     Losses(client::Target),
     /// Set the password of a user, from the terminal or from stdin; makes the user if there is none.
+    #[command(after_help = help::PASSWD)]
     Passwd(accounts::Passwd),
     /// Accounts: list, grant, remove.
     User(accounts::Users),
     /// Roles, which are granted to users: list, set, remove.
+    #[command(after_help = help::ROLE)]
     Role(accounts::Roles),
     /// Show the configuration in force and where each value comes from.
     #[command(subcommand)]
@@ -80,10 +93,13 @@ enum Command {
     #[command(subcommand)]
     State(state::Command),
     /// Copy a data folder, also while the gateway runs: log, identity, accounts.
+    #[command(after_help = help::BACKUP)]
     Backup(backup::To),
     /// Make a data folder from a backup.
+    #[command(after_help = help::RESTORE)]
     Restore(backup::From),
     /// Print a completion script for a shell.
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -96,7 +112,7 @@ struct Settings {
     /// Configuration file (TOML). Without one the defaults hold.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address of the MQTT listener, as `gateway.mqtt`.
+    /// Address and port of the MQTT listener, e.g. `127.0.0.1:1883`, as `gateway.mqtt`.
     #[arg(long, value_name = "ADDR")]
     mqtt: Option<SocketAddr>,
     /// Folder of the log and the checkpoints, as `gateway.data_dir`.
@@ -144,7 +160,7 @@ fn init_logs(level: Option<&str>, default: &str) -> Result<(), Failure> {
         None => EnvFilter::new(default),
     };
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(|| crate::terminal::Logs).init();
     Ok(())
 }
 
@@ -156,6 +172,8 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(settings) => check(&settings),
         Command::Log(command) => log::run(command),
         Command::Status(target) => status::status(&target),
+        #[cfg(feature = "view")]
+        Command::Top(top) => top::run(top),
         Command::Device(on) => admin::device(on),
         Command::Subject(on) => admin::subject(on),
         Command::Quarantine(on) => admin::quarantine(on),

@@ -82,7 +82,7 @@ fn line(subject: &str, halo: &Value) -> String {
             happened(halo)
         )
     } else if has(halo, "taps") {
-        let party = halo["context"]["texts"]["1"]["value"].as_str().unwrap_or("-");
+        let party = halo["context"]["texts"]["party"]["value"].as_str().unwrap_or("-");
         format!(
             "{party:<10} in land {:>2}   taps {:>3}   last reader {:>4}   steps {:>6}   battery {:>3} %",
             told("zone", 0),

@@ -113,14 +113,27 @@ struct EventJson<'a> {
     time: Time,
     device: &'a str,
     code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
     severity: u8,
-    value: i64,
+    value: Scaled,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
 }
 
 impl<'a> EventJson<'a> {
     fn new(event: &'a EventSeen) -> Self {
-        let (code, severity, value) = (event.code, event.severity, event.value);
-        Self { time: Time(event.event_ms), device: &event.device, code, severity, value }
+        let known = event.known();
+        let (num, den) = known.map_or((1, 1), |known| (known.num, known.den));
+        Self {
+            time: Time(event.event_ms),
+            device: &event.device,
+            code: event.code,
+            name: known.map(|known| known.name),
+            severity: event.severity,
+            value: Scaled { raw: event.value, num, den },
+            unit: known.map(|known| known.unit),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! yesterday's log say the same. What depends on earlier frames (late, implausible steps) is the halo's to count.
 
 use bytes::Bytes;
+use halo_proto::registry;
 use serde::{Serialize, Serializer};
 
 use super::halo_json::clock;
@@ -53,6 +54,7 @@ pub fn readings_json(log: &str, offset: Offset, frame: &Frame, readings: &Readin
             .map(|event| EventJson {
                 t: event.event_ms,
                 code: event.code,
+                name: event.kind.and_then(|kind| registry::event(kind, event.code)).map(|known| known.name),
                 severity: event.severity,
                 value: event.value,
             })
@@ -89,6 +91,8 @@ fn no_texts(texts: &Table<'_, &str>) -> bool {
 struct EventJson {
     t: i64,
     code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
     severity: u8,
     value: i64,
 }

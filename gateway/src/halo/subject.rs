@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use halo_proto::registry;
 use serde::{Deserialize, Serialize};
 
 use super::presence::Device;
@@ -65,10 +66,19 @@ pub struct EventSeen {
     pub device: Name,
     /// What happened.
     pub code: u16,
+    /// Number of the kind of device that told it, if that is known: it decides what the code means.
+    pub kind: Option<u16>,
     /// As the device graded it.
     pub severity: u8,
-    /// Scaled by the registry.
+    /// As on the wire; the registry knows its scale.
     pub value: i64,
+}
+
+impl EventSeen {
+    /// Its name, and the scale and unit of its value, where the registry knows them.
+    pub fn known(&self) -> Option<&'static registry::EventCode> {
+        registry::event(registry::Kind(self.kind?), self.code)
+    }
 }
 
 /// A fact in words.
@@ -227,7 +237,8 @@ impl Subject {
             return;
         }
         let (event_ms, code, severity, value) = (event.event_ms, event.code, event.severity, event.value);
-        self.events.insert(after, EventSeen { event_ms, device: device.clone(), code, severity, value });
+        let kind = event.kind.map(|kind| kind.0);
+        self.events.insert(after, EventSeen { event_ms, device: device.clone(), code, kind, severity, value });
         if self.events.len() > EVENTS_MAX {
             self.events.pop_front();
         }

@@ -1,6 +1,7 @@
 //! Native frames: TF1, whose bytes `halo_proto` reads.
 
 use halo_proto::frame::{self, Header};
+use halo_proto::registry;
 use halo_proto::schema::decode_into;
 
 use super::readings::{Event, Point, Readings, Text, Unreadable};
@@ -34,17 +35,24 @@ pub(super) fn read(record: &Frame, at: Offset, schemas: &Schemas, out: &mut Read
                 out.push_series(signal.clone(), points);
             }
         }
+        let kind = (!decoded.events.is_empty() || !decoded.texts.is_empty())
+            .then(|| schemas.kind(&record.device, frame.header().schema, at))
+            .flatten();
         out.events.extend(decoded.events.drain(..).map(|event| Event {
             device_ms: event.time_ms,
             event_ms: event_ms(event.time_ms),
             code: event.code,
+            kind,
             severity: event.severity,
             value: event.value,
             data: event.data,
         }));
         let t0_ms = i64::try_from(frame.header().t0_ms).unwrap_or(i64::MAX);
         out.texts.extend(decoded.texts.drain(..).map(|text| Text {
-            key: text.key.to_string().into(),
+            key: match kind.and_then(|kind| registry::text(kind, text.key)) {
+                Some(known) => known.name.into(),
+                None => text.key.to_string().into(),
+            },
             value: text.val,
             event_ms: event_ms(t0_ms),
         }));

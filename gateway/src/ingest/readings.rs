@@ -72,8 +72,10 @@ pub struct Event {
     pub device_ms: i64,
     /// Unix milliseconds.
     pub event_ms: i64,
-    /// What happened.
+    /// What happened; its name and the scale of its value are the registry's, by the device's kind.
     pub code: u16,
+    /// What kind of device told it, if that is known.
+    pub kind: Option<registry::Kind>,
     /// As the device graded it.
     pub severity: u8,
     /// Scaled by the registry.
@@ -85,7 +87,7 @@ pub struct Event {
 /// A fact in words: firmware version, VIN, a JSON string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// Signal grammar; a native frame's numeric key in decimal.
+    /// Signal grammar; for a native frame the registry's name of the key, or its number in decimal.
     pub key: Name,
     /// At most 255 bytes.
     pub value: String,

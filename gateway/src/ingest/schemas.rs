@@ -177,6 +177,16 @@ impl Schemas {
         own.or_else(|| registered(schema)).ok_or(Unreadable::UnknownSchema { schema })
     }
 
+    /// What kind of device sends frames of a schema, given the births before `at`: what its event codes and the keys of
+    /// its texts mean.
+    pub(super) fn kind(&self, device: &str, schema: u32, at: Offset) -> Option<registry::Kind> {
+        if let Some(known) = registry::schema(schema) {
+            return Some(known.kind);
+        }
+        let birth = self.devices.get(device)?.birth(schema, at)?;
+        Birth::new_checked(&birth.bytes).ok().map(|birth| registry::Kind(birth.head().kind))
+    }
+
     /// A device's checkpoint.
     pub(super) fn saved(&self, device: &str) -> Option<&SavedBirths> {
         self.devices.get(device).map(|births| &births.saved)
@@ -233,8 +243,16 @@ impl Schemas {
 
 impl Births {
     fn find(&self, schema: u32, at: Offset) -> Option<&Arc<Layout>> {
+        self.known(schema, at).map(|(layout, _)| layout)
+    }
+
+    fn birth(&self, schema: u32, at: Offset) -> Option<&SavedBirth> {
+        self.known(schema, at).map(|(_, birth)| birth)
+    }
+
+    fn known(&self, schema: u32, at: Offset) -> Option<(&Arc<Layout>, &SavedBirth)> {
         let known = self.layouts.iter().zip(&self.saved.births);
-        known.filter(|(_, birth)| birth.since < at).map(|(layout, _)| layout).find(|layout| layout.schema.id == schema)
+        known.filter(|(_, birth)| birth.since < at).find(|(layout, _)| layout.schema.id == schema)
     }
 }
 

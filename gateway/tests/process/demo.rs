@@ -1,10 +1,16 @@
 //! The demo, as a newcomer starts it.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{complaint, run};
+use crate::harness::{binary, complaint, is_installed_or_skip, run};
+
+/// What takes a terminal's other screen, and what gives the first one back.
+const TAKEN: &str = "\x1b[?1049h";
+const GIVEN_BACK: &str = "\x1b[?1049l";
 
 #[test]
 fn a_demo_ends_by_itself_with_an_account_in_which_nothing_is_lost() {
@@ -55,4 +61,49 @@ fn a_demo_on_an_address_that_is_taken_says_so() {
     let output = run(&["demo", "--mqtt", &address, "--for", "1s"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint(&output).contains(&address), "{}", complaint(&output));
+}
+
+/// Runs the demo on a terminal until its picture stands, ends it, and returns everything the terminal was told.
+fn on_a_terminal(end: impl FnOnce(&str, &mut dyn Write)) -> String {
+    // It ends by itself too, so that no wait is without an end.
+    let demo = format!("{} demo --mqtt 127.0.0.1:0 --devices 3 --for 40s", binary().get_program().display());
+    let mut terminal = Command::new("script")
+        .args(["-qec", &format!("echo pid $$; stty rows 24 cols 80; exec {demo}"), "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script starts");
+    let (mut keys, mut screen) = (terminal.stdin.take().expect("piped"), terminal.stdout.take().expect("piped"));
+    let (mut told, mut buffer) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&told).contains("lost 0") {
+        match screen.read(&mut buffer).expect("the terminal is read") {
+            0 => panic!("it ended without a picture: {}", String::from_utf8_lossy(&told)),
+            len => told.extend_from_slice(&buffer[..len]),
+        }
+    }
+    let so_far = String::from_utf8_lossy(&told).into_owned();
+    let pid = so_far.lines().find_map(|line| line.strip_prefix("pid ")).expect("its process").trim();
+    end(pid, &mut keys);
+    screen.read_to_end(&mut told).expect("the terminal is read");
+    assert_eq!(terminal.wait().expect("it ends").code(), Some(0), "{}", String::from_utf8_lossy(&told));
+    String::from_utf8_lossy(&told).into_owned()
+}
+
+#[test]
+fn on_a_terminal_there_is_a_picture_and_whatever_ends_it_the_terminal_is_given_back() {
+    if !is_installed_or_skip("script") {
+        return;
+    }
+    let by_key = |keys: &'static [u8]| move |_: &str, to: &mut dyn Write| to.write_all(keys).expect("typed");
+    let by_signal = |pid: &str, _: &mut dyn Write| {
+        let sent = Command::new("kill").args(["-TERM", pid]).status().expect("kill runs");
+        assert!(sent.success());
+    };
+    for told in [on_a_terminal(by_key(b"q")), on_a_terminal(by_key(b"\x03")), on_a_terminal(by_signal)] {
+        let (taken, back) = (told.find(TAKEN), told.find(GIVEN_BACK));
+        assert!(taken.is_some() && taken < back, "{told}");
+        let after = told.split(GIVEN_BACK).last().unwrap_or_default();
+        assert!(after.lines().any(|line| line.split_whitespace().eq(["lost", "0"])), "no account after it: {after}");
+    }
 }

@@ -1,7 +1,9 @@
 //! Every document is checked against its JSON Schema, by a reader of the keywords our schemas use: a crate that knows
 //! all of JSON Schema would be the largest dependency of this workspace.
 
-use halo_proto::schema::Schema;
+use halo_proto::frame::{Event, Header, Text};
+use halo_proto::registry;
+use halo_proto::schema::{FrameBuilder, Schema};
 use halo_proto::topic::Grammar;
 use serde_json::Value;
 
@@ -242,6 +244,40 @@ fn a_halo_reads_as_documented() {
         stats = stats
     );
     assert_eq!(std::str::from_utf8(&halo).unwrap(), expected);
+}
+
+/// A frame of a car's dongle with an event and a text: the registry knows number 5 and 1, and neither 77 nor 9.
+fn car_frame(seq: u32, code: u16, key: u16) -> Vec<u8> {
+    let car = registry::schemas().iter().find(|schema| schema.kind == registry::Kind::CAR_DONGLE).unwrap();
+    let mut builder = FrameBuilder::new();
+    builder.begin(&Header { schema: car.id, boot: 1, seq, t0_ms: 0 }).unwrap();
+    builder.event(&Event { dt_ms: 0, code, severity: 2, value: 412, data: &[] }).unwrap();
+    builder.text(&Text { key, val: "WVWZZZ1JZ3W386752" }).unwrap();
+    builder.finish()
+}
+
+#[test]
+fn events_and_texts_have_the_registrys_names_where_it_knows_them() {
+    let mut log = Log::default();
+    log.native("car", 0, car_frame(0, 5, 1));
+    log.native("car", 1, car_frame(1, 77, 9));
+    let mut fold = Fold::new(Grammar::default());
+    let mut names = Vec::new();
+    for record in &log.records {
+        let touched = fold.apply(record);
+        let Body::Frame(frame) = &record.body else { continue };
+        let document = readings_json("gw", record.offset, frame, touched.readings().unwrap(), Lane::Live);
+        names.push(check(READINGS, &document)["events"][0]["name"].clone());
+    }
+    assert_eq!(names, [Value::from("harsh_brake"), Value::Null]);
+    let context = check(HALO, &halo_json(fold.subject("car").unwrap(), &mut Tally::default()))["context"].clone();
+    let seen = |at: usize| {
+        let event = &context["events"][at];
+        (event["code"].clone(), event["name"].clone(), event["value"].clone(), event["unit"].clone())
+    };
+    assert_eq!(seen(0), (5.into(), "harsh_brake".into(), 0.412.into(), "[g]".into()));
+    assert_eq!(seen(1), (77.into(), Value::Null, 412.into(), Value::Null));
+    assert_eq!(context["texts"].as_object().unwrap().keys().collect::<Vec<_>>(), ["9", "vin"]);
 }
 
 #[test]

@@ -63,6 +63,17 @@ fn a_birth_describes_how_to_read_its_device_and_no_other() {
 }
 
 #[test]
+fn what_kind_a_device_is_follows_from_the_schema_of_its_frames() {
+    let mut schemas = schemas();
+    let schema = Schema::hashed(vec![group(1000, &["depth"])]).unwrap();
+    schemas.hear(birth("buoy-1", schema.birth_bytes(&head(0)).unwrap()));
+    let kind = |schema, at| schemas.kind("buoy-1", schema, at);
+    assert_eq!(kind(schema.id, Offset::AFTER_ALL), Some(registry::Kind(3)));
+    assert_eq!(kind(schema.id, Offset(1)), None, "before its birth");
+    assert_eq!(kind(1, Offset(1)), Some(registry::Kind::WRISTBAND), "the registry knows the schema");
+}
+
+#[test]
 fn the_registry_needs_no_birth() {
     let layout = schemas().layout("wrist-1", 1, Offset::AFTER_ALL).unwrap().clone();
     assert_eq!(layout.schema().id, 1);
