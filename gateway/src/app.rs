@@ -306,7 +306,12 @@ impl App {
             durable: Arc::clone(&durable),
             folded: Arc::clone(&folded),
             owned: Arc::new(asker.clone()),
-            accounts: AccountsDesk::new(common.policy.clone(), common.router.clone(), config.accounts_file()),
+            accounts: AccountsDesk::new(
+                common.policy.clone(),
+                common.router.clone(),
+                inlet.appender(),
+                config.accounts_file(),
+            ),
             parts,
         };
         open_door(&config.gateway.data_dir, tools, &tracker, &broker_stop);

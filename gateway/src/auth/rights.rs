@@ -22,6 +22,16 @@ pub struct Grants {
     pub devices: Vec<Prefix>,
 }
 
+impl Grants {
+    /// Each grant as a line: `publish a/#`.
+    pub fn texts(&self) -> Vec<String> {
+        let publish = self.publish.iter().map(|filter| format!("publish {}", filter.0));
+        let subscribe = self.subscribe.iter().map(|filter| format!("subscribe {}", filter.0));
+        let devices = self.devices.iter().map(|prefix| format!("devices {}", prefix.0));
+        publish.chain(subscribe).chain(devices).collect()
+    }
+}
+
 /// A topic filter, checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

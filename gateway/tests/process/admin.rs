@@ -298,6 +298,16 @@ fn who_is_revoked_is_disconnected_within_a_second_and_stays_out() {
     refused(data, &["user", "grant", "ben", "--role", "reader"], "there is no user \"ben\"");
     assert_eq!(gateway.stop(), Some(0));
     assert_eq!(rows(data, &["user", "list"]).len(), 0, "the file says the same while no gateway runs");
+    let dumped = run(&["log", "dump", "--json", &data.display().to_string()]).stdout;
+    let dumped = String::from_utf8(dumped).expect("UTF-8");
+    let acts: Vec<Value> = dumped.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let acts: Vec<_> = acts.iter().filter(|row| row["kind"] == "act").map(|row| (&row["by"], &row["deed"])).collect();
+    let deeds = ["UserRemoved", "Token", "TokenRemoved"].map(|change| {
+        let name = if change == "UserRemoved" { "anna" } else { "w-1" };
+        serde_json::json!({"Account": {"name": name, "change": change}})
+    });
+    let by = Value::from("local");
+    assert_eq!(acts, deeds.iter().map(|deed| (&by, deed)).collect::<Vec<_>>(), "who did what is in the log");
 }
 
 #[test]
