@@ -484,6 +484,7 @@ pub fn warnings(config: &Config, accounts: &auth::Accounts) -> Vec<String> {
             "gateway.mqtt = {address}: passwords and tokens travel in clear there; offer [gateway.tls] and keep gateway.mqtt on loopback"
         ));
     }
+    warnings.extend(config.disk.warning(config.quarantine.max, config.store.segment_bytes));
     if config.auth.required && accounts.is_empty() {
         warnings.push("auth.required is set and there are no accounts: nobody can connect".to_owned());
     }
