@@ -448,6 +448,40 @@ mod tests {
         assert!(error.contains("store.segment_bytes: 1024 is out of range"), "{error}");
     }
 
+    /// `data did not match any variant of untagged enum Size` helped nobody.
+    #[test]
+    fn a_wrong_size_or_duration_is_told_with_its_key_what_was_found_and_an_example() {
+        for (key, value, found) in [
+            ("disk.max", "true", "boolean `true`"),
+            ("disk.reserve", "-5", "`-5`"),
+            ("disk.max", "\"much\"", "\"much\""),
+            ("store.segment_bytes", "1.5", "`1.5`"),
+            ("quarantine.max", "[]", "sequence"),
+            ("disk.keep", "20", "integer `20`"),
+            ("halo.silent_after", "\"soon\"", "\"soon\""),
+        ] {
+            let example = if ["disk.keep", "halo.silent_after"].contains(&key) { "\"20s\"" } else { "\"512MB\"" };
+            let (section, name) = key.split_once('.').expect("a dotted key");
+            let in_file = load(&format!("[{section}]\n{name} = {value}\n")).expect_err("wrong").to_string();
+            for wanted in [name, found, example, "line 2"] {
+                assert!(in_file.contains(wanted), "{wanted} is not in {in_file}");
+            }
+            let set = format!("{key}={value}");
+            let flag = Config::load(None, [], std::slice::from_ref(&set)).expect_err("wrong").to_string();
+            for wanted in [&*set, found, example] {
+                assert!(flag.contains(wanted), "{wanted} is not in {flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_of_segments_is_told_like_every_other_size() {
+        let size = |text: &str| load(&format!("[store]\nsegment_bytes = {text}\n")).map(|it| it.store.segment_bytes);
+        assert_eq!(size("\"16MB\"").expect("valid"), 16_000_000);
+        assert_eq!(size("\"16MiB\"").expect("valid"), 16 << 20);
+        assert_eq!(size("16777216").expect("valid"), 16 << 20);
+    }
+
     #[test]
     fn a_subject_with_a_slash_is_refused_by_name() {
         let error = load("[[assignment]]\ndevice = \"c\"\nsubject = \"a/b\"\n").expect_err("bad id").to_string();

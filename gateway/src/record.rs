@@ -411,6 +411,42 @@ pub enum Deed {
         /// Held, or let go.
         held: bool,
     },
+    /// Who may connect, or what they may do, is changed; no secret is ever told. It is durable before the change is made.
+    Account {
+        /// The user, role or device.
+        name: String,
+        /// What is changed.
+        change: AccountChange,
+    },
+}
+
+/// What is changed about an account or a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountChange {
+    /// A user is made, or changed where something is said.
+    User {
+        /// It gets a password.
+        password: bool,
+        /// Its roles from now on.
+        roles: Option<Vec<String>>,
+        /// What it is granted beside them from now on, as in [`AccountChange::Role`].
+        may: Option<Vec<String>>,
+    },
+    /// A user is removed.
+    UserRemoved,
+    /// A role is made or replaced.
+    Role {
+        /// What it grants: `publish FILTER`, `subscribe FILTER`, `devices PREFIX`.
+        may: Vec<String>,
+    },
+    /// A role is removed.
+    RoleRemoved,
+    /// A device gets a new token; the old one ends.
+    Token,
+    /// A device's token ends.
+    TokenRemoved,
+    /// The change told last could not be made: everything is as it was before.
+    NotMade,
 }
 
 /// Stored frames of one boot of one device that were deleted before everybody had them.

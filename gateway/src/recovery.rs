@@ -152,6 +152,8 @@ fn restore(
             replaying.applying(offset);
         }
     })?;
+    // What follows until the fold catches up is no record's fault.
+    replaying.pausing();
     findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
     Ok((engine, head, fold))
 }

@@ -5,15 +5,29 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Reads a configuration value such as `"20s"`.
 ///
 /// # Errors
-/// As [`parse_duration`].
+/// As [`parse_duration`]; whoever reads the document adds the key.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
+    deserializer.deserialize_any(DurationText)
+}
+
+struct DurationText;
+
+impl Visitor<'_> for DurationText {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"20s\", \"5m\" or \"1h 30m\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        parse_duration(text).map_err(E::custom)
+    }
 }
 
 /// Parses `20s`, `1h 30m`, `500ms`.
@@ -29,21 +43,31 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// Reads a configuration value such as `"10GB"` or a number of bytes.
 ///
 /// # Errors
-/// A sentence that shows the text and the form wanted.
+/// A sentence that shows the value and the form wanted; whoever reads the document adds the key.
 pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Size {
-        Bytes(u64),
-        Text(String),
+    deserializer.deserialize_any(Size)
+}
+
+struct Size;
+
+impl Visitor<'_> for Size {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size such as \"512MB\", \"10GiB\" or a number of bytes")
     }
-    match Size::deserialize(deserializer)? {
-        Size::Bytes(bytes) => Ok(bytes),
-        Size::Text(text) => text.parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| {
-            serde::de::Error::custom(format!(
-                "{text:?} is not a size such as \"512MB\", \"10GiB\" or a number of bytes"
-            ))
-        }),
+
+    fn visit_u64<E: Error>(self, bytes: u64) -> Result<u64, E> {
+        Ok(bytes)
+    }
+
+    fn visit_i64<E: Error>(self, bytes: i64) -> Result<u64, E> {
+        u64::try_from(bytes).map_err(|_| E::invalid_value(Unexpected::Signed(bytes), &self))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+        let wanted = "is not a size such as \"512MB\", \"10GiB\" or a number of bytes";
+        text.parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| E::custom(format!("{text:?} {wanted}")))
     }
 }
 
@@ -62,6 +86,12 @@ pub fn render_duration(duration: Duration) -> String {
 /// `1.5 GB`: decimal units.
 pub fn render_size(bytes: u64) -> String {
     ByteSize(bytes).display().si().to_string()
+}
+
+/// `1.6 GB`: as [`render_size`], rounded up, so that what is shown is never less than what is meant.
+pub fn render_size_up(bytes: u64) -> String {
+    let step = 10_u64.pow(bytes.max(10).ilog10() / 3 * 3).max(10) / 10;
+    render_size(bytes.div_ceil(step).saturating_mul(step))
 }
 
 /// A text that is never shown: a password.
@@ -108,6 +138,15 @@ mod tests {
     fn a_duration_shows_its_two_largest_units() {
         let shown = [45, 61, 22_800, 1_047_600].map(|s| render_duration(Duration::from_secs(s)));
         assert_eq!(shown, ["45 s", "1 min", "6 h 20 min", "12 d 3 h"]);
+    }
+
+    #[test]
+    fn a_size_that_is_to_suffice_is_rounded_up() {
+        for (bytes, shown) in
+            [(21_610_001, "21.7 MB"), (21_600_000, "21.6 MB"), (1_000_000_001, "1.1 GB"), (999, "999 B")]
+        {
+            assert_eq!(render_size_up(bytes), shown);
+        }
     }
 
     #[test]

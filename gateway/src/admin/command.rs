@@ -117,6 +117,21 @@ pub enum Command {
     Accounts(Change),
 }
 
+impl Command {
+    /// Whether it changes something in more than one step: once begun, it is done to its end, whoever still waits for it.
+    pub(super) fn is_act(&self) -> bool {
+        use Command as C;
+        match self {
+            C::Assign { .. } | C::Release { .. } | C::Forget { .. } | C::Hold { .. } | C::Accounts(_) => true,
+            C::Replay(_) | C::Discard(_) => true,
+            C::Status | C::Devices | C::Device { .. } | C::Subjects | C::Subject { .. } | C::Quarantine => false,
+            C::Quarantined { .. } | C::Upstreams | C::Losses | C::Sources | C::Users | C::Roles => false,
+            // A backup has its own thread, a confirmation one step.
+            C::Backup { .. } | C::ConfirmClock => false,
+        }
+    }
+}
+
 /// Which quarantined frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

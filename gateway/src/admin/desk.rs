@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use halo_proto::topic::{Grammar, id_is_valid};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::accounts::AccountsDesk;
 use super::command::{Command, Which};
@@ -22,7 +23,7 @@ use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Appender};
 
 /// Whoever may open the socket.
-const BY: &str = "local";
+pub(super) const BY: &str = "local";
 const NOT_AVAILABLE: &str = "not available in this gateway";
 
 /// Why a command was not done, for a human.
@@ -78,18 +79,20 @@ pub struct Desk {
     pub(super) tools: Tools,
     pub(super) pace: Pace,
     pub(super) started: GatewayTime,
+    /// One act at a time from its check until it shows, so that two opposite ones never end opposed.
+    acting: Mutex<()>,
 }
 
 impl Desk {
     /// Of a gateway that starts now.
     pub fn new(tools: Tools) -> Self {
         let started = tools.clock.now();
-        let desk = Self { tools, pace: Pace::default(), started };
+        let desk = Self { tools, pace: Pace::default(), started, acting: Mutex::default() };
         desk.note_pace();
         desk
     }
 
-    /// Does one thing; the rows of its answer.
+    /// Does one thing; the rows of its answer. What [`Command::is_act`] is to be polled to its end.
     ///
     /// # Errors
     /// [`Refusal`]: nothing was done, or it does not show.
@@ -104,6 +107,7 @@ impl Desk {
             }
             Command::Release { device, at_ms } => {
                 check_id("device", &device)?;
+                let _acting = self.acting.lock().await;
                 let at_ms = at_ms.unwrap_or_else(|| self.now_ms());
                 self.act(Deed::Release { device, at_ms }).await
             }
@@ -176,6 +180,7 @@ impl Desk {
 
     async fn assign(&self, assignment: Assignment) -> Result<Vec<Value>, Refusal> {
         let deed = Deed::Assign(assignment);
+        let _acting = self.acting.lock().await;
         let asked = deed.clone();
         let checked = self.tools.appender.ask(move |head| head.ingest().assignments().check_act(&asked)).await?;
         checked.map_err(|error| error.to_string())?;
@@ -194,6 +199,7 @@ impl Desk {
 
     async fn forget(&self, device: String) -> Result<Vec<Value>, Refusal> {
         check_id("device", &device)?;
+        let _acting = self.acting.lock().await;
         let (now_ms, asked) = (self.now_ms(), device.clone());
         let known = self.tools.appender.ask(move |head| head.ingest.known(&asked, now_ms)).await?;
         let has_token = self.tools.accounts.has_token(&device);
@@ -268,6 +274,7 @@ impl Desk {
         if !self.upstreams()?.iter().any(|it| it.name == upstream) {
             return Err(format!("there is no upstream {upstream:?}").into());
         }
+        let _acting = self.acting.lock().await;
         let row = self.act(Deed::Hold { upstream: upstream.clone(), held }).await?;
         self.tools.parts.hold(&upstream, held);
         Ok(row)

@@ -5,8 +5,9 @@
 //! [`Answer::Failed`], a line each. The command line is a client like any other.
 //!
 //! **Acts** (assign, release, forget, replay, discard, hold) are records: checked, appended, answered once durable. The
-//! log is their audit. Changes of accounts are written to the file of accounts before they take effect, and end the
-//! sessions they concern before they are answered.
+//! log is their audit. Changes of accounts are records too, without secrets, then written to the file of accounts, then in
+//! force; sessions they concern have ended before they are answered. Changes made while no gateway runs are in the file
+//! alone: there is no log that takes them. An act that has begun is done to its end, whoever still waits for its answer.
 //!
 //! **Bounds.** [`CLIENTS_MAX`] clients at a time, each with time limits for its next line and for taking its answers.
 //!
@@ -25,5 +26,6 @@ pub use accounts::AccountsDesk;
 pub use command::{Answer, Command, Request, VERSION, Which};
 pub use desk::{Desk, Refusal, Tools};
 pub use parts::{Disk, Held, NoParts, Parts, Upstream};
+pub(crate) use rows::time;
 pub use rows::{roles, users};
 pub use socket::{CLIENTS_MAX, Door, LINE_BYTES_MAX, PATH_BYTES_MAX, SOCKET_FILE, SocketError, path_fits};

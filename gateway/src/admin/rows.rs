@@ -9,7 +9,7 @@ use crate::ingest::Known;
 use crate::ingest::losses::Loss;
 
 /// RFC 3339, to the millisecond.
-pub(super) fn time(unix_ms: i64) -> Value {
+pub(crate) fn time(unix_ms: i64) -> Value {
     Timestamp::from_millisecond(unix_ms).map_or(Value::Null, |time| json!(format!("{time:.3}")))
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::command::{Answer, Command, Request, VERSION};
-use super::desk::Desk;
+use super::desk::{Desk, Refusal};
 
 /// File of the socket within the data folder.
 pub const SOCKET_FILE: &str = "admin.sock";
@@ -113,9 +114,9 @@ impl Door {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    let (desk, stop) = (Arc::clone(&desk), stop.clone());
+                    let (desk, stop, acts) = (Arc::clone(&desk), stop.clone(), tracker.clone());
                     drop(tracker.spawn(async move {
-                        if let Some(Err(error)) = stop.run_until_cancelled(serve_client(stream, &desk)).await {
+                        if let Some(Err(error)) = stop.run_until_cancelled(serve_client(stream, &desk, &acts)).await {
                             debug!(%error, "administration client ended");
                         }
                         drop(place);
@@ -151,12 +152,12 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn serve_client(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+async fn serve_client(stream: UnixStream, desk: &Arc<Desk>, acts: &TaskTracker) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     while let Some(line) = timeout(QUIET_MAX, next_line(&mut read)).await?? {
         let (answers, over) = match line {
-            Line::Whole(line) => (answer(&line, desk).await, false),
+            Line::Whole(line) => (answer(&line, desk, acts).await, false),
             Line::TooLong => (vec![failed(format!("a request has {LINE_BYTES_MAX} bytes at most"))], true),
         };
         timeout(TAKING_MAX, send(&mut write, answers)).await??;
@@ -182,7 +183,7 @@ async fn next_line(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Lin
     Ok(Some(if fits { Line::Whole(line) } else { Line::TooLong }))
 }
 
-async fn answer(line: &[u8], desk: &Desk) -> Vec<Answer> {
+async fn answer(line: &[u8], desk: &Arc<Desk>, acts: &TaskTracker) -> Vec<Answer> {
     let request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(error) => return vec![failed(format!("not a request: {error}"))],
@@ -192,11 +193,21 @@ async fn answer(line: &[u8], desk: &Desk) -> Vec<Answer> {
     }
     // A backup takes as long as it takes; whoever asked for it may leave, and it is finished all the same.
     let work_max = if matches!(request.command, Command::Backup { .. }) { BACKUP_MAX } else { WORK_MAX };
-    match timeout(work_max, desk.answer(request.command)).await {
+    match timeout(work_max, answer_whole(request.command, desk, acts)).await {
         Err(_) => vec![failed("it took too long; whether it was done shows in the log".to_owned())],
         Ok(Err(refusal)) => vec![failed(refusal.0)],
         Ok(Ok(rows)) => rows.into_iter().map(Answer::Row).chain([Answer::Done]).collect(),
     }
+}
+
+/// An act is a task of its own on `acts`: neither a time limit nor a client that leaves cuts it between two of its steps.
+async fn answer_whole(command: Command, desk: &Arc<Desk>, acts: &TaskTracker) -> Result<Vec<Value>, Refusal> {
+    if !command.is_act() {
+        return desk.answer(command).await;
+    }
+    let desk = Arc::clone(desk);
+    let act = acts.spawn(async move { desk.answer(command).await });
+    act.await.unwrap_or_else(|_| Err("it broke off; whether it was done shows in the log".into()))
 }
 
 fn failed(why: String) -> Answer {
@@ -211,3 +222,6 @@ async fn send(write: &mut OwnedWriteHalf, answers: Vec<Answer>) -> io::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::admin::{Disk as DiskRow, Held, Parts, Upstream};
+use crate::admin::{Disk as DiskRow, Held, Parts, Upstream, time};
 use crate::clock::Clock;
 use crate::forward::upstream::{Status, Upstreams};
 use crate::record::Offset;
@@ -87,12 +87,13 @@ fn upstream(status: &Status) -> Upstream {
         forwarded: status.account.forwarded,
         pending: status.pending,
         more: json!({
-            "url": status.url, "since_ms": status.since_ms, "round_trip_ms": status.round_trip_ms,
+            "url": status.url, "since": time(status.since_ms), "round_trip_ms": status.round_trip_ms,
             "round_trip_is_puback": status.round_trip_is_puback, "live": live, "backfill": backfill,
             "quarantined": status.account.quarantined, "dropped": status.account.dropped,
             "counting": status.counting, "repeats_possible": status.repeats_possible, "repeated": status.repeated,
             "halos": status.halos, "given_up": status.given_up, "connections": status.connections,
-            "last_error": status.last_error, "next_try_ms": status.next_try_ms,
+            "last_error": status.last_error, "earlier_error": status.earlier_error,
+            "error_at": status.error_at_ms.map(time), "next_try": status.next_try_ms.map(time),
         }),
     }
 }

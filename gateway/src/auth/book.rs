@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::accounts::Accounts;
-use super::rights::{Grants, Rights};
+use super::rights::{Grants, Rights, branch};
 
 /// Accounts in force. A grant is a number that one account keeps for as long as nothing about it changes.
 #[derive(Debug, Default)]
@@ -81,6 +81,11 @@ impl Book {
     /// What the file holds.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Whether `topic`, a checked name, is below a device that has an account of its own.
+    pub(super) fn is_of_an_account(&self, topic: &str) -> bool {
+        branch(&self.root, topic).is_some_and(|(device, _)| self.entries.contains_key(device))
     }
 
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {

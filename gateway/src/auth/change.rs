@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::{Account, Accounts, Id, Role, Token};
 use super::rights::Grants;
 use super::secret::{hash_password, new_token};
+use crate::record::{AccountChange, Deed};
 
 /// One change.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +64,22 @@ impl fmt::Debug for Password {
 }
 
 impl Change {
+    /// What is changed, without secrets, for the log.
+    pub fn deed(&self) -> Deed {
+        let (name, change) = match self {
+            Self::User { name, password, roles, may } => {
+                let (password, may) = (password.is_some(), may.as_ref().map(Grants::texts));
+                (name, AccountChange::User { password, roles: roles.clone(), may })
+            }
+            Self::RemoveUser { name } => (name, AccountChange::UserRemoved),
+            Self::Role { name, may } => (name, AccountChange::Role { may: may.texts() }),
+            Self::RemoveRole { name } => (name, AccountChange::RoleRemoved),
+            Self::Token { device } => (device, AccountChange::Token),
+            Self::RemoveToken { device } => (device, AccountChange::TokenRemoved),
+        };
+        Deed::Account { name: name.clone(), change }
+    }
+
     /// Makes the change; a new token, if there is one, is returned and kept nowhere. Hashes: not for the runtime.
     ///
     /// # Errors
@@ -165,6 +182,17 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown_to_a_log() {
-        assert!(!format!("{:?}", user("anna", Some("hunter22"), None)).contains("hunter22"));
+        let change = user("anna", Some("hunter22"), Some(&["reader"]));
+        assert!(!format!("{change:?}").contains("hunter22"));
+        let roles = Some(vec!["reader".to_owned()]);
+        let change = AccountChange::User { password: true, roles, may: None };
+        assert_eq!(
+            user("anna", Some("hunter22"), Some(&["reader"])).deed(),
+            Deed::Account { name: "anna".to_owned(), change }
+        );
+        let may: Grants = toml::from_str("publish = ['a/#']\nsubscribe = ['b']\ndevices = ['car-']").unwrap();
+        let may = Change::Role { name: "r".to_owned(), may }.deed();
+        let texts = ["publish a/#", "subscribe b", "devices car-"].map(str::to_owned).to_vec();
+        assert_eq!(may, Deed::Account { name: "r".to_owned(), change: AccountChange::Role { may: texts } });
     }
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// File of accounts, written by `halo-gateway passwd` and `device token`. Default: `accounts.toml` in the data folder.
     pub accounts: Option<PathBuf>,
-    /// Nobody is anonymous, on loopback neither. Default false: on loopback who gives no password is let in.
+    /// Nobody is anonymous, on loopback neither. Default false: on loopback who gives no password is let in, though never
+    /// for a device or under a name or client id that has an account.
     pub required: bool,
 }
 

@@ -64,19 +64,24 @@ impl AccountsPolicy {
     }
 
     fn allows(&self, principal: &Principal, may: impl FnOnce(&Entry) -> bool) -> bool {
-        let Some(grant) = principal.grant else { return true };
+        let Some(grant) = principal.grant else { return self.may_be_anonymous(&principal.name) };
         self.book().entry(&principal.name).is_some_and(|entry| entry.grant == grant && may(entry))
     }
 
-    /// A client that gives no password: let in without a name of its own, or not at all.
+    /// Who has an account is never taken for somebody without one.
+    fn may_be_anonymous(&self, name: &str) -> bool {
+        self.book().entry(name).is_none()
+    }
+
+    /// A client that gives no password: let in under no name and no client id that is an account's, or not at all.
     fn anonymous(&self, request: &ConnectRequest<'_>) -> Answer {
         let name = request.username.filter(|name| !name.is_empty());
-        let is_account = name.is_some_and(|name| self.book().entry(name).is_some());
-        match (request.local && !self.0.required && !is_account, name) {
-            (true, name) => Ok(Principal::anonymous(name.unwrap_or(request.client_id))),
-            (false, Some(_)) => Err(BAD_LOGIN),
-            (false, None) => Err(NOT_AUTHORIZED),
+        if request.local && !self.0.required {
+            let is_free =
+                self.may_be_anonymous(request.client_id) && name.is_none_or(|name| self.may_be_anonymous(name));
+            return if is_free { Ok(Principal::anonymous(name.unwrap_or(request.client_id))) } else { Err(BAD_LOGIN) };
         }
+        Err(if name.is_some() { BAD_LOGIN } else { NOT_AUTHORIZED })
     }
 
     fn let_in(&self, name: &Arc<str>, grant: u64) -> Answer {
@@ -145,10 +150,11 @@ impl Policy for AccountsPolicy {
     }
 
     fn publish(&self, principal: &Principal, topic: &str) -> Result<(), u8> {
-        if !self.allows(principal, |entry| entry.rights.may_publish(topic)) {
-            return Err(NOT_AUTHORIZED);
-        }
-        self.0.open.publish(principal, topic)
+        let is_allowed = match principal.grant {
+            Some(_) => self.allows(principal, |entry| entry.rights.may_publish(topic)),
+            None => !self.book().is_of_an_account(topic),
+        };
+        if is_allowed { self.0.open.publish(principal, topic) } else { Err(NOT_AUTHORIZED) }
     }
 
     fn subscribe(&self, principal: &Principal, filter: &str) -> Result<(), u8> {
@@ -156,7 +162,8 @@ impl Policy for AccountsPolicy {
     }
 
     fn deliver(&self, principal: &Principal, topic: &str) -> bool {
-        self.allows(principal, |entry| entry.rights.may_receive(topic))
+        // A session under a name that has become an account's is ended by `holds`; no delivery needs to ask for it.
+        principal.grant.is_none() || self.allows(principal, |entry| entry.rights.may_receive(topic))
     }
 }
 

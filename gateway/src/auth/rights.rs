@@ -22,6 +22,16 @@ pub struct Grants {
     pub devices: Vec<Prefix>,
 }
 
+impl Grants {
+    /// Each grant as a line: `publish a/#`.
+    pub fn texts(&self) -> Vec<String> {
+        let publish = self.publish.iter().map(|filter| format!("publish {}", filter.0));
+        let subscribe = self.subscribe.iter().map(|filter| format!("subscribe {}", filter.0));
+        let devices = self.devices.iter().map(|prefix| format!("devices {}", prefix.0));
+        publish.chain(subscribe).chain(devices).collect()
+    }
+}
+
 /// A topic filter, checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -96,7 +106,7 @@ impl Rights {
     /// May it publish to `topic`, a checked name?
     pub fn may_publish(&self, topic: &str) -> bool {
         self.grants.publish.iter().any(|filter| matches(&filter.0, topic))
-            || self.branch(topic).is_some_and(|(device, rest)| !rest.is_empty() && self.speaks_for(device))
+            || branch(&self.root, topic).is_some_and(|(device, rest)| !rest.is_empty() && self.speaks_for(device))
     }
 
     /// May `topic`, a checked name, be delivered to it?
@@ -111,20 +121,20 @@ impl Rights {
 
     /// `d/<device>/cmd` of a device it speaks for. Ids have no wildcards, so a filter is one only if it is a topic.
     fn is_command(&self, topic: &str) -> bool {
-        self.branch(topic).is_some_and(|(device, rest)| rest == "cmd" && self.speaks_for(device))
-    }
-
-    /// The device of `<root>/d/<device>/…`, and what follows it.
-    fn branch<'a>(&self, topic: &'a str) -> Option<(&'a str, &'a str)> {
-        let below = topic.strip_prefix(&*self.root)?.strip_prefix("/d/")?;
-        let (device, rest) = below.split_once('/')?;
-        id_is_valid(device).then_some((device, rest))
+        branch(&self.root, topic).is_some_and(|(device, rest)| rest == "cmd" && self.speaks_for(device))
     }
 
     fn speaks_for(&self, device: &str) -> bool {
         self.device.as_deref() == Some(device)
             || self.grants.devices.iter().any(|prefix| device.starts_with(&*prefix.0))
     }
+}
+
+/// The device of `<root>/d/<device>/…`, and what follows it.
+pub(super) fn branch<'a>(root: &str, topic: &'a str) -> Option<(&'a str, &'a str)> {
+    let below = topic.strip_prefix(root)?.strip_prefix("/d/")?;
+    let (device, rest) = below.split_once('/')?;
+    id_is_valid(device).then_some((device, rest))
 }
 
 /// Whether `granted` matches every topic that `asked` matches.

@@ -30,9 +30,9 @@ codes! {
     /// No client id where one is needed, too long, or not to be had.
     CLIENT_ID = 0x85: "client id not taken: use one of 1 to 256 bytes that nobody else uses",
     /// Unknown user, wrong password.
-    BAD_LOGIN = 0x86: "bad user name or password: check the client's credentials",
+    BAD_LOGIN = 0x86: "bad user name or password: check the client's credentials; a client id that is an account's needs that account's password",
     /// The policy forbids it.
-    NOT_AUTHORIZED = 0x87: "not authorized: an account may do what it was granted (see `halo-gateway user list`); the gateway's own topics can be subscribed to but not published to; devices publish telemetry to <root>/d/<device>/t",
+    NOT_AUTHORIZED = 0x87: "not authorized: an account may do what it was granted (see `halo-gateway user list`), and a device that has one is published for only with its password; the gateway's own topics can be subscribed to but not published to; devices publish telemetry to <root>/d/<device>/t",
     /// Too many passwords are being checked.
     SERVER_BUSY = 0x89: "server busy: too many passwords are being checked at once; connect again in a few seconds",
     /// The gateway stops.

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::client::Target;
 use super::{Failure, Settings, state};
 use crate::admin::Command;
 use crate::clock::Clock;
 use crate::record::Offset;
-use crate::store::backup::{self, ACCOUNTS_FILE, About};
+use crate::store::backup::{self, ACCOUNTS_FILE, About, Backup};
 use crate::store::fs::Disk;
 use crate::store::identity::Identities;
 use crate::store::{LOG_FOLDER, Reader};
@@ -24,6 +25,9 @@ pub(super) struct To {
     /// A folder that does not exist yet.
     #[arg(value_name = "DIR")]
     to: PathBuf,
+    /// One JSON document.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -40,18 +44,18 @@ pub(super) struct From {
     /// Take what is intact of a damaged backup; without it, a damaged one is refused.
     #[arg(long)]
     force: bool,
+    /// One JSON document per line: what was damaged or found, and last what was restored.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Has the gateway that runs on a data folder copy it; copies it itself where none runs.
-pub(super) fn backup(To { to, settings }: &To) -> Result<ExitCode, Failure> {
+pub(super) fn backup(To { to, json, settings }: &To) -> Result<ExitCode, Failure> {
     let config = settings.load()?;
     let target = Target { data_dir: config.gateway.data_dir.clone(), json: false };
     let to = &std::path::absolute(to)?;
     if let Some(rows) = target.try_ask(Command::Backup { to: to.clone() })? {
-        for made in &rows {
-            let (files, bytes, durable) = (&made["files"], &made["bytes"], &made["durable"]);
-            say(format_args!("{}: {files} files, {bytes} bytes, every record up to offset {durable}", to.display()));
-        }
+        rows.iter().for_each(|made| tell(made, *json));
         return Ok(ExitCode::SUCCESS);
     }
     let data_dir = config.gateway.data_dir;
@@ -73,19 +77,36 @@ pub(super) fn backup(To { to, settings }: &To) -> Result<ExitCode, Failure> {
     if shows_progress {
         eprintln!();
     }
-    say(format_args!(
-        "{}: {} files, {} bytes, every record up to offset {}",
-        made.path.display(),
-        made.files,
-        made.bytes,
-        made.durable
-    ));
+    let Backup { path, durable, files, bytes } = made;
+    tell(&json!({"path": path, "files": files, "bytes": bytes, "durable": durable.0}), *json);
     Ok(ExitCode::SUCCESS)
 }
 
+/// A backup that was made: `path`, `files`, `bytes`, `durable` (the last offset in it).
+fn tell(made: &Value, as_json: bool) {
+    if as_json {
+        say(made);
+        return;
+    }
+    let path = made["path"].as_str().unwrap_or_default();
+    let (files, bytes, durable) = (&made["files"], &made["bytes"], &made["durable"]);
+    say(format_args!("{path}: {files} files, {bytes} bytes, every record up to offset {durable}"));
+}
+
 /// Makes a data folder of a backup.
-pub(super) fn restore(From { from, data_dir, force }: &From) -> Result<ExitCode, Failure> {
+pub(super) fn restore(From { from, data_dir, force, json }: &From) -> Result<ExitCode, Failure> {
     let restored = backup::restore(from, data_dir, *force)?;
+    let code = if restored.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if *json {
+        restored.damaged.iter().all(|damaged| say(json!({"damaged": damaged})));
+        restored.findings.iter().all(|finding| say(json!({"finding": finding.to_string()})));
+        say(json!({
+            "data_dir": data_dir, "gateway": restored.manifest.gateway, "time": restored.manifest.time,
+            "records": restored.records, "durable": restored.durable.0, "bytes": restored.bytes,
+            "identity": restored.identity, "damaged": restored.damaged.len(), "findings": restored.findings.len(),
+        }));
+        return Ok(code);
+    }
     restored.damaged.iter().for_each(|damaged| eprintln!("! {damaged}"));
     restored.findings.iter().for_each(|finding| eprintln!("! {finding}"));
     say(format_args!(
@@ -102,5 +123,5 @@ pub(super) fn restore(From { from, data_dir, force }: &From) -> Result<ExitCode,
         restored.identity,
         data_dir.display()
     ));
-    if restored.damaged.is_empty() { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::FAILURE) }
+    Ok(code)
 }

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, StopSignal};
@@ -52,7 +53,7 @@ enum Command {
     #[command(after_help = help::DEMO)]
     Demo(crate::demo::Options),
     /// Check a configuration without running anything: exit code 0 means `run` would accept it.
-    Check(Settings),
+    Check(Check),
     /// Look into the log of a data folder: verify it, print its records, or repair it.
     #[command(subcommand, after_help = help::LOG)]
     Log(log::Command),
@@ -104,6 +105,16 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// What is checked, and how it is told.
+#[derive(Args)]
+struct Check {
+    /// One JSON document; of a configuration that is refused too.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// Where the configuration comes from; later sources win.
@@ -169,7 +180,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Run(settings) => serve(settings.load()?),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime()?.block_on(crate::demo::run(options)),
-        Command::Check(settings) => check(&settings),
+        Command::Check(it) => check(&it),
         Command::Log(command) => log::run(command),
         Command::Status(target) => status::status(&target),
         #[cfg(feature = "view")]
@@ -195,9 +206,24 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-fn check(settings: &Settings) -> Result<ExitCode, Failure> {
-    let config = settings.load()?;
-    let (accounts, _) = crate::app::admission(&config)?;
+fn check(Check { json, settings }: &Check) -> Result<ExitCode, Failure> {
+    let checked = settings.load().and_then(|config| Ok((crate::app::admission(&config)?.0, config)));
+    let (accounts, config) = match checked {
+        Ok(checked) => checked,
+        Err(failure) if *json => {
+            say(json!({"valid": false, "problem": failure.to_string()}));
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let warnings = crate::app::warnings(&config, &accounts);
+    if *json {
+        say(json!({
+            "valid": true, "gateway": config.gateway.id, "mqtt": config.gateway.mqtt.to_string(),
+            "data_dir": config.gateway.data_dir, "assignments": config.assignment.len(), "warnings": warnings,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
     say(format_args!(
         "configuration is valid: gateway {} on {}, data in {}, {} assignments",
         config.gateway.id,
@@ -205,7 +231,7 @@ fn check(settings: &Settings) -> Result<ExitCode, Failure> {
         config.gateway.data_dir.display(),
         config.assignment.len()
     ));
-    crate::app::warnings(&config, &accounts).iter().all(|warning| say(format_args!("warning: {warning}")));
+    warnings.iter().all(|warning| say(format_args!("warning: {warning}")));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -48,6 +48,11 @@ impl Asker {
         drop(self.calls.try_send(Call::Look));
     }
 
+    /// Has the river end; blocks until there is room for that word. One that has ended hears nothing.
+    pub(crate) fn stop(&self) {
+        drop(self.calls.send(Call::Stop));
+    }
+
     /// Hands over a call, waiting for room; `false` when the river has ended.
     pub(crate) async fn call(&self, mut call: Call) -> bool {
         loop {

@@ -222,7 +222,7 @@ impl Fold {
         let device: Name = match deed {
             Deed::Assign(assignment) => assignment.device.as_str().into(),
             Deed::Release { device, .. } | Deed::Forget { device } => device.as_str().into(),
-            Deed::Discard { .. } | Deed::Hold { .. } => return,
+            Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => return,
         };
         let holders = &mut self.holders;
         // Where the device is shown: with whoever has it by now, or nowhere once it is forgotten.

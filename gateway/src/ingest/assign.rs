@@ -143,7 +143,7 @@ impl Assignments {
                 self.from(&assignment.device, from_ms, Some(Interval { subject, from_ms, until_ms }));
             }
             Deed::Release { device, at_ms } => self.from(device, *at_ms, None),
-            Deed::Forget { .. } | Deed::Discard { .. } | Deed::Hold { .. } => return false,
+            Deed::Forget { .. } | Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => return false,
         }
         true
     }
@@ -171,7 +171,7 @@ impl Assignments {
                 }
             }
             Deed::Release { device, .. } | Deed::Forget { device } => id("device", device),
-            Deed::Discard { .. } | Deed::Hold { .. } => Ok(()),
+            Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => Ok(()),
         }
     }
 

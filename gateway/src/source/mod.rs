@@ -38,6 +38,7 @@ pub use config::{Config, Invalid, validate};
 pub(crate) use plan::Local;
 pub use plan::SourceError;
 pub use status::{Sources, State, Status};
+pub(crate) use task::Prepared;
 
 #[cfg(test)]
 mod tests;

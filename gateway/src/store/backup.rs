@@ -22,6 +22,8 @@ use super::error::StoreError;
 use super::folder::{Entry, Folder, footer};
 use super::format::FIRST_ITEM;
 use super::fs::{Disk, Fs, FsFile};
+use partial::{Partial, is_within};
+
 use super::identity::{IDENTITY_FILE, Identities};
 use super::reader::Reader;
 use super::removed::REMOVED_FILE;
@@ -31,6 +33,7 @@ use super::{LOG_FOLDER, Progress};
 use crate::record::{GatewayTime, Offset};
 
 mod manifest;
+mod partial;
 mod restore;
 
 pub use manifest::{Entry as FileEntry, MANIFEST, Manifest};
@@ -66,6 +69,17 @@ pub enum BackupError {
     /// There is something at the target; nothing was touched.
     #[error("{} is not empty: choose a folder that does not exist yet", .0.display())]
     Exists(PathBuf),
+    /// The target is where it would be lost with what it is to protect, and grow with every further one.
+    #[error("{} is in the data folder {}: choose a folder elsewhere, on another disk if there is one", .target.display(), .data.display())]
+    Within {
+        /// Where the backup was to be.
+        target: PathBuf,
+        /// The data folder.
+        data: PathBuf,
+    },
+    /// Somebody else writes there.
+    #[error("another backup or restore is writing to {} just now: wait for it, or choose another folder", .0.display())]
+    Busy(PathBuf),
     /// What is to be restored is not a whole backup.
     #[error("{} is not a whole backup: {what}", .path.display())]
     NotABackup {
@@ -168,15 +182,19 @@ pub fn backup<F: Fs>(
         return Err(BackupError::Exists(to.to_owned()));
     }
     let folder = log.folder();
-    let partial = partial(to);
+    let data = folder.dir.parent().unwrap_or(&folder.dir);
+    if is_within(to, data) {
+        return Err(BackupError::Within { target: to.to_owned(), data: data.to_owned() });
+    }
+    let partial = Partial::take(to)?;
     for _ in 0..TRIES {
-        clear(&partial)?;
-        match copy_all(folder, about, &partial, &mut progress) {
+        partial.clear()?;
+        match copy_all(folder, about, partial.path(), &mut progress) {
             Err(BackupError::Io { source, path, .. })
                 if source.kind() == io::ErrorKind::NotFound && path.starts_with(&folder.dir) => {}
             Err(error) => return Err(error),
             Ok(manifest) => {
-                finish(&partial, to)?;
+                partial.finish(to)?;
                 let bytes = manifest.files.iter().map(|file| file.bytes).sum();
                 return Ok(Backup {
                     path: to.to_owned(),
@@ -197,7 +215,6 @@ fn copy_all<F: Fs>(
     progress: &mut impl FnMut(Progress),
 ) -> Result<Manifest, BackupError> {
     let log = partial.join(LOG_FOLDER);
-    make_private(partial)?;
     Disk.create_dir(&log).map_err(BackupError::io("create folder", &log))?;
     let (durable, pieces) = pieces(folder)?;
     let (mut done, total) = (0, pieces.iter().map(|piece| piece.len).sum());
@@ -324,48 +341,6 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<FileEntry, BackupError> {
 fn create(path: &Path) -> Result<File, BackupError> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     file.map_err(BackupError::io("create", path))
-}
-
-fn make_private(dir: &Path) -> Result<(), BackupError> {
-    use std::os::unix::fs::PermissionsExt;
-    Disk.create_dir(dir).map_err(BackupError::io("create folder", dir))?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(BackupError::io("restrict", dir))
-}
-
-/// Where a backup or a restored folder is built.
-fn partial(target: &Path) -> PathBuf {
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    target.with_file_name(name)
-}
-
-/// Removes what an interrupted attempt left: only files of ours, so that a folder of that name which is not ours stays.
-fn clear(partial: &Path) -> Result<(), BackupError> {
-    let log = partial.join(LOG_FOLDER);
-    for dir in [&log, partial] {
-        let entries = match fs::read_dir(dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries.map_err(BackupError::io("list", dir))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(BackupError::io("list", dir))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let ours = [IDENTITY_FILE, "identity.new", ACCOUNTS_FILE, REMOVED_FILE, SKIPPED_FILE, MANIFEST];
-            let is_ours = ours.contains(&name);
-            if !is_ours && segment::number(name).is_none() {
-                return Err(BackupError::Exists(partial.to_owned()));
-            }
-            fs::remove_file(&path).map_err(BackupError::io("remove", &path))?;
-        }
-        fs::remove_dir(dir).map_err(BackupError::io("remove", dir))?;
-    }
-    Ok(())
-}
-
-fn finish(partial: &Path, target: &Path) -> Result<(), BackupError> {
-    fs::rename(partial, target).map_err(BackupError::io("rename", partial))?;
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Disk.sync_dir(parent).map_err(BackupError::io("sync folder", parent))
 }
 
 /// Reads a file of ours that is small.

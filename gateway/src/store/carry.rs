@@ -121,7 +121,10 @@ impl Taker {
         self.left = self.left.saturating_sub(rows.len() as u64);
         let code = u8::try_from(self.table).unwrap_or(u8::MAX);
         for (key, value) in rows.iter().filter(|(key, _)| belongs(table, key)) {
-            let row = postcard::to_stdvec(&(code, key, value)).unwrap_or_default();
+            // A row left out would be missed only when the log is rebuilt from this set.
+            let damaged =
+                |error| StateError::Damaged { path: "state".into(), what: format!("row not carried: {error}") };
+            let row = postcard::to_stdvec(&(code, key, value)).map_err(damaged)?;
             self.stream.extend(row);
         }
         Ok(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Options;
 use crate::metrics::Metrics;
+use crate::units;
 
 /// Folder of the log within the data folder.
 pub const LOG_FOLDER: &str = "log";
@@ -19,8 +20,9 @@ pub const ENVELOPE_BYTES_MAX: u64 = 8 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Room per segment file, bytes, allocated in advance; smaller ones make retention finer. Default 16,777,216;
-    /// at least twice `broker.packet_bytes_max` and 16 KB, at most 1 GB.
+    /// Room per segment file, allocated in advance; smaller ones make retention finer. Default 16 MiB; at least twice
+    /// `broker.packet_bytes_max` and 16 KB, at most 1 GiB.
+    #[serde(deserialize_with = "units::size")]
     pub segment_bytes: u64,
 }
 

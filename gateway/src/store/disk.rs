@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use tracing::warn;
+
 use crate::record::GatewayTime;
 use crate::units;
 
@@ -59,12 +61,30 @@ impl Config {
     /// # Errors
     /// The problem with `disk.max`, and what would be right.
     pub fn check(&self, segment_bytes: u64) -> Result<(), String> {
-        let least = MAX_BYTES_MIN.max(SEGMENTS_MIN.saturating_mul(segment_bytes));
+        let segments = SEGMENTS_MIN.saturating_mul(segment_bytes);
+        let least = MAX_BYTES_MIN.max(segments).max(least_beside(STATE_BYTES_MIN, segment_bytes));
         if self.max >= least {
             return Ok(());
         }
         let max = self.max;
-        Err(format!("{max} is too small, wanted at least {least} (eight segments of store.segment_bytes, and 16 MB)"))
+        Err(format!(
+            "{max} is too small, wanted at least {least} (eight segments of store.segment_bytes, the checkpoints and room \
+             for them to double, and 16 MB)"
+        ))
+    }
+
+    /// What is allowed and yet worth a word: a quarantine that may fill beyond what checkpoints have room for.
+    pub fn warning(&self, quarantine_max: u64, segment_bytes: u64) -> Option<String> {
+        let least = least_beside(STATE_BYTES_MIN.saturating_add(quarantine_max), segment_bytes);
+        (self.max < least).then(|| {
+            format!(
+                "disk.max = {} has no room for the checkpoints beside a full quarantine (quarantine.max = {}): raise \
+                 disk.max to {}, or lower quarantine.max",
+                units::render_size(self.max),
+                units::render_size(quarantine_max),
+                units::render_size_up(least)
+            )
+        })
     }
 }
 
@@ -114,6 +134,8 @@ pub(crate) struct Usage {
 pub(crate) enum Ailment {
     /// The state engine may not grow.
     StateHasNoRoom,
+    /// Whatever is deleted, `disk.max` has no room for a state engine of this size.
+    StateTooLarge,
     /// The wall clock has gone far ahead.
     ClockAhead,
     /// No set of carried facts can be taken, so nothing can be deleted.
@@ -202,8 +224,12 @@ struct Levels {
 
 /// Fewest segments that fit: two under way, those set aside, and some to delete.
 const SEGMENTS_MIN: u64 = 8;
-/// Smallest data folder: the state engine's file alone takes 1.5 MB, and room to double.
+/// Smallest data folder.
 const MAX_BYTES_MIN: u64 = 16_000_000;
+/// The state engine's file with next to nothing in it: 1.5 MB, doubled once.
+const STATE_BYTES_MIN: u64 = 3 << 20;
+/// Segments that are always there: the one being written and the one prepared for it.
+const LIVE_SEGMENTS: u64 = 2;
 /// Files besides segments and state: the lock, identity, notes, the socket.
 const SMALL_FILES_BYTES: u64 = 64 << 10;
 /// Segments set aside for the gateway's own records once clients are refused, beside the two already there.
@@ -279,7 +305,11 @@ impl Budget {
             ),
         };
         let full = full.map(|what| format!("{used} of {max} of disk are used: {what}"));
-        full.into_iter().chain(account.ailments.iter().map(|ailment| ailment.words().to_owned())).collect()
+        let words = |ailment: &Ailment| match ailment {
+            Ailment::StateTooLarge => self.too_small_beside(&account.usage).unwrap_or_default(),
+            ailment => ailment.words().to_owned(),
+        };
+        full.into_iter().chain(account.ailments.iter().map(words)).collect()
     }
 
     /// The log's beginning is gone and nothing stands for it: health says so until the next start.
@@ -303,6 +333,27 @@ impl Budget {
         let mut account = self.look();
         account.rate.note(now.mono_ms, written);
         account.oldest_ms = oldest_ms.or(account.oldest_ms);
+        match self.too_small_beside(&account.usage) {
+            Some(words) if account.ailments.insert(Ailment::StateTooLarge) => warn!("{words}"),
+            None => drop(account.ailments.remove(&Ailment::StateTooLarge)),
+            Some(_) => {}
+        }
+    }
+
+    /// Which figure is too small for a state engine as large as it is now, and what would do.
+    fn too_small_beside(&self, usage: &Usage) -> Option<String> {
+        let (max, least) = (self.levels(usage).max, least_beside(usage.state, self.segment_bytes));
+        if max >= least {
+            return None;
+        }
+        let (has, state, wanted) =
+            (units::render_size(max), units::render_size(usage.state), units::render_size_up(least));
+        let what = if self.max < least { "disk.max" } else { "what disk.reserve leaves of the volume" };
+        let cure = if self.max < least { "raise disk.max" } else { "free the volume or lower disk.reserve" };
+        Some(format!(
+            "{what} ({has}) is too small beside checkpoints of {state}, which may double: checkpoints wait and telemetry is \
+             refused; {cure} to {wanted} at least"
+        ))
     }
 
     /// Bytes of the state engine's files when last looked.
@@ -380,6 +431,14 @@ impl Budget {
     }
 }
 
+/// The smallest bound within which a state engine of this size may double and clients are served: what is set aside
+/// below, what is always there, and the state itself.
+fn least_beside(state: u64, segment_bytes: u64) -> u64 {
+    let segments = (OWN_SEGMENTS + LIVE_SEGMENTS + 1).saturating_mul(segment_bytes);
+    let state = state.saturating_mul(3);
+    SMALL_FILES_BYTES.saturating_add(segment_bytes / 2).saturating_add(segments).saturating_add(state)
+}
+
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Budget").field("max", &self.max).field("reserve", &self.reserve).finish_non_exhaustive()
@@ -414,6 +473,7 @@ impl Rate {
 impl Ailment {
     fn words(self) -> &'static str {
         match self {
+            Self::StateTooLarge => "disk.max is too small for the checkpoints",
             Self::StateHasNoRoom => "checkpoints wait for room on the disk: the next start takes longer",
             Self::StateInMemory => {
                 "checkpoints are kept in memory because the disk was full at the start: the next start takes longer"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::record::Offset;
 
 /// The durable watermark.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Durable {
     offset: AtomicU64,
     head: Mutex<Head>,

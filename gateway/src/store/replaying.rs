@@ -20,7 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::fs::{Disk, Fs};
 use crate::record::Offset;
@@ -56,6 +56,27 @@ impl Skipped {
     }
 }
 
+/// What a death while a record was applied says about the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing: whoever is killed while it catches up is killed at some record.
+    Ordinary,
+    /// It is not the first one there.
+    Suspicious,
+    /// Nobody is to apply it again.
+    Deadly,
+}
+
+impl Verdict {
+    fn of(deaths: u64, is_skipped: bool) -> Self {
+        match deaths {
+            0 | 1 => Self::Ordinary,
+            DEATHS_MAX.. if !is_skipped => Self::Deadly,
+            _ => Self::Suspicious,
+        }
+    }
+}
+
 /// The note of the present start.
 #[derive(Debug)]
 pub struct Replaying {
@@ -80,13 +101,16 @@ impl Replaying {
         let (under_way, died_at, deaths) = (word(0), word(8), word(16));
         if under_way != 0 {
             let deaths = if under_way == died_at { deaths.saturating_add(1) } else { 1 };
+            let is_skipped = skipped.contains(Offset(under_way));
             note.write_all_at(&[under_way.to_le_bytes(), deaths.to_le_bytes()].concat(), DEATH_AT)?;
-            if deaths >= DEATHS_MAX && !skipped.contains(Offset(under_way)) {
-                error!(offset = under_way, deaths, "a record that starts die of is skipped from now on");
-                Arc::make_mut(&mut skipped.0).insert(Offset(under_way));
-                write_list(folder, &skipped)?;
-            } else {
-                warn!(offset = under_way, deaths, "the last start died while it applied a record");
+            match Verdict::of(deaths, is_skipped) {
+                Verdict::Ordinary => info!(offset = under_way, "the last start ended while it applied this record"),
+                Verdict::Suspicious => warn!(offset = under_way, deaths, "starts die while they apply this record"),
+                Verdict::Deadly => {
+                    error!(offset = under_way, deaths, "a record that starts die of is skipped from now on");
+                    Arc::make_mut(&mut skipped.0).insert(Offset(under_way));
+                    write_list(folder, &skipped)?;
+                }
             }
         }
         let replaying = Self { note, skipped };
@@ -217,6 +241,14 @@ mod tests {
         assert_eq!([7, 7, 9, 7, 7].map(|at| dies_at(folder.path(), at)), [false; 5]);
         Replaying::open(folder.path()).unwrap().clear().unwrap();
         assert!(!Replaying::open(folder.path()).unwrap().skipped().contains(Offset(7)), "nothing was under way");
+    }
+
+    /// Every `kill -9` while the fold caught up was told as a warning.
+    #[test]
+    fn only_a_second_death_at_one_record_is_suspicious_and_the_third_is_enough() {
+        let verdicts = [1, 2, 3, 4].map(|deaths| Verdict::of(deaths, false));
+        assert_eq!(verdicts, [Verdict::Ordinary, Verdict::Suspicious, Verdict::Deadly, Verdict::Deadly]);
+        assert_eq!(Verdict::of(4, true), Verdict::Suspicious, "it is skipped already");
     }
 
     #[test]

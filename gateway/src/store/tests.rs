@@ -116,6 +116,13 @@ fn more_bodies() -> Vec<Body> {
             missed: vec![("cloud".to_owned(), u32::MAX)],
         }),
         Body::Act(Act { by: "local".into(), deed: Deed::Release { device: "band-1".into(), at_ms: i64::MIN } }),
+        Body::Act(Act {
+            by: "local".into(),
+            deed: Deed::Account {
+                name: "anna".into(),
+                change: AccountChange::User { password: true, roles: Some(vec!["reader".into()]), may: None },
+            },
+        }),
         Body::Carry(Carry { set: u64::MAX, part: 0, end: None, bytes: Bytes::from_static(b"rows") }),
         Body::Carry(Carry {
             set: u64::MAX,

@@ -1,7 +1,7 @@
 //! Administration and accounts, as an operator meets them.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -224,7 +224,29 @@ fn the_socket_is_for_its_owner_replaces_a_stale_one_and_goes_with_the_gateway() 
     assert!(answer(b"{\"v\":2,\"command\":\"status\"}\n").contains("version 2, this gateway speaks 1"));
     assert!(answer(b"hello\n").contains("not a request"));
     assert!(answer(&[b'x'; 70_000]).contains("65536 bytes at most"));
-    assert!(answer(b"{\"v\":1,\"command\":\"devices\"}\n").contains("done"));
+    let devices = b"{\"v\":1,\"command\":\"devices\"}\n";
+    assert!(answer(devices).contains("done"));
+    // Where an endless line ends nobody knows: nothing behind it is taken for a request.
+    let mut stream = UnixStream::connect(&socket).expect("it listens");
+    stream.write_all(&[&[b'x'; 70_000][..], b"\n", devices].concat()).expect("it takes the request");
+    let mut told = Vec::new();
+    // It ends with what was not read, which is an error to whoever wrote it.
+    drop(stream.read_to_end(&mut told));
+    assert_eq!(told.iter().filter(|byte| **byte == b'\n').count(), 1, "{}", String::from_utf8_lossy(&told));
+
+    // Sixteen at a time; the next one waits until one of them has left.
+    let ask = |stream: &mut UnixStream| {
+        stream.write_all(devices).expect("it takes the request");
+        BufReader::new(stream).read_line(&mut String::new())
+    };
+    let mut clients: Vec<UnixStream> = (0..16).map(|_| UnixStream::connect(&socket).expect("it listens")).collect();
+    assert!(clients.iter_mut().all(|client| ask(client).is_ok()), "each of them is served");
+    let mut next = UnixStream::connect(&socket).expect("it waits at the door");
+    next.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+    assert!(ask(&mut next).is_err(), "the seventeenth was served");
+    next.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+    clients.clear();
+    BufReader::new(next).read_line(&mut String::new()).expect("its turn has come");
     assert_eq!(gateway.stop(), Some(0));
     assert!(!socket.exists());
 }
@@ -298,6 +320,16 @@ fn who_is_revoked_is_disconnected_within_a_second_and_stays_out() {
     refused(data, &["user", "grant", "ben", "--role", "reader"], "there is no user \"ben\"");
     assert_eq!(gateway.stop(), Some(0));
     assert_eq!(rows(data, &["user", "list"]).len(), 0, "the file says the same while no gateway runs");
+    let dumped = run(&["log", "dump", "--json", &data.display().to_string()]).stdout;
+    let dumped = String::from_utf8(dumped).expect("UTF-8");
+    let acts: Vec<Value> = dumped.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let acts: Vec<_> = acts.iter().filter(|row| row["kind"] == "act").map(|row| (&row["by"], &row["deed"])).collect();
+    let deeds = ["UserRemoved", "Token", "TokenRemoved"].map(|change| {
+        let name = if change == "UserRemoved" { "anna" } else { "w-1" };
+        serde_json::json!({"Account": {"name": name, "change": change}})
+    });
+    let by = Value::from("local");
+    assert_eq!(acts, deeds.iter().map(|deed| (&by, deed)).collect::<Vec<_>>(), "who did what is in the log");
 }
 
 #[test]

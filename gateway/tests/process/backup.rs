@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 
 use firmware_sim::{Broker, Cast, Fleet, FleetConfig, FleetHandle, Kind, Speed};
@@ -17,6 +18,7 @@ use halo_gateway::store::fs::Disk;
 use halo_gateway::store::identity::Identities;
 use halo_gateway::store::{LOG_FOLDER, Reader};
 use halo_proto::topic::Grammar;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,18 +105,54 @@ fn a_backup_taken_under_load_brings_a_lost_folder_back_as_it_was_then() {
     }
 }
 
+/// The one document that a command printed.
+fn row(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_configuration_and_the_engines_are_told_of_in_json() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().display().to_string();
+    let valid = run(&["check", "--json", "--data-dir", &data, "--set", "auth.required=true"]);
+    let told = row(&valid);
+    assert_eq!((valid.status.code(), &told["valid"], &told["mqtt"]), (Some(0), &true.into(), &"127.0.0.1:1883".into()));
+    assert!(told["warnings"][0].as_str().is_some_and(|it| it.contains("nobody can connect")), "{told}");
+    let refused = run(&["check", "--json", "--set", "broker.receive_maximum=0"]);
+    let told = row(&refused);
+    assert_eq!((refused.status.code(), &told["valid"]), (Some(1), &false.into()));
+    assert!(told["problem"].as_str().is_some_and(|it| it.contains("broker.receive_maximum")), "{told}");
+    let arguments = ["state", "compare", "--json", "--rows", "20", "--runs", "1", "--dir", &data];
+    let told = row(&run(&arguments));
+    assert_eq!((&told["work"]["rows"], &told["engines"][0]["engine"]), (&20.into(), &"redb".into()), "{told}");
+}
+
 #[test]
 fn a_stopped_gateway_is_backed_up_and_restored_by_command() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [data, to, new] = ["data", "backup", "new"].map(|name| folder.path().join(name).display().to_string());
     record(Path::new(&data), "my-watch", 60..90);
-    let made = run(&["backup", &to, "--data-dir", &data]);
+    let inside = run(&["backup", &format!("{data}/backup"), "--data-dir", &data]);
+    assert!(!inside.status.success() && complaint(&inside).contains("is in the data folder"), "{}", complaint(&inside));
+    let made = run(&["backup", &to, "--data-dir", &data, "--json"]);
     assert!(made.status.success(), "{}", complaint(&made));
+    let row = row(&made);
+    assert!(row["path"] == to.as_str() && row["files"].as_u64() >= Some(2), "{row}");
+    assert!(row["bytes"].as_u64() > Some(0) && row["durable"].as_u64() > Some(30), "{row}");
     record(Path::new(&data), "my-watch", 100..105);
     let again = run(&["backup", &to, "--data-dir", &data]);
     assert!(!again.status.success() && complaint(&again).contains("not empty"), "{}", complaint(&again));
-    let restored = run(&["restore", &to, "--data-dir", &new]);
+    let restored = run(&["restore", &to, "--data-dir", &new, "--json"]);
     assert!(restored.status.success(), "{}", complaint(&restored));
+    let told = self::row(&restored);
+    assert_eq!(
+        (&told["durable"], &told["damaged"], &told["findings"]),
+        (&row["durable"], &0.into(), &0.into()),
+        "{told}"
+    );
+    assert!(told["identity"].is_string() && told["data_dir"] == new.as_str(), "{told}");
     assert_eq!(halo_after_a_start(Path::new(&new), "my-watch", &[]), (30, 89), "as of the backup");
     let refused = run(&["restore", &to, "--data-dir", &data]);
     assert!(!refused.status.success() && complaint(&refused).contains("not empty"), "{}", complaint(&refused));

@@ -25,8 +25,12 @@ fn rig(required: bool) -> Rig {
 
 impl Rig {
     async fn connect(&self, username: Option<&str>, password: Option<&str>, local: bool) -> Answer {
+        self.connect_as("a-client", username, password, local).await
+    }
+
+    async fn connect_as(&self, id: &str, username: Option<&str>, password: Option<&str>, local: bool) -> Answer {
         let request = ConnectRequest {
-            client_id: "a-client",
+            client_id: id,
             username,
             password: password.map(str::as_bytes),
             peer: "127.0.0.1:1".parse().unwrap(),
@@ -94,7 +98,7 @@ async fn a_principal_may_do_what_its_account_says_and_nothing_once_it_has_change
     assert_eq!(policy.publish(&device, "home/lamp"), Err(NOT_AUTHORIZED));
     assert_eq!(policy.subscribe(&device, "halo/v1/halos/w-1"), Err(NOT_AUTHORIZED));
     assert!(policy.deliver(&device, "halo/v1/d/w-1/cmd") && !policy.deliver(&device, "halo/v1/halos/w-1"));
-    let anyone = Principal::anonymous("w-1");
+    let anyone = Principal::anonymous("anyone");
     assert_eq!(policy.publish(&anyone, "home/lamp"), Ok(()));
 
     let mut accounts = policy.book().accounts().clone();
@@ -121,6 +125,30 @@ async fn passwords_beyond_a_short_queue_are_answered_busy_at_once() {
     assert!(rig.connect(Some("w-1"), Some(&rig.token), true).await.is_ok(), "tokens need no turn");
     drop(held);
     assert!(rig.connect(Some("anna"), Some("correct horse"), true).await.is_ok());
+}
+
+/// A token protected nothing on loopback: who gave no password published for the device, and took its client id.
+#[tokio::test]
+async fn on_loopback_nobody_without_its_password_is_or_speaks_for_a_device_that_has_an_account() {
+    let rig = rig(false);
+    let anyone = rig.connect(None, None, true).await.unwrap();
+    for topic in ["halo/v1/d/w-1/t", "halo/v1/d/w-1/birth", "halo/v1/d/w-1/state", "halo/v1/d/anna/t"] {
+        assert_eq!(rig.policy.publish(&anyone, topic), Err(NOT_AUTHORIZED), "{topic}");
+    }
+    for topic in ["halo/v1/d/w-2/t", "halo/v1/d/w-10/t", "home/halo/v1/d/w-1/t"] {
+        assert_eq!(rig.policy.publish(&anyone, topic), Ok(()), "{topic}");
+    }
+    assert_eq!(rig.connect_as("w-1", None, None, true).await, Err(BAD_LOGIN));
+    assert_eq!(rig.connect_as("w-1", Some("someone"), None, true).await, Err(BAD_LOGIN));
+    assert!(rig.connect_as("w-1", None, Some(&rig.token), true).await.is_ok());
+
+    let squatter = rig.connect_as("w-2", None, None, true).await.unwrap();
+    let mut accounts = rig.policy.book().accounts().clone();
+    let token = accounts.device["w-1"].clone();
+    accounts.device.insert("w-2".to_owned().try_into().unwrap(), token);
+    rig.policy.replace(accounts);
+    assert!(!rig.policy.holds(&squatter), "its name has become an account's");
+    assert!(rig.policy.holds(&anyone));
 }
 
 /// Wrong answers cost these tests no time.

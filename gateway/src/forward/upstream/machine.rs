@@ -10,7 +10,7 @@ const STRETCHES_MAX: usize = 16;
 const JUMP_WINDOWS: u64 = 4;
 /// While both lanes have something, backfill gets every fourth place.
 const LIVE_TURNS: u8 = 3;
-/// Refusals of one message, in connections that confirmed others, before it is given up.
+/// Refusals of one message, each beside confirmations of others, before it is given up.
 const REFUSALS_MAX: u8 = 5;
 /// Fruitless connections in a row before messages are sent one by one …
 const FRUITLESS_ALONE: u8 = 5;
@@ -66,8 +66,8 @@ pub(super) enum Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Confirmed,
-    /// Nothing more is sent on this connection; from the refused message on, everything is sent again on the next.
-    Reconnect,
+    /// Nothing more is sent for now; from the refused message on, everything is sent again, by [`Machine::again`].
+    Again,
     GiveUp,
 }
 
@@ -127,8 +127,9 @@ pub(super) struct Machine {
     covering: usize,
     cursor_at: Offset,
     turn: u8,
-    closing: bool,
-    /// Log messages confirmed on this connection.
+    /// Something was refused: nothing more is sent until everything else is answered.
+    refusing: bool,
+    /// Log messages confirmed on this connection, since it was last gone back.
     confirmed_here: u64,
     sent_here: u64,
     refused_here: BTreeSet<Offset>,
@@ -157,7 +158,7 @@ impl Machine {
             covering: 0,
             cursor_at: Offset(0),
             turn: 0,
-            closing: false,
+            refusing: false,
             confirmed_here: 0,
             sent_here: 0,
             refused_here: BTreeSet::new(),
@@ -210,15 +211,35 @@ impl Machine {
 
     /// The connection is gone, and what was under way on it will be sent again. `by_peer`: not torn down by us.
     pub(super) fn disconnected(&mut self, by_peer: bool) {
-        if self.confirmed_here > 0 {
-            for offset in std::mem::take(&mut self.refused_here) {
-                *self.refusals.entry(offset).or_default() += 1;
-            }
-        } else if by_peer && self.sent_here > 0 {
+        if self.confirmed_here == 0 && by_peer && self.sent_here > 0 {
             self.fruitless = self.fruitless.saturating_add(1);
         }
-        self.refused_here.clear();
-        (self.confirmed_here, self.sent_here, self.closing) = (0, 0, false);
+        self.go_back();
+    }
+
+    /// Whether something was refused and everything else is answered: it is time for [`Machine::again`], or for a fresh
+    /// connection.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusing && self.waiting() == self.refused_here.len()
+    }
+
+    /// Whether the receiver took something since it was last gone back.
+    pub(super) fn took_others(&self) -> bool {
+        self.confirmed_here > 0
+    }
+
+    /// On the same connection: what was refused and everything after it is sent again, in order.
+    pub(super) fn again(&mut self) {
+        debug_assert!(self.is_refused(), "something is still under way");
+        self.go_back();
+    }
+
+    fn go_back(&mut self) {
+        let refused = std::mem::take(&mut self.refused_here);
+        if self.took_others() {
+            refused.into_iter().for_each(|offset| *self.refusals.entry(offset).or_default() += 1);
+        }
+        (self.confirmed_here, self.sent_here, self.refusing) = (0, 0, false);
         self.live.reset();
         self.backfill.reset();
         (self.under_way, self.unanswered) = ([0; 2], 0);
@@ -247,7 +268,7 @@ impl Machine {
         let unconfirmed = on_live + on_backfill;
         let full =
             unconfirmed >= self.limit || unconfirmed + self.uncovered >= self.window || entries >= 2 * self.window;
-        if full || self.closing {
+        if full || self.refusing {
             return None;
         }
         // Some places stay free for live, so that it never waits for a whole window of backfill.
@@ -316,8 +337,8 @@ impl Machine {
             Reason::Refused if self.refusals.get(&offset).is_some_and(|tries| *tries >= REFUSALS_MAX) => Answer::GiveUp,
             Reason::Refused => {
                 self.refused_here.insert(offset);
-                self.closing = true;
-                Answer::Reconnect
+                self.refusing = true;
+                Answer::Again
             }
         }
     }
@@ -343,11 +364,6 @@ impl Machine {
             (entry.done, entry.given_up) = (true, given_up);
         }
         self.settle();
-    }
-
-    /// Whether the connection has to be given up for a fresh one, everything under way being answered.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closing && self.waiting() == self.refused_here.len()
     }
 
     /// Messages that wait for an answer.

@@ -14,9 +14,10 @@
 //! the files of the log. Memory is bounded by `window` messages and two batches of the log, however long an outage was.
 //!
 //! **Refusals** (MQTT 5 reasons of a PUBACK): a reason that speaks of the message itself (topic name invalid, payload
-//! format invalid) gives it up at once. Any other ends the connection, and the suffix from the refused message on is sent
-//! again after the back-off; a message refused in five connections that confirmed others is given up. A receiver that
-//! refuses everything is waited for, and never costs a message. A message that ends every connection it is sent on is
+//! format invalid) gives it up at once. Any other, as for a topic that is not authorized, stops the lanes until everything
+//! else is answered; then the suffix from the refused message on is sent again after a pause, on the same connection. A
+//! message refused five times beside others that were taken is given up. A receiver that refuses everything is `stalled`,
+//! is asked ever more seldom, and never costs a message. A message that ends every connection it is sent on is
 //! sent alone after five, and given up after ten. What is given up is a `Dropped` record, so in `losses`.
 //!
 //! `machine` decides (no I/O, no clock), `task` does; `transport` is the seam, with one file per foreign library.
@@ -33,12 +34,13 @@ mod probe;
 mod backoff;
 mod source;
 mod halos;
+mod jobs;
 mod status;
 mod task;
 mod start;
 
 pub use config::{Client, Config, From, Send};
-pub(crate) use start::{Feeds, Shared, Work, check, start};
+pub(crate) use start::{Feeds, Shared, check, start};
 pub use start::{Seed, StartError, Upstreams};
 pub(crate) use status::Boards;
 pub use status::{LaneStatus, State, Status};

@@ -21,7 +21,8 @@ pub enum State {
     Probing,
     /// Data flows: a probe came back on this connection, and confirmations come.
     Flowing,
-    /// Something is under way and nothing is confirmed; the connection is about to be torn down.
+    /// Something is under way and nothing is confirmed: the receiver says nothing, and the connection is about to be torn
+    /// down; or it refuses everything, and is asked again.
     Stalled,
 }
 
@@ -89,8 +90,12 @@ pub struct Status {
     pub connections: u64,
     /// Messages given up since the start: in `losses`.
     pub given_up: u64,
-    /// What went wrong last.
+    /// What is wrong: the last thing that went wrong since data flowed.
     pub last_error: Option<String>,
+    /// What went wrong before data flowed again, or while it did.
+    pub earlier_error: Option<String>,
+    /// When the younger of both went wrong, Unix milliseconds.
+    pub error_at_ms: Option<i64>,
     /// While backing off: when the next try is, Unix milliseconds.
     pub next_try_ms: Option<i64>,
 }
@@ -123,6 +128,8 @@ impl Board {
             connections: 0,
             given_up: 0,
             last_error: None,
+            earlier_error: None,
+            error_at_ms: None,
             next_try_ms: None,
         })))
     }
@@ -140,11 +147,20 @@ impl Board {
         if !matches!(state, State::Flowing | State::Stalled) {
             board.round_trip_ms = None;
         }
+        if state == State::Flowing {
+            board.earlier_error = board.last_error.take().or(board.earlier_error.take());
+        }
         board.away_since = match state {
             State::Flowing | State::Held => None,
             _ => board.away_since.or(Some(now)),
         };
         is_news
+    }
+
+    /// Something went wrong.
+    pub(super) fn failed(&self, why: String, now: GatewayTime) {
+        let mut board = self.lock();
+        (board.last_error, board.error_at_ms) = (Some(why), Some(now.wall_ms));
     }
 
     pub(super) fn read(&self) -> Status {
@@ -204,7 +220,7 @@ mod tests {
         assert!(boards.ailments(at(u64::MAX)).is_empty(), "it has not begun");
         board.set(State::Connecting, at(1_000));
         board.set(State::BackingOff, at(2_000));
-        board.lock().last_error = Some("connection refused".to_owned());
+        board.failed("connection refused".to_owned(), at(2_000));
         assert!(boards.ailments(at(60_999)).is_empty());
         let said = "upstream cloud is backing-off, no data flows since 2023-11-14T22:13:21.000Z: connection refused";
         assert_eq!(boards.ailments(at(61_000)), [said]);
@@ -212,6 +228,26 @@ mod tests {
         assert!(boards.ailments(at(200_000)).is_empty());
         board.set(State::Stalled, at(200_000));
         assert_eq!(boards.ailments(at(260_000)).len(), 1);
+    }
+
+    /// A week after an outage its error stood beside `flowing` as if it were of now.
+    #[test]
+    fn an_error_is_an_earlier_one_once_data_flows() {
+        let board = Board::new("cloud", "mqtt://far".to_owned());
+        board.failed("connection refused".to_owned(), at(1_000));
+        board.set(State::BackingOff, at(1_000));
+        let shown = |board: &Board| {
+            let Status { last_error, earlier_error, error_at_ms, .. } = board.read();
+            (last_error, earlier_error, error_at_ms)
+        };
+        let (refused, when) = (Some("connection refused".to_owned()), Some(1_700_000_001_000));
+        assert_eq!(shown(&board), (refused.clone(), None, when));
+        board.set(State::Flowing, at(5_000));
+        assert_eq!(shown(&board), (None, refused.clone(), when));
+        board.set(State::Flowing, at(6_000));
+        assert_eq!(shown(&board), (None, refused.clone(), when));
+        board.failed("no route to host".to_owned(), at(7_000));
+        assert_eq!(shown(&board).0.as_deref(), Some("no route to host"));
     }
 
     #[test]

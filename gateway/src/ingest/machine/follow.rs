@@ -159,7 +159,7 @@ impl Ingest {
                 self.account.discarded += 1;
                 self.given_up(record, &entry, LossKind::Discarded, &format!("discarded by {}", act.by));
             }
-            Deed::Hold { .. } => {}
+            Deed::Hold { .. } | Deed::Account { .. } => {}
         }
     }
 

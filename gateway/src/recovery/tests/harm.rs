@@ -195,3 +195,19 @@ fn going_over_to_another_engine_without_migrating_gives_the_same() {
     let wanted = start(&redb).unwrap();
     assert_eq!(start(&config(folder.path(), Engine::Sled)).unwrap(), wanted);
 }
+
+/// A start killed after the head was replayed was put down to the log's last record.
+#[test]
+fn what_kills_a_start_after_the_head_has_been_replayed_is_no_records_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), Engine::Redb);
+    fill(&config);
+    state::remove(&Engine::Redb.path(folder.path())).unwrap();
+    let Restored { replaying, log, engine, .. } = open(&config, &Clock::system(), &Arc::default()).unwrap();
+    assert!(log.durable() > Offset(1), "there was something to replay");
+    // As `abort` would leave it.
+    std::mem::forget(replaying);
+    drop((log, engine));
+    let note = fs::read(folder.path().join("replaying")).unwrap();
+    assert_eq!(note.get(..8), Some(&[0; 8][..]), "no record is being applied");
+}

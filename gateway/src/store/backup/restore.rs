@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::manifest::{Entry, MANIFEST, Manifest};
-use super::{BackupError, LOG_FOLDER, clear, copy, finish, make_private, partial, read_small};
+use super::partial::Partial;
+use super::{BackupError, LOG_FOLDER, copy, read_small};
 use crate::record::{Offset, StartEpoch};
 use crate::store::folder::probe_all;
 use crate::store::fs::{Disk, Fs, FsFile};
@@ -47,10 +48,10 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Restored, BackupEr
     if !is_absent_or_empty(to)? {
         return Err(BackupError::Exists(to.to_owned()));
     }
-    let partial = partial(to);
-    clear(&partial)?;
+    let building = Partial::take(to)?;
+    building.clear()?;
+    let partial = building.path().to_owned();
     let log = partial.join(LOG_FOLDER);
-    make_private(&partial)?;
     Disk.create_dir(&log).map_err(BackupError::io("create folder", &log))?;
     let (mut bytes, mut damaged) = (0, Vec::new());
     for entry in &manifest.files {
@@ -58,8 +59,7 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Restored, BackupEr
             Ok(()) => bytes += entry.bytes,
             Err(BackupError::Damaged { what, .. }) if force => damaged.push(format!("{}: {what}", entry.name)),
             Err(error) => {
-                // What is left of it is cleared by the next attempt.
-                clear(&partial).ok();
+                building.discard();
                 return Err(error);
             }
         }
@@ -71,7 +71,7 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Restored, BackupEr
     for dir in [&log, &partial] {
         Disk.sync_dir(dir).map_err(BackupError::io("sync folder", dir))?;
     }
-    finish(&partial, to)?;
+    building.finish(to)?;
     Ok(Restored {
         durable: verified.offsets.map_or(Offset(0), |offsets| *offsets.end()),
         records: verified.records,

@@ -171,6 +171,37 @@ fn nothing_is_overwritten() {
     assert!(matches!(refused, BackupError::NotABackup { .. }), "{refused}");
 }
 
+/// It was taken, grew with each further one, and retention counted it as log.
+#[test]
+fn a_backup_into_the_data_folder_is_refused_by_whatever_way_it_leads_there() {
+    let made = Made::new();
+    std::os::unix::fs::symlink(made.path("data"), made.path("elsewhere")).unwrap();
+    for name in ["data/backup", "data/log/backup", "elsewhere/backup", "elsewhere/new/../backup", "x/../data/backup"] {
+        let refused = backup(&made.log.reader(Offset(0)), &about(&made.identities), &made.path(name), |_| {});
+        assert!(matches!(refused, Err(BackupError::Within { .. })), "{name}: {refused:?}");
+    }
+    let held: Vec<_> = fs::read_dir(made.path("data")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(held.iter().all(|name| name == LOG_FOLDER || name == IDENTITY_FILE), "{held:?}");
+    backup(&made.log.reader(Offset(0)), &about(&made.identities), &made.path("data-2"), |_| {}).unwrap();
+}
+
+/// The second one emptied the folder that the first one was writing.
+#[test]
+fn of_two_backups_to_one_folder_at_once_the_second_is_refused_and_the_first_is_whole() {
+    let made = Made::new();
+    let (source, to) = (made.log.reader(Offset(0)), made.path("next"));
+    let mut refused = 0;
+    let first = backup(&source, &about(&made.identities), &to, |_| {
+        let second = backup(&source, &about(&made.identities), &to, |_| {});
+        refused += usize::from(matches!(second, Err(BackupError::Busy(_))));
+    });
+    assert_eq!(first.unwrap().durable, Offset(400));
+    assert!(refused > 1, "asked while each file was copied");
+    let names: Vec<_> = fs::read_dir(&to).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(restore(&to, &made.path("new"), false).unwrap().records, 400);
+}
+
 #[test]
 fn what_an_interrupted_attempt_left_is_cleared_unless_it_is_not_ours() {
     let made = Made::new();
@@ -184,7 +215,8 @@ fn what_an_interrupted_attempt_left_is_cleared_unless_it_is_not_ours() {
     fs::write(made.path("other.partial/thesis.tex"), b"mine").unwrap();
     let refused = backup(&source, &about(&made.identities), &made.path("other"), |_| {});
     assert!(matches!(refused, Err(BackupError::Exists(_))));
-    assert!(made.path("other.partial/thesis.tex").exists());
+    let left: Vec<_> = fs::read_dir(made.path("other.partial")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["thesis.tex"]);
 }
 
 #[test]

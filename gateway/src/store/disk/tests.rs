@@ -112,3 +112,36 @@ fn the_spare_is_part_of_what_is_set_aside_and_makes_nothing_else_tighter() {
     }
     assert!(with(90_000_000, 0).has_room_for_spare() && !with(99_000_000, 0).has_room_for_spare());
 }
+
+/// With 20 MB and segments of 2 MiB the state's file was 3 MB soon, wanted to double, and checkpoints waited for ever.
+#[test]
+fn a_bound_too_small_for_the_checkpoints_is_refused_or_told_with_what_would_do() {
+    let config = |max| Config { max, ..Config::default() };
+    let problem = config(20_000_000).check(2 << 20).unwrap_err();
+    assert!(problem.contains("20000000 is too small") && problem.contains("21037056"), "{problem}");
+    assert!(config(21_037_056).check(2 << 20).is_ok());
+    assert_eq!(config(100_000_000).warning(16_000_000, 2 << 20), None);
+    let warning = config(21_100_000).warning(16_000_000, 2 << 20).expect("16 MB of frames are in the checkpoints too");
+    assert!(warning.contains("disk.max = 21.1 MB") && warning.contains("raise disk.max to 69.1 MB"), "{warning}");
+
+    let state = Arc::new(AtomicU64::new(3 << 20));
+    let seen = Arc::clone(&state);
+    let measure = move || {
+        let state = seen.load(Ordering::Relaxed);
+        Ok(Usage { used: state + (4 << 20), state, free: 1 << 40, segments: 2, spare: 0 })
+    };
+    let budget = Budget::measured_by(&config(21_037_056), 2 << 20, Box::new(measure));
+    let told = |budget: &Budget| {
+        budget.refresh(GatewayTime::default(), 0, None);
+        budget.ailments().into_iter().find(|it| it.contains("beside checkpoints"))
+    };
+    assert_eq!(told(&budget), None);
+    assert_ne!(budget.report().mark, Mark::Refuse);
+    state.store(6 << 20, Ordering::Relaxed);
+    let words = told(&budget).expect("nothing that is deleted makes room for it");
+    assert!(words.contains("disk.max (21.0 MB)") && words.contains("of 6.3 MB"), "{words}");
+    assert!(words.contains("raise disk.max to 30.5 MB"), "{words}");
+    assert_eq!(budget.report().mark, Mark::Refuse);
+    state.store(3 << 20, Ordering::Relaxed);
+    assert_eq!(told(&budget), None, "over when it is over");
+}

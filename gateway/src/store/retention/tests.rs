@@ -135,6 +135,8 @@ fn g6_a_segment_goes_when_it_is_confirmed_and_carried_and_nobody_holds_it_and_re
     kept.live_on();
     let first = kept.first();
     assert!(Offset(1) < first && first <= middle.next(), "{first}, of which {middle} is confirmed");
+    let set = kept.rig.log().folder().removed().set.expect("facts were carried over first");
+    assert!(first <= set.from, "{first} is first, and what was before {} is carried", set.from);
     for mut reader in [early, kept.rig.reader(), kept.rig.reader_from(Offset(3))] {
         let batch = reader.next(usize::MAX).unwrap();
         let offsets: Vec<u64> =
@@ -219,6 +221,19 @@ fn g14_a_wall_clock_that_goes_far_ahead_deletes_nothing_by_age_until_it_is_confi
     kept.live_on();
     assert_eq!(kept.deleted(), 0);
     kept.budget.confirm_clock();
+    assert!(kept.live_a_while(|kept| kept.deleted() > 0));
+}
+
+#[test]
+fn nothing_is_old_by_one_clock_alone() {
+    let mut kept = Kept::new(disk::Config { keep: Duration::from_secs(3_600), ..at_once() });
+    kept.publish("pi", 1..200);
+    let durable = kept.rig.log().durable();
+    kept.confirm(durable);
+    kept.rig.clock().step_wall(2 * 3_600_000);
+    kept.live_on();
+    assert_eq!(kept.deleted(), 0, "two hours old by a clock that was moved, 33 minutes by the other");
+    kept.rig.clock().advance(Duration::from_secs(3_600));
     assert!(kept.live_a_while(|kept| kept.deleted() > 0));
 }
 

@@ -1,0 +1,121 @@
+//! What every stage of one gateway shares, and what each of them is given of it.
+
+use std::sync::Arc;
+
+use halo_proto::topic::Grammar;
+
+use crate::auth::{self, AccountsPolicy};
+use crate::broker::{self, Broker, Router};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::forward::owned::Asker;
+use crate::forward::river;
+use crate::forward::upstream;
+use crate::metrics::Metrics;
+use crate::record::Name;
+use crate::recovery;
+use crate::source;
+use crate::store::checkpoint::Checkpointer;
+use crate::store::disk::Budget;
+use crate::store::gate::Gate;
+use crate::store::identity::Identities;
+use crate::store::inlet::{Appender, Inlet};
+use crate::store::owner;
+use crate::store::retention;
+
+/// What every stage of one gateway shares.
+pub(super) struct Common {
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) grammar: Grammar,
+    pub(super) router: Router,
+    pub(super) feeds: upstream::Feeds,
+    pub(super) policy: AccountsPolicy,
+}
+
+impl Common {
+    pub(super) fn new(config: &Config, accounts: auth::Accounts) -> Self {
+        let (metrics, grammar) = (Arc::new(Metrics::default()), config.grammar());
+        let policy = AccountsPolicy::new(grammar, accounts, config.auth.required, Arc::clone(&metrics));
+        let router = Router::new(&config.broker, Arc::new(policy.clone()), Arc::clone(&metrics));
+        let feeds = upstream::Feeds::new(&config.upstream);
+        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router, feeds, policy }
+    }
+
+    pub(super) fn for_owner(&self, asker: &Asker) -> owner::Shared {
+        let (waker, durable) = (asker.clone(), self.feeds.waker());
+        owner::Shared {
+            clock: self.clock.clone(),
+            gate: Arc::clone(&self.gate),
+            metrics: Arc::clone(&self.metrics),
+            wake: Box::new(move || {
+                waker.look();
+                durable();
+            }),
+        }
+    }
+
+    pub(super) fn for_retention(
+        &self,
+        config: &Config,
+        budget: &Arc<Budget>,
+        checkpoints: &Checkpointer,
+        appender: Appender,
+    ) -> retention::Parts {
+        retention::Parts {
+            config: config.disk.clone(),
+            consumers: config
+                .upstream
+                .iter()
+                .filter(|it| it.reads_log())
+                .map(|it| Name::from(it.name.as_str()))
+                .collect(),
+            budget: Arc::clone(budget),
+            checkpoints: checkpoints.clone(),
+            replayed_from: recovery::replayed_from,
+            appender,
+            gate: Arc::clone(&self.gate),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    pub(super) fn for_river(&self, log_ids: Identities, gateway_id: String, budget: &Arc<Budget>) -> river::Shared {
+        river::Shared {
+            clock: self.clock.clone(),
+            gate: Arc::clone(&self.gate),
+            metrics: Arc::clone(&self.metrics),
+            router: self.router.clone(),
+            grammar: self.grammar,
+            gateway_id,
+            log_ids,
+            folded: Arc::default(),
+            changes: self.feeds.changes(),
+            upstreams: self.feeds.boards(),
+            budget: Arc::clone(budget),
+        }
+    }
+
+    pub(super) fn for_sources(&self, config: &Config, inlet: &Arc<Inlet>) -> source::Local {
+        source::Local {
+            sink: Arc::clone(inlet) as Arc<dyn broker::Sink>,
+            router: self.router.clone(),
+            clock: self.clock.clone(),
+            grammar: self.grammar,
+            gateway_id: config.gateway.id.clone(),
+            packet_bytes_max: config.broker.packet_bytes_max,
+        }
+    }
+
+    pub(super) fn for_upstreams(&self, river: &river::Shared, appender: Appender, asker: Asker) -> upstream::Shared {
+        let (gateway_id, log_ids) = (river.gateway_id.clone(), river.log_ids.clone());
+        let (clock, grammar) = (self.clock.clone(), self.grammar);
+        upstream::Shared { clock, grammar, gateway_id, log_ids, appender, asker }
+    }
+
+    pub(super) fn broker(&self, config: broker::Config, inlet: Arc<Inlet>, asker: Asker) -> Broker {
+        let (router, clock, metrics) = (self.router.clone(), self.clock.clone(), Arc::clone(&self.metrics));
+        Broker::new(config, router, inlet, Arc::new(asker), clock, metrics)
+    }
+}

@@ -1,0 +1,41 @@
+//! Why the gateway does not start.
+
+use crate::auth;
+use crate::broker::BindError;
+use crate::config::ConfigError;
+use crate::forward::upstream;
+use crate::recovery::RecoveryError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The accounts.
+    #[error(transparent)]
+    Accounts(#[from] auth::FileError),
+    /// Certificate and key.
+    #[error(transparent)]
+    Tls(#[from] auth::TlsError),
+    /// The data folder.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The log, once it was open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An existing broker to read from.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An upstream.
+    #[error(transparent)]
+    Upstream(#[from] upstream::StartError),
+    /// A thread.
+    #[error("start thread: {0}")]
+    Thread(std::io::Error),
+}
