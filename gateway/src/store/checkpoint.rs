@@ -11,13 +11,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot::error::TryRecvError;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::record::{Body, Offset};
 use crate::store::carry::{Set, Taker};
 use crate::store::disk::{Ailment, Budget, Use};
 use crate::store::inlet::{Answer, Appender};
-use crate::store::state::{Change, StateEngine};
+use crate::store::state::{Change, StateEngine, StateError};
 
 /// Checkpoints that may wait or be under way; a stage whose checkpoint does not fit keeps its rows dirty and tries later.
 const WAITING_MAX: usize = 2;
@@ -202,7 +202,7 @@ fn serve(mut engine: Box<dyn StateEngine>, jobs: &Receiver<Job>, state: &State, 
             }
             Some(Err(error)) => {
                 if !state.failed.swap(true, Ordering::AcqRel) {
-                    error!(%error, "checkpoint not written; the log keeps everything, the next start reads more of it");
+                    error.tell();
                 }
                 // What the engine has is of one moment all the same, and a set may be what makes room again.
                 carry_on(&mut carrying, engine.as_ref(), state);
@@ -230,16 +230,33 @@ fn serve(mut engine: Box<dyn StateEngine>, jobs: &Receiver<Job>, state: &State, 
     }
 }
 
-fn write(engine: &mut dyn StateEngine, changes: &[Change], budget: Option<&Budget>) -> Result<(), String> {
-    let Some(budget) = budget else { return engine.commit(changes.to_vec()).map_err(|error| error.to_string()) };
+/// Why a checkpoint is still to be written; it is tried again.
+enum Unwritten {
+    /// Within `disk.max` or `disk.reserve`: ordinary near the bound, retention is about to delete.
+    NoRoom(String),
+    Failed(StateError),
+}
+
+impl Unwritten {
+    fn tell(&self) {
+        const THEN: &str = "the log keeps everything, the next start reads more of it";
+        match self {
+            Self::NoRoom(why) => warn!(why, "a checkpoint waits for room; {THEN}"),
+            Self::Failed(error) => error!(%error, "checkpoint not written; {THEN}"),
+        }
+    }
+}
+
+fn write(engine: &mut dyn StateEngine, changes: &[Change], budget: Option<&Budget>) -> Result<(), Unwritten> {
+    let Some(budget) = budget else { return engine.commit(changes.to_vec()).map_err(Unwritten::Failed) };
     let size = |change: &Change| change.key.len() + change.value.as_ref().map_or(0, Vec::len);
     let bytes: usize = changes.iter().map(size).sum();
     // redb grows its file to twice its size, or by what is written at once and its copies.
     let growth = budget.state_bytes().max(bytes as u64 * 4);
     let grant = budget.grant(Use::State, growth);
     budget.ails(Ailment::StateHasNoRoom, grant.is_err());
-    let _grant = grant.map_err(|error| error.to_string())?;
-    engine.commit(changes.to_vec()).map_err(|error| error.to_string())
+    let _grant = grant.map_err(|error| Unwritten::NoRoom(error.to_string()))?;
+    engine.commit(changes.to_vec()).map_err(Unwritten::Failed)
 }
 
 fn carry_on(carrying: &mut Option<Carrying>, engine: &dyn StateEngine, state: &State) {
