@@ -11,7 +11,12 @@ const INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Writes a document; ours always can be.
 pub(super) fn document(value: &impl Serialize) -> Bytes {
-    let mut out = Vec::with_capacity(1024);
+    document_of(value, 1024)
+}
+
+/// The same of a document that takes about so many bytes.
+pub(super) fn document_of(value: &impl Serialize, bytes: usize) -> Bytes {
+    let mut out = Vec::with_capacity(bytes);
     match serde_json::to_writer(&mut out, value) {
         Ok(()) => out.into(),
         Err(error) => unreachable!("writing string keys and finite numbers to memory cannot fail: {error}"),

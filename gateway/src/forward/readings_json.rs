@@ -3,14 +3,17 @@
 //! A pure function of the frame's record and the births before it, so that the live lane and a lane that reads
 //! yesterday's log say the same. What depends on earlier frames (late, implausible steps) is the halo's to count.
 
+use std::borrow::Cow;
+use std::iter::once;
+
 use bytes::Bytes;
 use halo_proto::registry;
 use serde::{Serialize, Serializer};
 
 use super::halo_json::clock;
-use super::json::{Table, Time, document};
+use super::json::{Table, Time, document_of};
 use crate::halo::Quality;
-use crate::ingest::readings::{Readings, Series};
+use crate::ingest::readings::{Point, Readings, Series};
 use crate::record::{Frame, Offset};
 
 /// Which way a frame takes to whoever reads it.
@@ -30,9 +33,10 @@ pub fn mid(log: &str, offset: Offset) -> String {
 
 /// Renders a frame that could be read.
 pub fn readings_json(log: &str, offset: Offset, frame: &Frame, readings: &Readings, lane: Lane) -> Bytes {
-    let signals = signals(frame, readings);
-    let suspect = signals.iter().any(|(_, signal)| !signal.q.is_empty());
-    document(&ReadingsJson {
+    let entries = entries(frame, readings);
+    let suspect = entries.iter().any(|entry| !entry.q.is_empty());
+    let points: usize = readings.series.iter().map(|series| series.points.len()).sum();
+    let json = ReadingsJson {
         schema: "readings/1",
         mid: mid(log, offset),
         device: &frame.device,
@@ -47,7 +51,7 @@ pub fn readings_json(log: &str, offset: Offset, frame: &Frame, readings: &Readin
             Lane::Backfill => "backfill",
         },
         quality: if suspect { "suspect" } else { "good" },
-        signals: Table(signals.iter().map(|(key, signal)| (&**key, signal)).collect()),
+        signals: Signals(entries),
         events: readings
             .events
             .iter()
@@ -60,8 +64,14 @@ pub fn readings_json(log: &str, offset: Offset, frame: &Frame, readings: &Readin
             })
             .collect(),
         texts: Table(readings.texts.iter().map(|text| (&*text.key, &*text.value)).collect()),
-    })
+    };
+    document_of(&json, HEAD_BYTES + SIGNAL_BYTES * readings.series.len() + POINT_BYTES * points)
 }
+
+/// What a document takes: so much room is asked for at once. A guess too low costs a copy, no more.
+const HEAD_BYTES: usize = 384;
+const SIGNAL_BYTES: usize = 80;
+const POINT_BYTES: usize = 20;
 
 #[derive(Serialize)]
 struct ReadingsJson<'a> {
@@ -76,7 +86,7 @@ struct ReadingsJson<'a> {
     clock: &'static str,
     lane: &'static str,
     quality: &'static str,
-    signals: Table<'a, &'a SignalJson<'a>>,
+    signals: Signals<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     events: Vec<EventJson>,
     #[serde(skip_serializing_if = "no_texts")]
@@ -104,54 +114,82 @@ struct SignalJson<'a> {
     den: u32,
     t: Times<'a>,
     v: Values<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    q: &'a [(usize, &'static str)],
+}
+
+/// The series of one signal and one scale, nearly always one.
+struct Entry<'a> {
+    key: Cow<'a, str>,
+    first: &'a Series,
+    more: Vec<&'a Series>,
     q: Vec<(usize, &'static str)>,
 }
 
+impl Entry<'_> {
+    fn points(&self) -> impl Iterator<Item = &Point> {
+        once(self.first).chain(self.more.iter().copied()).flat_map(|series| &series.points)
+    }
+}
+
 /// Series of one signal and one scale are one entry; a further scale of the same signal is an entry `name#2`.
-fn signals<'a>(frame: &Frame, readings: &'a Readings) -> Vec<(String, SignalJson<'a>)> {
-    let mut signals: Vec<(String, SignalJson<'a>)> = Vec::with_capacity(readings.series.len());
+fn entries<'a>(frame: &Frame, readings: &'a Readings) -> Vec<Entry<'a>> {
+    let mut entries: Vec<Entry<'a>> = Vec::with_capacity(readings.series.len());
     for series in &readings.series {
         let signal = &*series.signal;
         let marks = series.points.iter().enumerate().filter_map(|(at, point)| {
             let quality = Quality::of(signal, point, frame.arrival.wall_ms);
             (quality != Quality::Good).then_some((at, quality.as_str()))
         });
-        let of_signal = |(_, known): &&mut (String, SignalJson<'_>)| {
-            known.t.0.first().is_some_and(|first| first.signal.name == signal.name)
-        };
-        let same =
-            |known: &SignalJson<'_>| *known.unit == *signal.unit && (known.num, known.den) == (signal.num, signal.den);
-        let nth = signals.iter_mut().filter(of_signal).count() + 1;
-        match signals.iter_mut().filter(of_signal).find(|(_, known)| same(known)) {
-            Some((_, known)) => {
-                let before: usize = known.t.0.iter().map(|series| series.points.len()).sum();
+        let (mut nth, mut same) = (1, None);
+        for (at, known) in entries.iter().enumerate() {
+            let other = &*known.first.signal;
+            if other.name == signal.name {
+                nth += 1;
+                let is_same = other.unit == signal.unit && (other.num, other.den) == (signal.num, signal.den);
+                same = same.or(is_same.then_some(at));
+            }
+        }
+        match same.and_then(|at| entries.get_mut(at)) {
+            Some(known) => {
+                let before = known.points().count();
                 known.q.extend(marks.map(|(at, mark)| (before + at, mark)));
-                known.t.0.push(series);
-                known.v.0.push(series);
+                known.more.push(series);
             }
             None => {
-                let key = if nth == 1 { signal.name.to_string() } else { format!("{}#{nth}", signal.name) };
-                let (t, v, q) = (Times(vec![series]), Values(vec![series]), marks.collect());
-                signals.push((key, SignalJson { unit: &signal.unit, num: signal.num, den: signal.den, t, v, q }));
+                let name = &*signal.name;
+                let key = if nth == 1 { Cow::Borrowed(name) } else { Cow::Owned(format!("{name}#{nth}")) };
+                entries.push(Entry { key, first: series, more: Vec::new(), q: marks.collect() });
             }
         }
     }
-    signals
+    entries
 }
 
-struct Times<'a>(Vec<&'a Series>);
+struct Signals<'a>(Vec<Entry<'a>>);
 
-impl Serialize for Times<'_> {
+impl Serialize for Signals<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().flat_map(|series| &series.points).map(|point| point.event_ms))
+        serializer.collect_map(self.0.iter().map(|entry| {
+            let signal = &*entry.first.signal;
+            let (unit, num, den) = (&*signal.unit, signal.num, signal.den);
+            (&*entry.key, SignalJson { unit, num, den, t: Times(entry), v: Values(entry), q: &entry.q })
+        }))
     }
 }
 
-struct Values<'a>(Vec<&'a Series>);
+struct Times<'a>(&'a Entry<'a>);
+
+impl Serialize for Times<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.points().map(|point| point.event_ms))
+    }
+}
+
+struct Values<'a>(&'a Entry<'a>);
 
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().flat_map(|series| &series.points).map(|point| point.raw))
+        serializer.collect_seq(self.0.points().map(|point| point.raw))
     }
 }
