@@ -206,42 +206,50 @@ pub(crate) fn write(
     let mut rest = values;
     let Some(first) = rest.next() else { return Err(WriteError::Plan) };
     bits.rice(zigzag(first.wrapping_sub(coding.bias)), coding.k0)?;
-    let count = rest.clone().count() + 1;
-    if count == 1 {
+    if rest.clone().next().is_none() {
         return Ok(());
     }
-    let changes = changes(first, rest.clone()).count();
     let (mode, k) = match plan {
-        Plan::Best => best(first, rest.clone(), changes, bit_length(count as u64 - 1)),
+        Plan::Best => best(first, rest.clone()),
         Plan::Fixed { mode, k } if k <= K_MAX => (mode, k),
         Plan::Fixed { .. } => return Err(WriteError::Plan),
     };
-    if (mode == Mode::Constant) && changes != 0 || mode == Mode::Sparse && changes == 0 {
-        return Err(WriteError::Plan);
-    }
     bits.bits(mode.to_bits(), 3)?;
     if mode != Mode::Constant {
         bits.bits(u64::from(k), 5)?;
     }
     match mode {
+        Mode::Constant if rest.any(|value| value != first) => return Err(WriteError::Plan),
         Mode::Constant => {}
         Mode::Last => write_codes(bits, residuals::<Last>(first, rest), k)?,
         Mode::Line => write_codes(bits, residuals::<Line>(first, rest), k)?,
         Mode::Level => write_codes(bits, residuals::<Level>(first, rest), k)?,
-        Mode::Sparse => {
-            let width = bit_length(count as u64 - 1);
-            bits.bits(changes as u64, width)?;
-            for (unchanged, code) in self::changes(first, rest) {
-                bits.bits(unchanged, width)?;
-                bits.rice(code, k)?;
-            }
-        }
+        Mode::Sparse => write_changes(bits, first, rest, k)?,
     }
     Ok(())
 }
 
 fn write_codes(bits: &mut BitWriter<'_>, codes: impl Iterator<Item = u64>, k: u8) -> Result<(), Full> {
     for code in codes {
+        bits.rice(code, k)?;
+    }
+    Ok(())
+}
+
+fn write_changes(
+    bits: &mut BitWriter<'_>,
+    first: i64,
+    rest: impl Iterator<Item = i64> + Clone,
+    k: u8,
+) -> Result<(), WriteError> {
+    let width = bit_length(rest.clone().count() as u64);
+    let count = changes(first, rest.clone()).count();
+    if count == 0 {
+        return Err(WriteError::Plan);
+    }
+    bits.bits(count as u64, width)?;
+    for (unchanged, code) in changes(first, rest) {
+        bits.bits(unchanged, width)?;
         bits.rice(code, k)?;
     }
     Ok(())
@@ -272,105 +280,154 @@ fn changes(first: i64, rest: impl Iterator<Item = i64> + Clone) -> impl Iterator
     })
 }
 
-/// The cheapest mode, with its cheapest `k`.
-fn best(first: i64, rest: impl Iterator<Item = i64> + Clone, changed: usize, width: u32) -> (Mode, u8) {
-    if changed == 0 {
+/// The cheapest mode, with its cheapest `k`. One tally serves all modes, one after the other: it is most of the
+/// encoder's stack, and inlined into its callers it would be there several times.
+#[inline(never)]
+fn best(first: i64, rest: impl Iterator<Item = i64> + Clone) -> (Mode, u8) {
+    if rest.clone().all(|value| value == first) {
         return (Mode::Constant, 0);
     }
-    let mut best = (Mode::Last, best_k(residuals::<Last>(first, rest.clone())));
-    let mut consider = |mode, (k, cost): (u8, u32)| {
-        if cost < best.1.1 {
-            best = (mode, (k, cost));
+    let mut tally = Tally::EMPTY;
+    tally.fill(residuals::<Last>(first, rest.clone()));
+    let (mut k, mut cost) = tally.cheapest();
+    let mut mode = Mode::Last;
+    let (values, changed) = (tally.values(), tally.values() - tally.zeros());
+    let mut consider = |other, (other_k, other_cost): (u8, u32)| {
+        if other_cost < cost {
+            (mode, k, cost) = (other, other_k, other_cost);
         }
-        best.1.1
+        cost
     };
-    consider(Mode::Line, best_k(residuals::<Line>(first, rest.clone())));
-    let cost = consider(Mode::Level, best_k(residuals::<Level>(first, rest.clone())));
+    tally.fill(residuals::<Line>(first, rest.clone()));
+    consider(Mode::Line, tally.cheapest());
+    tally.fill(residuals::<Level>(first, rest.clone()));
+    let cost = consider(Mode::Level, tally.cheapest());
     // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
-    let gaps = width * (changed as u32 + 1);
-    if gaps + (changed as u32) < cost {
-        let (k, codes) = best_k(changes(first, rest).map(|(_, code)| code));
+    let gaps = bit_length(u64::from(values)) * (changed + 1);
+    if gaps + changed < cost {
+        tally.fill(changes(first, rest).map(|(_, code)| code));
+        let (k, codes) = tally.cheapest();
         consider(Mode::Sparse, (k, gaps + codes));
     }
-    (best.0, best.1.0)
-}
-
-/// The cheapest `k`, and the bits it costs.
-fn best_k(codes: impl Iterator<Item = u64>) -> (u8, u32) {
-    let mut tally = Tally::default();
-    codes.for_each(|code| tally.add(code));
-    tally.cheapest()
+    (mode, k)
 }
 
 /// Longest code that some `k` does not escape.
 const PLAIN_LENGTH_MAX: usize = K_MAX as usize + 4;
+/// Lengths whose quotient is more than the ones of an escape.
+const ESCAPES_FROM: usize = 5;
 
-/// Everything that the cost of a series under any `k` depends on, in 292 bytes: a code escapes when it is longer than
-/// `k + 4` bits, else its quotient is what stands above its low `k` bits, at most its top four.
-#[derive(Clone)]
-struct Tally {
-    /// How many codes have this length.
-    counts: [u16; PLAIN_LENGTH_MAX + 1],
-    /// For codes of this length: the sums of their top two, three and four bits.
-    tops: [[u16; 3]; PLAIN_LENGTH_MAX + 1],
-    /// Bits of the codes that escape under any `k`.
-    longer: u32,
-    length_max: usize,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { counts: [0; _], tops: [[0; 3]; _], longer: 0, length_max: 0 }
+/// By the top four bits of a code, left-aligned: one code, and its top two, three and four bits, 16 bits each.
+const TOPS: [u64; 16] = {
+    let mut tops = [0; 16];
+    let mut four = 0;
+    while four < 16 {
+        tops[four] = 1 | (four as u64 >> 2) << 16 | (four as u64 >> 1) << 32 | (four as u64) << 48;
+        four += 1;
     }
+    tops
+};
+
+/// Everything that the cost of a series under any `k` depends on, in 296 bytes: a code escapes when it is longer than
+/// `k + 4` bits, else its quotient is what stands above its low `k` bits, at most its top four.
+struct Tally {
+    /// By the codes' length: how many, and the sums of their top two, three and four bits, 16 bits each. The sums are
+    /// of 1,023 codes at most; those of codes too short to have so many bits are never used.
+    sums: [u64; PLAIN_LENGTH_MAX + 1],
+    /// Bits of the codes that escape under any `k`, and how many they are.
+    longer: u32,
+    longer_count: u32,
+    /// All codes, or-ed: as long as the longest.
+    union: u64,
 }
+
+const _: () = assert!(crate::chunk::ROWS_MAX as u64 * 15 <= u16::MAX as u64);
 
 impl Tally {
-    #[inline]
-    fn add(&mut self, code: u64) {
-        let length = bit_length(code) as usize;
-        self.length_max = self.length_max.max(length);
-        let (Some(count), Some([two, three, four])) = (self.counts.get_mut(length), self.tops.get_mut(length)) else {
-            self.longer += rice_cost(code, K_MAX);
-            return;
-        };
-        *count += 1;
-        *two += (code >> length.saturating_sub(2)) as u16;
-        *three += (code >> length.saturating_sub(3)) as u16;
-        *four += (code >> length.saturating_sub(4)) as u16;
+    const EMPTY: Self = Self { sums: [0; _], longer: 0, longer_count: 0, union: 0 };
+
+    /// Forgets what it had and takes these.
+    #[inline(always)]
+    fn fill(&mut self, codes: impl Iterator<Item = u64>) {
+        *self = Self::EMPTY;
+        codes.for_each(|code| self.add(code));
     }
 
+    #[inline(always)]
+    fn add(&mut self, code: u64) {
+        self.union |= code;
+        // Most codes are short, and 32 bits are half the work for a small processor.
+        let (length, four) = match u32::try_from(code) {
+            Ok(code) => {
+                let zeros = code.leading_zeros();
+                (32 - zeros, (code << (zeros & 31)) >> 28)
+            }
+            Err(_) => (bit_length(code), ((code << code.leading_zeros()) >> 60) as u32),
+        };
+        match (self.sums.get_mut(length as usize), TOPS.get(four as usize)) {
+            (Some(sums), Some(tops)) => *sums += tops,
+            _ => {
+                self.longer += rice_cost(code, K_MAX);
+                self.longer_count += 1;
+            }
+        }
+    }
+
+    /// One of the four sums of codes of this length.
+    fn sum(&self, length: usize, of: Sum) -> u32 {
+        let sums = self.sums.get(length).copied().unwrap_or_default();
+        u32::from((sums >> (of as u32 * 16)) as u16)
+    }
+
+    fn values(&self) -> u32 {
+        (0..=PLAIN_LENGTH_MAX).map(|length| self.sum(length, Sum::Count)).sum::<u32>() + self.longer_count
+    }
+
+    fn zeros(&self) -> u32 {
+        self.sum(0, Sum::Count)
+    }
+
+    /// The cheapest `k`, and the bits it costs.
     fn cheapest(&self) -> (u8, u32) {
         let mut best = (0, u32::MAX);
-        for k in 0..=self.length_max.min(usize::from(K_MAX)) {
-            let cost = self.cost(k);
+        let length_max = bit_length(self.union) as u8;
+        for (k, cost) in (0..=length_max.min(K_MAX)).zip(self.costs()) {
             if cost < best.1 {
-                best = (k as u8, cost);
+                best = (k, cost);
             }
         }
         best
     }
 
-    fn cost(&self, k: usize) -> u32 {
-        let mut cost = self.longer;
-        for (length, (&count, &[two, three, four])) in
-            self.counts.iter().zip(&self.tops).enumerate().take(self.length_max + 1)
-        {
-            let count = u32::from(count);
-            let quotients = match length.saturating_sub(k) {
-                0 => 0,
-                1 => count,
-                2 => u32::from(two),
-                3 => u32::from(three),
-                4 => u32::from(four),
-                _ => {
-                    cost += count * (ESCAPE_ONES + 6 + length as u32);
-                    continue;
-                }
-            };
-            cost += count * (1 + k as u32) + quotients;
-        }
-        cost
+    /// Bits under each `k`, from 0.
+    fn costs(&self) -> impl Iterator<Item = u32> + '_ {
+        let count = |length| self.sum(length, Sum::Count);
+        let escaped = move |length: usize| count(length) * (ESCAPE_ONES + 6 + length as u32);
+        let longest = (bit_length(self.union) as usize).min(PLAIN_LENGTH_MAX);
+        let mut plain: u32 = (0..ESCAPES_FROM).map(count).sum();
+        let mut escapes = self.longer + (ESCAPES_FROM..=longest).map(escaped).sum::<u32>();
+        (0..=usize::from(K_MAX)).map(move |k| {
+            if k > 0 {
+                // With one bit more below the quotient, codes of one length more do not escape.
+                plain += count(k + ESCAPES_FROM - 1);
+                escapes -= escaped(k + ESCAPES_FROM - 1);
+            }
+            let quotients = count(k + 1)
+                + self.sum(k + 2, Sum::TopTwo)
+                + self.sum(k + 3, Sum::TopThree)
+                + self.sum(k + 4, Sum::TopFour);
+            plain * (1 + k as u32) + quotients + escapes
+        })
     }
+}
+
+/// Where a sum stands in its word.
+#[derive(Clone, Copy)]
+enum Sum {
+    Count,
+    TopTwo,
+    TopThree,
+    TopFour,
 }
 
 #[cfg(test)]
@@ -382,11 +439,13 @@ mod tests {
         let spread = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (i * 7 % 64);
         for count in [1, 2, 60, 1023] {
             let codes = (0..count).map(spread).chain([0, 1, 15, 16, u64::MAX]);
-            let mut tally = Tally::default();
-            codes.clone().for_each(|code| tally.add(code));
+            let mut tally = Tally::EMPTY;
+            tally.fill(codes.clone());
+            assert_eq!(tally.values() as usize, codes.clone().count());
+            let costs: std::vec::Vec<u32> = tally.costs().collect();
             let exact = |k: u8| codes.clone().map(|code| rice_cost(code, k)).sum::<u32>();
             for k in 0..=K_MAX {
-                assert_eq!(tally.cost(usize::from(k)), exact(k), "{count} codes, k {k}");
+                assert_eq!(costs[usize::from(k)], exact(k), "{count} codes, k {k}");
             }
             assert_eq!(tally.cheapest().1, (0..=K_MAX).map(exact).min().unwrap());
         }

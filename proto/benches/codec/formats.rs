@@ -43,7 +43,7 @@ pub(crate) const NAMES: [(&str, &str); 5] = [
     ),
     (
         "senml",
-        "SenML-CBOR, best form: one record a value, names of two letters, whole numbers; time once a row where that is shorter; written and read by hand",
+        "SenML-CBOR, best form: one record a value, signal after signal under a base name of two letters, times from a base time, whole numbers; written and read by hand",
     ),
     (
         "sparkplug",

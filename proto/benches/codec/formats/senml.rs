@@ -6,8 +6,8 @@ use super::{Format, Seen};
 use crate::minutes::Minute;
 
 /// Labels of RFC 8428, table 6.
+const BASE_NAME: i64 = -2;
 const BASE_TIME: i64 = -3;
-const NAME: i64 = 0;
 const VALUE: i64 = 2;
 const TIME: i64 = 6;
 
@@ -16,7 +16,9 @@ const NEGATIVE: u8 = 1;
 const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
-const DOUBLE: u8 = 0xFB;
+const TAG: u8 = 6;
+/// Tag of a decimal fraction: exponent and mantissa.
+const DECIMAL: u64 = 4;
 
 #[derive(Default)]
 pub(crate) struct Senml;
@@ -25,35 +27,32 @@ impl Format for Senml {
     fn encode(&mut self, minute: &Minute, out: &mut Vec<u8>) {
         out.clear();
         head(out, ARRAY, minute.samples() as u64);
-        let mut base_ms = None;
-        let mut first_name = b'a';
+        let mut has_base_time = false;
         for rows in &minute.groups {
-            // A base time holds until the next one: set once a row, it saves every other record its time.
-            let by_row = rows.columns.len() > 2;
-            for (row, time) in rows.times.iter().enumerate() {
-                for (column, values) in rows.columns.iter().enumerate() {
-                    let rebase = base_ms.is_none() || by_row && base_ms != Some(*time);
-                    if rebase {
-                        base_ms = Some(if by_row { *time } else { minute.t0_ms });
+            let first_letter = b'a' + u8::try_from(rows.group).expect("few groups");
+            for (column, values) in rows.columns.iter().enumerate() {
+                for (row, (time, value)) in rows.times.iter().zip(values).enumerate() {
+                    let since_base = time - minute.t0_ms;
+                    let named = row == 0;
+                    head(out, MAP, 1 + u64::from(named) + u64::from(!has_base_time) + u64::from(since_base != 0));
+                    if named {
+                        integer(out, BASE_NAME);
+                        head(out, TEXT, 2);
+                        out.extend([first_letter, b'a' + u8::try_from(column).expect("few columns")]);
                     }
-                    let since_base = time - base_ms.unwrap_or_default();
-                    head(out, MAP, 2 + u64::from(rebase) + u64::from(since_base != 0));
-                    if rebase {
+                    if !has_base_time {
                         integer(out, BASE_TIME);
-                        seconds(out, base_ms.unwrap_or_default());
+                        seconds(out, minute.t0_ms);
+                        has_base_time = true;
                     }
-                    integer(out, NAME);
-                    head(out, TEXT, 2);
-                    out.extend([first_name, b'a' + u8::try_from(column).expect("few columns")]);
                     if since_base != 0 {
                         integer(out, TIME);
                         seconds(out, since_base);
                     }
                     integer(out, VALUE);
-                    integer(out, values[row]);
+                    integer(out, *value);
                 }
             }
-            first_name += 1;
         }
     }
 
@@ -63,7 +62,7 @@ impl Format for Senml {
         for _ in 0..reader.head(ARRAY) {
             for _ in 0..reader.head(MAP) {
                 match reader.integer() {
-                    NAME => {
+                    BASE_NAME => {
                         let len = reader.head(TEXT);
                         std::str::from_utf8(reader.take(len)).expect("text");
                     }
@@ -71,7 +70,7 @@ impl Format for Senml {
                         let value = reader.integer();
                         seen.take(value);
                     }
-                    _ => reader.seconds(),
+                    _ => reader.number(),
                 }
             }
         }
@@ -102,13 +101,15 @@ fn integer(out: &mut Vec<u8>, value: i64) {
     }
 }
 
-/// Whole seconds as they are, others as a double: a single does not tell milliseconds apart after some hours.
+/// Whole seconds as they are, others as a decimal fraction: shorter than a double, and exact.
 fn seconds(out: &mut Vec<u8>, ms: i64) {
     if ms % 1000 == 0 {
         return integer(out, ms / 1000);
     }
-    out.push(DOUBLE);
-    out.extend((ms as f64 / 1000.0).to_be_bytes());
+    head(out, TAG, DECIMAL);
+    head(out, ARRAY, 2);
+    integer(out, -3);
+    integer(out, ms);
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -146,11 +147,13 @@ impl<'a> Reader<'a> {
         if major == NEGATIVE { !value.cast_signed() } else { value.cast_signed() }
     }
 
-    fn seconds(&mut self) {
-        if self.0[0] == DOUBLE {
-            self.take(9);
-        } else {
+    /// Of a time.
+    fn number(&mut self) {
+        if self.0[0] >> 5 == TAG {
+            self.any();
+            self.head(ARRAY);
             self.integer();
         }
+        self.integer();
     }
 }
