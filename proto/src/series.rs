@@ -291,63 +291,64 @@ fn best(first: i64, rest: impl Iterator<Item = i64> + Clone) -> (Mode, u8) {
     tally.fill(residuals::<Last>(first, rest.clone()));
     let (mut k, mut cost) = tally.cheapest();
     let mut mode = Mode::Last;
-    let (values, changed) = (tally.values(), tally.values() - tally.zeros());
-    let mut consider = |other, (other_k, other_cost): (u8, u32)| {
+    let changed = tally.values - tally.zeros();
+    let gaps = bit_length(u64::from(tally.values)) * (changed + 1);
+    for other in [Mode::Line, Mode::Level, Mode::Sparse] {
+        let mut other_cost = 0;
+        match other {
+            Mode::Line => tally.fill(residuals::<Line>(first, rest.clone())),
+            Mode::Level => tally.fill(residuals::<Level>(first, rest.clone())),
+            // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
+            _ if gaps + changed >= cost => break,
+            _ => {
+                tally.fill(changes(first, rest.clone()).map(|(_, code)| code));
+                other_cost = gaps;
+            }
+        }
+        let (other_k, codes) = tally.cheapest();
+        other_cost += codes;
         if other_cost < cost {
             (mode, k, cost) = (other, other_k, other_cost);
         }
-        cost
-    };
-    tally.fill(residuals::<Line>(first, rest.clone()));
-    consider(Mode::Line, tally.cheapest());
-    tally.fill(residuals::<Level>(first, rest.clone()));
-    let cost = consider(Mode::Level, tally.cheapest());
-    // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
-    let gaps = bit_length(u64::from(values)) * (changed + 1);
-    if gaps + changed < cost {
-        tally.fill(changes(first, rest).map(|(_, code)| code));
-        let (k, codes) = tally.cheapest();
-        consider(Mode::Sparse, (k, gaps + codes));
     }
     (mode, k)
 }
 
 /// Longest code that some `k` does not escape.
 const PLAIN_LENGTH_MAX: usize = K_MAX as usize + 4;
-/// Lengths whose quotient is more than the ones of an escape.
+/// From so many bits above its low `k` on, a code escapes: its quotient would be 16 or more.
 const ESCAPES_FROM: usize = 5;
+/// Bits of a packed sum.
+const COUNT_BITS: u32 = 10;
+const TWO_BITS: u32 = 10;
 
-/// By the top four bits of a code, left-aligned: one code, and its top two, three and four bits, 16 bits each.
-const TOPS: [u64; 16] = {
-    let mut tops = [0; 16];
-    let mut four = 0;
-    while four < 16 {
-        tops[four] = 1 | (four as u64 >> 2) << 16 | (four as u64 >> 1) << 32 | (four as u64) << 48;
-        four += 1;
-    }
-    tops
-};
-
-/// Everything that the cost of a series under any `k` depends on, in 296 bytes: a code escapes when it is longer than
+/// Everything that the cost of a series under any `k` depends on, in 224 bytes: a code escapes when it is longer than
 /// `k + 4` bits, else its quotient is what stands above its low `k` bits, at most its top four.
 struct Tally {
-    /// By the codes' length: how many, and the sums of their top two, three and four bits, 16 bits each. The sums are
-    /// of 1,023 codes at most; those of codes too short to have so many bits are never used.
-    sums: [u64; PLAIN_LENGTH_MAX + 1],
-    /// Bits of the codes that escape under any `k`, and how many they are.
+    /// By the codes' length: how many (10 bits), and the sums of what follows the top bit: of one bit (10), of two (12).
+    /// Those of codes too short to have so many bits are never used.
+    sums: [u32; PLAIN_LENGTH_MAX + 1],
+    /// And of three.
+    three: [u16; PLAIN_LENGTH_MAX + 1],
+    /// Bits of the codes that escape under any `k`.
     longer: u32,
-    longer_count: u32,
-    /// All codes, or-ed: as long as the longest.
-    union: u64,
+    /// How many codes.
+    values: u32,
+    /// All codes, or-ed: as long as the longest; saturated.
+    union: u32,
 }
 
-const _: () = assert!(crate::chunk::ROWS_MAX as u64 * 15 <= u16::MAX as u64);
+const _: () = {
+    let codes = crate::chunk::ROWS_MAX as u32 - 1;
+    assert!(codes < 1 << COUNT_BITS && codes < 1 << TWO_BITS && codes * 3 < 1 << (32 - COUNT_BITS - TWO_BITS));
+    assert!(codes * 7 <= u16::MAX as u32);
+};
 
 impl Tally {
-    const EMPTY: Self = Self { sums: [0; _], longer: 0, longer_count: 0, union: 0 };
+    const EMPTY: Self = Self { sums: [0; _], three: [0; _], longer: 0, values: 0, union: 0 };
 
     /// Forgets what it had and takes these.
-    #[inline(always)]
+    #[inline(never)]
     fn fill(&mut self, codes: impl Iterator<Item = u64>) {
         *self = Self::EMPTY;
         codes.for_each(|code| self.add(code));
@@ -355,43 +356,57 @@ impl Tally {
 
     #[inline(always)]
     fn add(&mut self, code: u64) {
-        self.union |= code;
+        self.values += 1;
         // Most codes are short, and 32 bits are half the work for a small processor.
-        let (length, four) = match u32::try_from(code) {
+        let (length, after_top) = match u32::try_from(code) {
             Ok(code) => {
+                self.union |= code;
                 let zeros = code.leading_zeros();
                 (32 - zeros, (code << (zeros & 31)) >> 28)
             }
-            Err(_) => (bit_length(code), ((code << code.leading_zeros()) >> 60) as u32),
-        };
-        match (self.sums.get_mut(length as usize), TOPS.get(four as usize)) {
-            (Some(sums), Some(tops)) => *sums += tops,
-            _ => {
-                self.longer += rice_cost(code, K_MAX);
-                self.longer_count += 1;
+            Err(_) => {
+                self.union = u32::MAX;
+                (bit_length(code), ((code << code.leading_zeros()) >> 60) as u32)
             }
+        };
+        let three = after_top & 7;
+        match (self.sums.get_mut(length as usize), self.three.get_mut(length as usize)) {
+            (Some(sums), Some(threes)) => {
+                *sums += 1 | (three >> 2) << COUNT_BITS | (three >> 1) << (COUNT_BITS + TWO_BITS);
+                *threes += three as u16;
+            }
+            _ => self.longer += rice_cost(code, K_MAX),
         }
     }
 
-    /// One of the four sums of codes of this length.
-    fn sum(&self, length: usize, of: Sum) -> u32 {
-        let sums = self.sums.get(length).copied().unwrap_or_default();
-        u32::from((sums >> (of as u32 * 16)) as u16)
-    }
-
-    fn values(&self) -> u32 {
-        (0..=PLAIN_LENGTH_MAX).map(|length| self.sum(length, Sum::Count)).sum::<u32>() + self.longer_count
+    fn count(&self, length: usize) -> u32 {
+        self.sums.get(length).copied().unwrap_or_default() & ((1 << COUNT_BITS) - 1)
     }
 
     fn zeros(&self) -> u32 {
-        self.sum(0, Sum::Count)
+        self.count(0)
+    }
+
+    /// Quotients of the codes of `k` and 1, 2, 3 and 4 bits, added up.
+    fn quotients(&self, k: usize) -> u32 {
+        let sums = |length: usize| self.sums.get(length).copied().unwrap_or_default();
+        let two = sums(k + 2) >> COUNT_BITS & ((1 << TWO_BITS) - 1);
+        let three = sums(k + 3) >> (COUNT_BITS + TWO_BITS);
+        let four = u32::from(self.three.get(k + 4).copied().unwrap_or_default());
+        let tops = self.count(k + 1) + 2 * self.count(k + 2) + 4 * self.count(k + 3) + 8 * self.count(k + 4);
+        tops + two + three + four
+    }
+
+    /// The longest length any code has, if it is not more than some `k` leaves plain.
+    fn longest(&self) -> usize {
+        if self.union == u32::MAX { PLAIN_LENGTH_MAX } else { bit_length(u64::from(self.union)) as usize }
     }
 
     /// The cheapest `k`, and the bits it costs.
+    #[inline(never)]
     fn cheapest(&self) -> (u8, u32) {
         let mut best = (0, u32::MAX);
-        let length_max = bit_length(self.union) as u8;
-        for (k, cost) in (0..=length_max.min(K_MAX)).zip(self.costs()) {
+        for (k, cost) in (0..=self.longest().min(usize::from(K_MAX)) as u8).zip(self.costs()) {
             if cost < best.1 {
                 best = (k, cost);
             }
@@ -401,33 +416,19 @@ impl Tally {
 
     /// Bits under each `k`, from 0.
     fn costs(&self) -> impl Iterator<Item = u32> + '_ {
-        let count = |length| self.sum(length, Sum::Count);
-        let escaped = move |length: usize| count(length) * (ESCAPE_ONES + 6 + length as u32);
-        let longest = (bit_length(self.union) as usize).min(PLAIN_LENGTH_MAX);
-        let mut plain: u32 = (0..ESCAPES_FROM).map(count).sum();
-        let mut escapes = self.longer + (ESCAPES_FROM..=longest).map(escaped).sum::<u32>();
+        let escaped = move |length: usize| self.count(length) * (ESCAPE_ONES + 6 + length as u32);
+        let mut plain: u32 = (0..ESCAPES_FROM).map(|length| self.count(length)).sum();
+        let mut escapes = self.longer + (ESCAPES_FROM..=self.longest()).map(escaped).sum::<u32>();
         (0..=usize::from(K_MAX)).map(move |k| {
             if k > 0 {
                 // With one bit more below the quotient, codes of one length more do not escape.
-                plain += count(k + ESCAPES_FROM - 1);
-                escapes -= escaped(k + ESCAPES_FROM - 1);
+                let length = k + ESCAPES_FROM - 1;
+                plain += self.count(length);
+                escapes -= escaped(length);
             }
-            let quotients = count(k + 1)
-                + self.sum(k + 2, Sum::TopTwo)
-                + self.sum(k + 3, Sum::TopThree)
-                + self.sum(k + 4, Sum::TopFour);
-            plain * (1 + k as u32) + quotients + escapes
+            plain * (1 + k as u32) + self.quotients(k) + escapes
         })
     }
-}
-
-/// Where a sum stands in its word.
-#[derive(Clone, Copy)]
-enum Sum {
-    Count,
-    TopTwo,
-    TopThree,
-    TopFour,
 }
 
 #[cfg(test)]
@@ -441,7 +442,7 @@ mod tests {
             let codes = (0..count).map(spread).chain([0, 1, 15, 16, u64::MAX]);
             let mut tally = Tally::EMPTY;
             tally.fill(codes.clone());
-            assert_eq!(tally.values() as usize, codes.clone().count());
+            assert_eq!(tally.values as usize, codes.clone().count());
             let costs: std::vec::Vec<u32> = tally.costs().collect();
             let exact = |k: u8| codes.clone().map(|code| rice_cost(code, k)).sum::<u32>();
             for k in 0..=K_MAX {
@@ -449,6 +450,6 @@ mod tests {
             }
             assert_eq!(tally.cheapest().1, (0..=K_MAX).map(exact).min().unwrap());
         }
-        assert!(size_of::<Tally>() <= 300);
+        assert!(size_of::<Tally>() <= 224);
     }
 }
