@@ -340,7 +340,8 @@ struct Tally {
 
 const _: () = {
     let codes = crate::chunk::ROWS_MAX as u32 - 1;
-    assert!(codes < 1 << COUNT_BITS && codes < 1 << TWO_BITS && codes * 3 < 1 << (32 - COUNT_BITS - TWO_BITS));
+    assert!(codes < 1 << COUNT_BITS && COUNT_BITS == TWO_BITS);
+    assert!(codes * 3 < 1 << (32 - COUNT_BITS - TWO_BITS));
     assert!(codes * 7 <= u16::MAX as u32);
 };
 
