@@ -58,6 +58,9 @@ pub enum StartError {
     /// The accounts.
     #[error(transparent)]
     Accounts(#[from] auth::FileError),
+    /// The devices' keys.
+    #[error(transparent)]
+    Keys(#[from] crate::ingest::keys::KeysError),
     /// Certificate and key.
     #[error(transparent)]
     Tls(#[from] auth::TlsError),
@@ -461,6 +464,7 @@ fn open_door(folder: &Path, tools: admin::Tools, tracker: &TaskTracker, stop: &C
 pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>), StartError> {
     upstream::check(&config.upstream)?;
     config.check_no_loop()?;
+    config.ingest.read_keys()?;
     let accounts = auth::read(&config.accounts_file())?;
     let tls = config.gateway.tls.as_ref();
     if accounts.is_empty() {

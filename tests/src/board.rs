@@ -1,4 +1,4 @@
-//! A Cortex-M4 board in qemu: builds its image and runs it, with the serial line as a pair of pipes or as a connection.
+//! A Cortex-M4 board in qemu: builds its image and runs it, with its serial line as a pair of pipes.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -59,25 +59,17 @@ impl Board {
     /// # Errors
     /// The emulator does not start.
     pub fn start(image: &Path) -> Result<(Self, ChildStdin, BufReader<ChildStdout>), Failure> {
-        let mut board = Self::launch(image, "stdio")?;
-        let to = board.0.stdin.take().ok_or("stdin is not piped")?;
-        let from = board.0.stdout.take().ok_or("stdout is not piped")?;
-        Ok((board, to, BufReader::new(from)))
-    }
-
-    /// Starts an image with its serial line as qemu names it: `tcp:127.0.0.1:1883` connects it there.
-    ///
-    /// # Errors
-    /// The emulator does not start.
-    pub fn launch(image: &Path, serial: &str) -> Result<Self, Failure> {
         let child = Command::new(EMULATOR)
             .args(["-machine", "mps2-an386", "-icount", "shift=0", "-semihosting", "-display", "none"])
-            .args(["-monitor", "none", "-serial", serial, "-kernel"])
+            .args(["-monitor", "none", "-serial", "stdio", "-kernel"])
             .arg(image)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        Ok(Self(child))
+        let mut board = Self(child);
+        let to = board.0.stdin.take().ok_or("stdin is not piped")?;
+        let from = board.0.stdout.take().ok_or("stdout is not piped")?;
+        Ok((board, to, BufReader::new(from)))
     }
 
     /// Waits for the image to end by itself.

@@ -57,7 +57,7 @@ pub(crate) const NAMES: [(&str, &str); 5] = [
 pub(crate) fn of_name(name: &str, device: &Device) -> Option<Box<dyn Format>> {
     Some(match name {
         "json" => Box::new(json::Json::new(device)),
-        "senml" => Box::new(senml::Senml::default()),
+        "senml" => Box::new(senml::Senml),
         "sparkplug" => Box::new(sparkplug::Sparkplug::new(device)),
         "postcard" => Box::new(columnar::Columnar::default()),
         "tf1" => Box::new(tf1::Tf1::new(device.schema.clone())),

@@ -20,7 +20,6 @@ const TAG: u8 = 6;
 /// Tag of a decimal fraction: exponent and mantissa.
 const DECIMAL: u64 = 4;
 
-#[derive(Default)]
 pub(crate) struct Senml;
 
 impl Format for Senml {
