@@ -1,12 +1,21 @@
 //! The device side on bare metal: a Cortex-M4 image encodes frames, they go out over its serial line, through MQTT into
 //! the real gateway, and end in a halo.
 
+#[path = "device/host.rs"]
+mod host;
+
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
+use halo_firmware::{Config, Device};
+use halo_proto::frame::{FrameWriter, Header, Text};
+use halo_proto::mac::{SealingKey, seal};
 use halo_tests::Failure;
 use halo_tests::board::{self, Board};
+use halo_tests::clock::{Stopwatch, pass};
 use halo_tests::mqtt::{Client, Packet};
 use halo_tests::process::{Gateway, run};
 use rumqttc::{Connection, Event, Incoming, MqttOptions, QoS};

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use embedded_io::{ErrorType, ReadReady};
+use embedded_io::{ErrorKind, ErrorType, ReadReady};
 use halo_firmware::{Board, Sample};
 use halo_tests::clock::Stopwatch;
 
@@ -11,24 +11,24 @@ use halo_tests::clock::Stopwatch;
 const FASTER: u128 = 10;
 
 /// A TCP connection as firmware sees one; cut off after so many writes, if told so.
-pub struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     writes_left: Option<u32>,
 }
 
 impl ErrorType for Wire {
-    type Error = embedded_io::ErrorKind;
+    type Error = ErrorKind;
 }
 
 impl embedded_io::Read for Wire {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Self::Error> {
-        self.stream.read(bytes).map_err(|error| error.kind().into())
+        self.stream.read(bytes).map_err(broken)
     }
 }
 
 impl embedded_io::Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
-        let written = self.stream.write(bytes).map_err(|error| error.kind().into());
+        let written = self.stream.write(bytes).map_err(broken);
         if let Some(left) = &mut self.writes_left {
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -47,7 +47,7 @@ impl embedded_io::Write for Wire {
 impl ReadReady for Wire {
     fn read_ready(&mut self) -> Result<bool, Self::Error> {
         if self.writes_left == Some(0) {
-            return Err(embedded_io::ErrorKind::ConnectionReset);
+            return Err(ErrorKind::ConnectionReset);
         }
         let would_block = std::io::ErrorKind::WouldBlock;
         let peek = |stream: &TcpStream| {
@@ -59,24 +59,29 @@ impl ReadReady for Wire {
         match peek(&self.stream) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == would_block => Ok(false),
-            Err(error) => Err(error.kind().into()),
+            Err(error) => Err(broken(error)),
         }
     }
 }
 
+/// Firmware knows no more of it than that it is of no use any more.
+fn broken(_: std::io::Error) -> ErrorKind {
+    ErrorKind::Other
+}
+
 /// This machine.
-pub struct Host {
+pub(crate) struct Host {
     gateway: SocketAddr,
     watch: Stopwatch,
     /// Writes until each connection is cut off, in order; none for those after.
     cuts: std::vec::IntoIter<u32>,
     /// How often it dialled.
-    pub dials: u32,
+    pub(crate) dials: u32,
     samples: i64,
 }
 
 impl Host {
-    pub fn new(gateway: SocketAddr, cuts: Vec<u32>) -> Self {
+    pub(crate) fn new(gateway: SocketAddr, cuts: Vec<u32>) -> Self {
         Self { gateway, watch: Stopwatch::new(), cuts: cuts.into_iter(), dials: 0, samples: 0 }
     }
 }
