@@ -30,6 +30,8 @@ pub struct Config {
     pub auth: auth::Config,
     /// Existing brokers to read telemetry from.
     pub source: Vec<source::Config>,
+    /// What telemetry is believed.
+    pub ingest: ingest::keys::Config,
     /// What is kept of frames that cannot be understood.
     pub quarantine: ingest::quarantine::Config,
     /// The log and its checkpoints.

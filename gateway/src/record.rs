@@ -151,7 +151,7 @@ pub struct Identity {
 /// How a telemetry payload is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Format {
-    /// A native frame (first byte 0xF9).
+    /// A native frame (first byte 0xF9); its authentication code, if it has one, was not verified.
     Tf1,
     /// A flat JSON object (first byte `{`).
     Json,
@@ -159,6 +159,17 @@ pub enum Format {
     Senml,
     /// None of these: stored, then quarantined.
     Unknown,
+    /// A native frame whose authentication code was verified when it came.
+    Proven,
+    /// Any payload of a device whose key it had to be proven with, and was not: stored, then quarantined.
+    Unproven,
+}
+
+impl Format {
+    /// Whether to read it as a native frame.
+    pub fn is_native(self) -> bool {
+        matches!(self, Self::Tf1 | Self::Proven)
+    }
 }
 
 /// Where a clock offset comes from.

@@ -38,6 +38,9 @@ pub enum RecoveryError {
     /// The checkpoints.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The devices' keys.
+    #[error(transparent)]
+    Keys(#[from] crate::ingest::keys::KeysError),
     /// The data folder.
     #[error("data folder {path}: {source}; choose a folder that can be written with --data-dir")]
     Folder {
@@ -87,6 +90,7 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
     let state = Place { engine: config.state.engine, path: config.state.engine.path(folder) };
     let (engine, mut head, fold) = restore(&state, identities.current(), &log, &config.grammar(), &replaying, &budget)?;
     head.limit_quarantine(config.quarantine.clone());
+    head.trust(config.ingest.read_keys()?);
     let lacks_config = fold.applied() == Offset(0) && log.first_offset() > Offset(1);
     // The head has been replayed since; the fold is as it was found.
     if fold.applied().next() < log.first_offset() {

@@ -138,12 +138,24 @@ impl<'a> BitWriter<'a> {
     #[inline]
     pub(crate) fn bits(&mut self, value: u64, count: u32) -> Result<(), Full> {
         debug_assert!(count <= 56 && bit_length(value) <= count);
+        if count > 32 {
+            self.half(value >> 32, count - 32)?;
+            return self.half(value & 0xFFFF_FFFF, 32);
+        }
+        self.half(value, count)
+    }
+
+    /// At most 32 bits: with the fewer than 32 that are pending they fit a word.
+    #[inline]
+    fn half(&mut self, value: u64, count: u32) -> Result<(), Full> {
         self.pending = (self.pending << count) | value;
         self.pending_bits += count;
-        while self.pending_bits >= 8 {
-            self.pending_bits -= 8;
-            *self.out.get_mut(self.at).ok_or(Full)? = (self.pending >> self.pending_bits) as u8;
-            self.at += 1;
+        if self.pending_bits >= 32 {
+            self.pending_bits -= 32;
+            let full = (self.pending >> self.pending_bits) as u32;
+            let free = self.out.get_mut(self.at..).unwrap_or_default();
+            *free.first_chunk_mut().ok_or(Full)? = full.to_be_bytes();
+            self.at += 4;
         }
         Ok(())
     }
@@ -170,10 +182,12 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Pads to a byte with zeros; the number of bytes written.
-    pub(crate) fn finish(mut self) -> Result<usize, Full> {
-        let padding = (8 - self.pending_bits) % 8;
-        self.bits(0, padding)?;
-        Ok(self.at)
+    pub(crate) fn finish(self) -> Result<usize, Full> {
+        let left = self.pending_bits.div_ceil(8) as usize;
+        let bytes = ((self.pending << (32 - self.pending_bits)) as u32).to_be_bytes();
+        let free = self.out.get_mut(self.at..self.at + left).ok_or(Full)?;
+        free.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+        Ok(self.at + left)
     }
 }
 
@@ -225,6 +239,7 @@ mod tests {
         assert_eq!(BitReader::new(&[0xFF]).rice(0), Err(BitError::Truncated));
         assert_eq!(BitReader::new(&[]).bits(1), Err(BitError::Truncated));
         assert_eq!(BitReader::new(&[]).bits(0), Ok(0));
-        assert_eq!(BitWriter::new(&mut []).bits(0xFF, 8), Err(Full));
+        let mut full = BitWriter::new(&mut []);
+        assert_eq!(full.bits(0xFF, 8).and_then(|()| full.finish()), Err(Full));
     }
 }

@@ -127,7 +127,7 @@ impl MacKind {
     }
 }
 
-/// The last item of an authenticated frame. Not verified here: keys live elsewhere.
+/// The last item of an authenticated frame. Not verified here: keys live elsewhere (`mac`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mac<'a> {
     /// The scheme.

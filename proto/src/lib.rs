@@ -40,8 +40,8 @@
 //! # What the decoder promises
 //!
 //! Any bytes give `Ok` or an error, without panic and without more than [`chunk::VALUES_MAX`] values written per frame.
-//! Random bits can decode to *something*: integrity comes from TLS or from the MAC item, which this crate delimits but
-//! does not verify.
+//! Random bits can decode to *something*: integrity comes from TLS or from the MAC item, which the
+//! feature `mac` makes and verifies.
 
 #![no_std]
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -57,6 +57,8 @@ mod crc;
 mod series;
 pub mod chunk;
 pub mod frame;
+#[cfg(feature = "mac")]
+pub mod mac;
 pub mod birth;
 pub mod registry;
 pub mod topic;

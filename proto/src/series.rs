@@ -206,42 +206,50 @@ pub(crate) fn write(
     let mut rest = values;
     let Some(first) = rest.next() else { return Err(WriteError::Plan) };
     bits.rice(zigzag(first.wrapping_sub(coding.bias)), coding.k0)?;
-    let count = rest.clone().count() + 1;
-    if count == 1 {
+    if rest.clone().next().is_none() {
         return Ok(());
     }
-    let changes = changes(first, rest.clone()).count();
     let (mode, k) = match plan {
-        Plan::Best => best(first, rest.clone(), changes, bit_length(count as u64 - 1)),
+        Plan::Best => best(first, rest.clone()),
         Plan::Fixed { mode, k } if k <= K_MAX => (mode, k),
         Plan::Fixed { .. } => return Err(WriteError::Plan),
     };
-    if (mode == Mode::Constant) && changes != 0 || mode == Mode::Sparse && changes == 0 {
-        return Err(WriteError::Plan);
-    }
     bits.bits(mode.to_bits(), 3)?;
     if mode != Mode::Constant {
         bits.bits(u64::from(k), 5)?;
     }
     match mode {
+        Mode::Constant if rest.any(|value| value != first) => return Err(WriteError::Plan),
         Mode::Constant => {}
         Mode::Last => write_codes(bits, residuals::<Last>(first, rest), k)?,
         Mode::Line => write_codes(bits, residuals::<Line>(first, rest), k)?,
         Mode::Level => write_codes(bits, residuals::<Level>(first, rest), k)?,
-        Mode::Sparse => {
-            let width = bit_length(count as u64 - 1);
-            bits.bits(changes as u64, width)?;
-            for (unchanged, code) in self::changes(first, rest) {
-                bits.bits(unchanged, width)?;
-                bits.rice(code, k)?;
-            }
-        }
+        Mode::Sparse => write_changes(bits, first, rest, k)?,
     }
     Ok(())
 }
 
 fn write_codes(bits: &mut BitWriter<'_>, codes: impl Iterator<Item = u64>, k: u8) -> Result<(), Full> {
     for code in codes {
+        bits.rice(code, k)?;
+    }
+    Ok(())
+}
+
+fn write_changes(
+    bits: &mut BitWriter<'_>,
+    first: i64,
+    rest: impl Iterator<Item = i64> + Clone,
+    k: u8,
+) -> Result<(), WriteError> {
+    let width = bit_length(rest.clone().count() as u64);
+    let count = changes(first, rest.clone()).count();
+    if count == 0 {
+        return Err(WriteError::Plan);
+    }
+    bits.bits(count as u64, width)?;
+    for (unchanged, code) in changes(first, rest) {
+        bits.bits(unchanged, width)?;
         bits.rice(code, k)?;
     }
     Ok(())
@@ -272,104 +280,155 @@ fn changes(first: i64, rest: impl Iterator<Item = i64> + Clone) -> impl Iterator
     })
 }
 
-/// The cheapest mode, with its cheapest `k`.
-fn best(first: i64, rest: impl Iterator<Item = i64> + Clone, changed: usize, width: u32) -> (Mode, u8) {
-    if changed == 0 {
+/// The cheapest mode, with its cheapest `k`. One tally serves all modes, one after the other: it is most of the
+/// encoder's stack, and inlined into its callers it would be there several times.
+#[inline(never)]
+fn best(first: i64, rest: impl Iterator<Item = i64> + Clone) -> (Mode, u8) {
+    if rest.clone().all(|value| value == first) {
         return (Mode::Constant, 0);
     }
-    let mut best = (Mode::Last, best_k(residuals::<Last>(first, rest.clone())));
-    let mut consider = |mode, (k, cost): (u8, u32)| {
-        if cost < best.1.1 {
-            best = (mode, (k, cost));
+    let mut tally = Tally::EMPTY;
+    tally.fill(residuals::<Last>(first, rest.clone()));
+    let (mut k, mut cost) = tally.cheapest();
+    let mut mode = Mode::Last;
+    let changed = tally.values - tally.zeros();
+    let gaps = bit_length(u64::from(tally.values)) * (changed + 1);
+    for other in [Mode::Line, Mode::Level, Mode::Sparse] {
+        let mut other_cost = 0;
+        match other {
+            Mode::Line => tally.fill(residuals::<Line>(first, rest.clone())),
+            Mode::Level => tally.fill(residuals::<Level>(first, rest.clone())),
+            // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
+            _ if gaps + changed >= cost => break,
+            _ => {
+                tally.fill(changes(first, rest.clone()).map(|(_, code)| code));
+                other_cost = gaps;
+            }
         }
-        best.1.1
-    };
-    consider(Mode::Line, best_k(residuals::<Line>(first, rest.clone())));
-    let cost = consider(Mode::Level, best_k(residuals::<Level>(first, rest.clone())));
-    // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
-    let gaps = width * (changed as u32 + 1);
-    if gaps + (changed as u32) < cost {
-        let (k, codes) = best_k(changes(first, rest).map(|(_, code)| code));
-        consider(Mode::Sparse, (k, gaps + codes));
+        let (other_k, codes) = tally.cheapest();
+        other_cost += codes;
+        if other_cost < cost {
+            (mode, k, cost) = (other, other_k, other_cost);
+        }
     }
-    (best.0, best.1.0)
-}
-
-/// The cheapest `k`, and the bits it costs.
-fn best_k(codes: impl Iterator<Item = u64>) -> (u8, u32) {
-    let mut tally = Tally::default();
-    codes.for_each(|code| tally.add(code));
-    tally.cheapest()
+    (mode, k)
 }
 
 /// Longest code that some `k` does not escape.
 const PLAIN_LENGTH_MAX: usize = K_MAX as usize + 4;
+/// From so many bits above its low `k` on, a code escapes: its quotient would be 16 or more.
+const ESCAPES_FROM: usize = 5;
+/// Bits of a packed sum.
+const COUNT_BITS: u32 = 10;
+const TWO_BITS: u32 = 10;
 
-/// Everything that the cost of a series under any `k` depends on, in 292 bytes: a code escapes when it is longer than
+/// Everything that the cost of a series under any `k` depends on, in 224 bytes: a code escapes when it is longer than
 /// `k + 4` bits, else its quotient is what stands above its low `k` bits, at most its top four.
-#[derive(Clone)]
 struct Tally {
-    /// How many codes have this length.
-    counts: [u16; PLAIN_LENGTH_MAX + 1],
-    /// For codes of this length: the sums of their top two, three and four bits.
-    tops: [[u16; 3]; PLAIN_LENGTH_MAX + 1],
+    /// By the codes' length: how many (10 bits), and the sums of what follows the top bit: of one bit (10), of two (12).
+    /// Those of codes too short to have so many bits are never used.
+    sums: [u32; PLAIN_LENGTH_MAX + 1],
+    /// And of three.
+    three: [u16; PLAIN_LENGTH_MAX + 1],
     /// Bits of the codes that escape under any `k`.
     longer: u32,
-    length_max: usize,
+    /// How many codes.
+    values: u32,
+    /// All codes, or-ed: as long as the longest; saturated.
+    union: u32,
 }
 
-impl Default for Tally {
-    fn default() -> Self {
-        Self { counts: [0; _], tops: [[0; 3]; _], longer: 0, length_max: 0 }
-    }
-}
+const _: () = {
+    let codes = crate::chunk::ROWS_MAX as u32 - 1;
+    assert!(codes < 1 << COUNT_BITS && COUNT_BITS == TWO_BITS);
+    assert!(codes * 3 < 1 << (32 - COUNT_BITS - TWO_BITS));
+    assert!(codes * 7 <= u16::MAX as u32);
+};
 
 impl Tally {
-    #[inline]
-    fn add(&mut self, code: u64) {
-        let length = bit_length(code) as usize;
-        self.length_max = self.length_max.max(length);
-        let (Some(count), Some([two, three, four])) = (self.counts.get_mut(length), self.tops.get_mut(length)) else {
-            self.longer += rice_cost(code, K_MAX);
-            return;
-        };
-        *count += 1;
-        *two += (code >> length.saturating_sub(2)) as u16;
-        *three += (code >> length.saturating_sub(3)) as u16;
-        *four += (code >> length.saturating_sub(4)) as u16;
+    const EMPTY: Self = Self { sums: [0; _], three: [0; _], longer: 0, values: 0, union: 0 };
+
+    /// Forgets what it had and takes these.
+    #[inline(never)]
+    fn fill(&mut self, codes: impl Iterator<Item = u64>) {
+        *self = Self::EMPTY;
+        codes.for_each(|code| self.add(code));
     }
 
+    #[inline(always)]
+    fn add(&mut self, code: u64) {
+        self.values += 1;
+        // Most codes are short, and 32 bits are half the work for a small processor.
+        let (length, after_top) = match u32::try_from(code) {
+            Ok(code) => {
+                self.union |= code;
+                let zeros = code.leading_zeros();
+                (32 - zeros, (code << (zeros & 31)) >> 28)
+            }
+            Err(_) => {
+                self.union = u32::MAX;
+                (bit_length(code), ((code << code.leading_zeros()) >> 60) as u32)
+            }
+        };
+        let three = after_top & 7;
+        match (self.sums.get_mut(length as usize), self.three.get_mut(length as usize)) {
+            (Some(sums), Some(threes)) => {
+                *sums += 1 | (three >> 2) << COUNT_BITS | (three >> 1) << (COUNT_BITS + TWO_BITS);
+                *threes += three as u16;
+            }
+            _ => self.longer += rice_cost(code, K_MAX),
+        }
+    }
+
+    fn count(&self, length: usize) -> u32 {
+        self.sums.get(length).copied().unwrap_or_default() & ((1 << COUNT_BITS) - 1)
+    }
+
+    fn zeros(&self) -> u32 {
+        self.count(0)
+    }
+
+    /// Quotients of the codes of `k` and 1, 2, 3 and 4 bits, added up.
+    fn quotients(&self, k: usize) -> u32 {
+        let sums = |length: usize| self.sums.get(length).copied().unwrap_or_default();
+        let two = sums(k + 2) >> COUNT_BITS & ((1 << TWO_BITS) - 1);
+        let three = sums(k + 3) >> (COUNT_BITS + TWO_BITS);
+        let four = u32::from(self.three.get(k + 4).copied().unwrap_or_default());
+        let tops = self.count(k + 1) + 2 * self.count(k + 2) + 4 * self.count(k + 3) + 8 * self.count(k + 4);
+        tops + two + three + four
+    }
+
+    /// The longest length any code has, if it is not more than some `k` leaves plain.
+    fn longest(&self) -> usize {
+        if self.union == u32::MAX { PLAIN_LENGTH_MAX } else { bit_length(u64::from(self.union)) as usize }
+    }
+
+    /// The cheapest `k`, and the bits it costs.
+    #[inline(never)]
     fn cheapest(&self) -> (u8, u32) {
         let mut best = (0, u32::MAX);
-        for k in 0..=self.length_max.min(usize::from(K_MAX)) {
-            let cost = self.cost(k);
+        for (k, cost) in (0..=self.longest().min(usize::from(K_MAX)) as u8).zip(self.costs()) {
             if cost < best.1 {
-                best = (k as u8, cost);
+                best = (k, cost);
             }
         }
         best
     }
 
-    fn cost(&self, k: usize) -> u32 {
-        let mut cost = self.longer;
-        for (length, (&count, &[two, three, four])) in
-            self.counts.iter().zip(&self.tops).enumerate().take(self.length_max + 1)
-        {
-            let count = u32::from(count);
-            let quotients = match length.saturating_sub(k) {
-                0 => 0,
-                1 => count,
-                2 => u32::from(two),
-                3 => u32::from(three),
-                4 => u32::from(four),
-                _ => {
-                    cost += count * (ESCAPE_ONES + 6 + length as u32);
-                    continue;
-                }
-            };
-            cost += count * (1 + k as u32) + quotients;
-        }
-        cost
+    /// Bits under each `k`, from 0.
+    fn costs(&self) -> impl Iterator<Item = u32> + '_ {
+        let escaped = move |length: usize| self.count(length) * (ESCAPE_ONES + 6 + length as u32);
+        let mut plain: u32 = (0..ESCAPES_FROM).map(|length| self.count(length)).sum();
+        let mut escapes = self.longer + (ESCAPES_FROM..=self.longest()).map(escaped).sum::<u32>();
+        (0..=usize::from(K_MAX)).map(move |k| {
+            if k > 0 {
+                // With one bit more below the quotient, codes of one length more do not escape.
+                let length = k + ESCAPES_FROM - 1;
+                plain += self.count(length);
+                escapes -= escaped(length);
+            }
+            plain * (1 + k as u32) + self.quotients(k) + escapes
+        })
     }
 }
 
@@ -382,14 +441,16 @@ mod tests {
         let spread = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (i * 7 % 64);
         for count in [1, 2, 60, 1023] {
             let codes = (0..count).map(spread).chain([0, 1, 15, 16, u64::MAX]);
-            let mut tally = Tally::default();
-            codes.clone().for_each(|code| tally.add(code));
+            let mut tally = Tally::EMPTY;
+            tally.fill(codes.clone());
+            assert_eq!(tally.values as usize, codes.clone().count());
+            let costs: std::vec::Vec<u32> = tally.costs().collect();
             let exact = |k: u8| codes.clone().map(|code| rice_cost(code, k)).sum::<u32>();
             for k in 0..=K_MAX {
-                assert_eq!(tally.cost(usize::from(k)), exact(k), "{count} codes, k {k}");
+                assert_eq!(costs[usize::from(k)], exact(k), "{count} codes, k {k}");
             }
             assert_eq!(tally.cheapest().1, (0..=K_MAX).map(exact).min().unwrap());
         }
-        assert!(size_of::<Tally>() <= 300);
+        assert!(size_of::<Tally>() <= 224);
     }
 }

@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests: where the real data is, which tools there are, a subscriber that is not of our
 //! own making, and a whole run: recordings in at the simulator, documents out at that subscriber.
 
+pub mod board;
 pub mod clock;
 pub mod data;
 pub mod evidence;

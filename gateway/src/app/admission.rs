@@ -14,6 +14,7 @@ use crate::{auth, broker};
 pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>), StartError> {
     upstream::check(&config.upstream)?;
     config.check_no_loop()?;
+    config.ingest.read_keys()?;
     let accounts = auth::read(&config.accounts_file())?;
     let tls = config.gateway.tls.as_ref();
     if accounts.is_empty() {

@@ -20,6 +20,9 @@ pub enum StartError {
     /// The accounts.
     #[error(transparent)]
     Accounts(#[from] auth::FileError),
+    /// The devices' keys.
+    #[error(transparent)]
+    Keys(#[from] crate::ingest::keys::KeysError),
     /// Certificate and key.
     #[error(transparent)]
     Tls(#[from] auth::TlsError),

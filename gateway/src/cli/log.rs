@@ -291,6 +291,8 @@ fn frame_fields(frame: &Frame) -> Value {
         Format::Json => "json",
         Format::Senml => "senml",
         Format::Unknown => "unknown",
+        Format::Proven => "tf1-proven",
+        Format::Unproven => "unproven",
     };
     json!({
         "device": *frame.device, "subject": *frame.subject, "publisher": *frame.publisher, "format": format,

@@ -30,7 +30,7 @@ pub(super) struct Facts {
 impl Facts {
     /// Reads the frame record at `at` into `readings` and keeps what ingest needs of it.
     pub(super) fn of(frame: &Frame, at: Offset, schemas: &Schemas, readings: &mut Readings) -> Self {
-        let header = (frame.format == Format::Tf1).then(|| native::header(&frame.payload)).flatten();
+        let header = frame.format.is_native().then(|| native::header(&frame.payload)).flatten();
         let readable = read(frame, at, schemas, readings);
         let begun_ms = header.map_or(frame.arrival.wall_ms, |header| i64::try_from(header.t0_ms).unwrap_or(i64::MAX));
         let mut facts = Self {
@@ -52,7 +52,7 @@ impl Facts {
     fn take(&mut self, format: Format, readings: &Readings) {
         let firsts = readings.series.iter().filter_map(|series| series.points.first());
         self.first_ms = firsts.map(|point| point.device_ms).min().unwrap_or(self.first_ms);
-        if format == Format::Tf1 {
+        if format.is_native() {
             self.last_ms = readings.last_device_ms().map_or(self.last_ms, |last| last.max(self.last_ms));
             self.sync = readings.sync;
         } else if readings.timed {

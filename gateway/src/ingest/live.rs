@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::keys::Keys;
 use super::quarantine;
 use crate::record::Name;
 
@@ -24,6 +25,8 @@ pub struct Live {
     repeats_due: BTreeSet<(u64, Name)>,
     /// What the quarantine may hold, by this process's configuration.
     pub(super) quarantine: quarantine::Config,
+    /// What devices prove themselves with, by this process's key file.
+    pub(super) keys: Keys,
 }
 
 #[derive(Debug)]

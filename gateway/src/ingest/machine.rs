@@ -8,6 +8,7 @@ use super::assign::Assignments;
 use super::clocks::Sighting;
 use super::device::Device;
 use super::facts::Facts;
+use super::keys::Keys;
 use super::live::Live;
 use super::losses::Losses;
 use super::native;
@@ -20,8 +21,8 @@ use super::sequence::Sequences;
 use crate::broker::SessionKey;
 use crate::broker::reason::QUOTA_EXCEEDED;
 use crate::record::{
-    Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Format, Frame, GatewayTime, Name, Offset, Presence,
-    Record, Retained, WallJump,
+    Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Frame, GatewayTime, Name, Offset, Presence, Record,
+    Retained, WallJump,
 };
 
 mod follow;
@@ -198,6 +199,11 @@ impl Ingest {
         self.live.quarantine = limits;
     }
 
+    /// What devices prove themselves with from now on.
+    pub fn trust(&mut self, keys: Keys) {
+        self.live.keys = keys;
+    }
+
     /// The births and the registry.
     pub fn schemas(&self) -> &Schemas {
         &self.schemas
@@ -229,8 +235,9 @@ impl Ingest {
     }
 
     fn admit_telemetry(&mut self, publish: &Publish) -> Admission {
-        let format = format_of(&publish.payload);
-        let header = (format == Format::Tf1).then(|| native::header(&publish.payload)).flatten();
+        let format = self.live.keys.judge(&publish.device, format_of(&publish.payload), &publish.payload);
+        // What was not proven has no identity: a forged number would make gaps and conflicts.
+        let header = format.is_native().then(|| native::header(&publish.payload)).flatten();
         let identity = header.as_ref().map(native::identity);
         let device = self.devices.get(&publish.device);
         // Before reading the items: after a reconnect most of a backlog may be repeats.
@@ -272,7 +279,18 @@ impl Ingest {
         let anew = || Facts::of(frame, record.offset, &self.schemas, &mut self.readings);
         let facts = memo.map_or_else(anew, |memo| memo.facts);
         self.count_stored();
-        let noted = self.touch(&frame.device).apply(frame, &facts);
+        self.note(record, frame, &facts);
+        if let Err(unreadable) = facts.readable {
+            let held = Held::new(frame, unreadable.schema());
+            let what = What::Quarantine { reason: unreadable.to_string(), frame: Some(Box::new(held)) };
+            self.owed.push(record.offset, &frame.device, &frame.subject, what);
+            self.dirty.owed = true;
+        }
+    }
+
+    /// Takes note of a frame's identity, clock and points, and owes what they make due.
+    fn note(&mut self, record: &Record, frame: &Frame, facts: &Facts) {
+        let noted = self.touch(&frame.device).apply(frame, facts);
         let mut owe = |what| {
             self.owed.push(record.offset, &frame.device, &frame.subject, what);
             self.dirty.owed = true;
@@ -280,10 +298,6 @@ impl Ingest {
         noted.closed.into_iter().map(What::Gap).for_each(&mut owe);
         if let Some(identity) = facts.identity().filter(|_| noted.conflict) {
             owe(What::Conflict(identity));
-        }
-        if let Err(unreadable) = facts.readable {
-            let held = Held::new(frame, unreadable.schema());
-            owe(What::Quarantine { reason: unreadable.to_string(), frame: Some(Box::new(held)) });
         }
     }
 

@@ -39,6 +39,7 @@ pub mod assign;
 mod plain;
 mod senml;
 mod native;
+pub mod keys;
 pub mod schemas;
 pub mod readings;
 mod checkpoint;

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::decimal::NotDecimal;
 use super::schemas::Schemas;
-use super::{native, plain, senml};
+use super::{keys, native, plain, senml};
 use crate::record::{Format, Frame, Name, Offset};
 
 /// Largest payload read, bytes; larger ones are quarantined.
@@ -269,6 +269,12 @@ pub enum Unreadable {
         /// The limit.
         max: usize,
     },
+    /// Of a device that has to authenticate what it sends; nothing of the payload was believed.
+    #[error("no authentication code, the key file says that this device has to send one")]
+    NoCode,
+    /// Its authentication code is not what the device's key makes of it.
+    #[error("authentication code is wrong: another key or kind of key, another device's frame, or changed on its way")]
+    WrongCode,
     /// Reading it broke the program: a bug, which costs this frame and no other.
     #[error("reading it failed inside the program, please report this frame")]
     Panicked,
@@ -319,7 +325,8 @@ fn understand(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) 
     match frame.format {
         Format::Json => plain::read(&frame.payload, frame.arrival.wall_ms, out)?,
         Format::Senml => senml::read(&frame.payload, frame.arrival.wall_ms, out)?,
-        Format::Tf1 => return native::read(frame, at, schemas, out),
+        Format::Tf1 | Format::Proven => return native::read(frame, at, schemas, out),
+        Format::Unproven => return Err(keys::why_unproven(&frame.payload)),
         Format::Unknown => return Err(unknown(&frame.payload)),
     }
     if out.is_empty() { Err(Unreadable::NoValue) } else { Ok(()) }

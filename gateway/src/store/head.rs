@@ -225,6 +225,11 @@ impl Head {
         self.ingest.limit_quarantine(limits);
     }
 
+    /// What devices prove themselves with from now on.
+    pub fn trust(&mut self, keys: crate::ingest::keys::Keys) {
+        self.ingest.trust(keys);
+    }
+
     /// Whether an administrator has held that upstream back.
     pub fn is_held(&self, upstream: &str) -> bool {
         self.held.get(upstream).copied().unwrap_or(false)

@@ -105,6 +105,13 @@ impl<'b> FrameWriter<'b> {
         Ok(self.finish())
     }
 
+    /// The frame so far, and the free rest of the buffer.
+    #[cfg(feature = "mac")]
+    pub(crate) fn parts(&mut self) -> (&[u8], &mut [u8]) {
+        let (frame, free) = self.out.split_at_mut(self.len);
+        (frame, free)
+    }
+
     fn item<T: Serialize>(&mut self, tag: u8, value: &T) -> Result<(), EncodeError> {
         self.len = put_item(self.out, self.len, tag, value)?;
         Ok(())

@@ -5,10 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::Ingest;
 use crate::ingest::facts::Facts;
 use crate::ingest::losses::{Loss, LossKind, LossTotals};
+use crate::ingest::native;
 use crate::ingest::owed::What;
 use crate::ingest::quarantine::{Entry, Held, Quarantine};
+use crate::ingest::readings::format_of;
 use crate::record::Quarantine as SetAside;
-use crate::record::{Act, Body, Conflict, Deed, Draft, Dropped, Expired, Frame, Gap, Name, Offset, Record, Stretch};
+use crate::record::{
+    Act, Body, Conflict, Deed, Draft, Dropped, Expired, Format, Frame, Gap, Name, Offset, Record, Stretch,
+};
 
 /// What became of the frames stored, since ever: the rest of `stored` was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -44,6 +48,13 @@ impl Ingest {
     /// when it is not in quarantine. It leaves the quarantine if it can be read then.
     pub fn replay(&self, frame: Offset) -> Option<Draft> {
         let mut replayed = self.quarantine.get(frame)?.frame.clone();
+        if replayed.format == Format::Unproven {
+            // With the keys of today it may be proven.
+            let format = format_of(&replayed.payload);
+            replayed.format = self.live.keys.judge(&replayed.device, format, &replayed.payload);
+            let header = replayed.format.is_native().then(|| native::header(&replayed.payload)).flatten();
+            replayed.identity = header.as_ref().map(native::identity);
+        }
         if let Some(device) = self.devices.get(&replayed.device) {
             let facts = Facts::of(&replayed, Offset::AFTER_ALL, &self.schemas, &mut Default::default());
             replayed.clock = device.clock(&replayed, &facts);
@@ -108,14 +119,20 @@ impl Ingest {
         }
     }
 
-    /// A frame is read again. Its sequence was seen when it was stored; a gap or a duplicate is nothing it can make.
+    /// A frame is read again. Its sequence was seen when it was stored, and a gap or a duplicate is nothing it can make;
+    /// but one that was not proven then is a newcomer.
     pub(super) fn apply_replayed(&mut self, record: &Record, frame: &Frame) {
-        let Some(stored) = record.cause.filter(|stored| self.quarantine.get(*stored).is_some()) else { return };
+        let Some(stored) = record.cause else { return };
+        let Some(was_unproven) = self.quarantine.get(stored).map(|entry| entry.frame.format == Format::Unproven) else {
+            return;
+        };
         let facts = Facts::of(frame, record.offset, &self.schemas, &mut self.readings);
         match facts.readable {
             Ok(()) => {
                 self.quarantine.remove(stored);
-                if !facts.points.is_empty() && self.devices.contains_key(&frame.device) {
+                if was_unproven {
+                    self.note(record, frame, &facts);
+                } else if !facts.points.is_empty() && self.devices.contains_key(&frame.device) {
                     self.touch(&frame.device).apply_points(&facts.points);
                 }
             }

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::ingest::checkpoint::Row;
 use crate::ingest::losses::LossKind;
-use crate::record::{Act, Assignment, Deed, Dropped, Offset, Start, StartEpoch, Stretch, SubjectKind};
+use crate::record::{Act, Assignment, Deed, Dropped, Format, Offset, Start, StartEpoch, Stretch, SubjectKind};
+
+mod unproven;
 
 const WALL_MS: i64 = 1_800_000_000_000;
 
