@@ -2,6 +2,7 @@
 //! own making, and a whole run: recordings in at the simulator, documents out at that subscriber.
 
 pub mod clock;
+pub mod compare;
 pub mod data;
 pub mod evidence;
 pub mod mqtt;

@@ -94,7 +94,7 @@ impl Fleet {
     /// What a delivered message says; notes it.
     pub(super) fn arrival(&mut self, topic: &[u8], payload: &[u8]) -> Arrival {
         let Some(device) = self.device_of(topic) else { return Arrival::Nothing };
-        if payload.first() == Some(&b'{')
+        if topic.rsplit(|byte| *byte == b'/').nth(1) == Some(b"halos")
             && let Some(counted) = frames_in_halo(payload)
         {
             let to = u32::try_from(counted).unwrap_or(u32::MAX).min(self.sent[device]);

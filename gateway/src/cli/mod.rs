@@ -7,6 +7,7 @@ mod accounts;
 mod admin;
 mod backup;
 mod client;
+mod disk;
 mod log;
 mod show;
 mod state;
@@ -47,7 +48,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(crate::demo::Options),
     /// Check a configuration without running anything: exit code 0 means `run` would accept it.
-    Check(Settings),
+    Check(Check),
     /// Look into the log of a data folder: verify it, print its records, or repair it.
     #[command(subcommand)]
     Log(log::Command),
@@ -88,6 +89,19 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// What is checked.
+#[derive(Args)]
+struct Check {
+    #[command(flatten)]
+    settings: Settings,
+    /// Also measure how fast the disk of the data folder makes something durable; takes up to 2 s.
+    #[arg(long)]
+    disk: bool,
+    /// Print what was measured as one JSON object, and nothing else.
+    #[arg(long, requires = "disk")]
+    json: bool,
 }
 
 /// Where the configuration comes from; later sources win.
@@ -153,7 +167,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Run(settings) => serve(settings.load()?),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime()?.block_on(crate::demo::run(options)),
-        Command::Check(settings) => check(&settings),
+        Command::Check(what) => check(&what),
         Command::Log(command) => log::run(command),
         Command::Status(target) => status::status(&target),
         Command::Device(on) => admin::device(on),
@@ -177,8 +191,11 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-fn check(settings: &Settings) -> Result<ExitCode, Failure> {
+fn check(Check { settings, disk, json }: &Check) -> Result<ExitCode, Failure> {
     let config = settings.load()?;
+    if *json {
+        return disk::check(&config.gateway.data_dir, true).map(|()| ExitCode::SUCCESS);
+    }
     let (accounts, _) = crate::app::admission(&config)?;
     say(format_args!(
         "configuration is valid: gateway {} on {}, data in {}, {} assignments",
@@ -188,6 +205,9 @@ fn check(settings: &Settings) -> Result<ExitCode, Failure> {
         config.assignment.len()
     ));
     crate::app::warnings(&config, &accounts).iter().all(|warning| say(format_args!("warning: {warning}")));
+    if *disk {
+        disk::check(&config.gateway.data_dir, false)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,0 +1,164 @@
+//! `halo-gateway check --disk`: how fast the disk of the data folder makes something durable, and whether to believe it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, fallocate, fstatfs};
+use serde_json::json;
+
+use super::Failure;
+use crate::clock::stopwatch;
+use crate::terminal::say;
+
+/// What is written and flushed each time: a page, as small commits are.
+const PAGE: usize = 4_096;
+/// Flushes made at most, and for how long at most; with a disk of 1 s a flush, eight of them all the same.
+const FLUSHES_MAX: usize = 1_000;
+const FLUSHES_MIN: usize = 8;
+const TIME_MAX: Duration = Duration::from_secs(2);
+/// No drive with a write-through cache answers faster; what does has a battery, or says "done" too early.
+const BELIEVABLE: Duration = Duration::from_micros(30);
+/// Publishes that one connection usually has under way: what the simulator's devices do.
+const WINDOW: f64 = 20.0;
+/// `statfs` of a file system in memory.
+const TMPFS: i64 = 0x0102_1994;
+
+/// Measures the disk under `data_dir`, which need not exist yet, and says what it allows.
+pub(super) fn check(data_dir: &Path, json: bool) -> Result<(), Failure> {
+    let folder = existing(data_dir)?;
+    let measured = measure(&folder).map_err(|error| format!("measure the disk of {}: {error}", folder.display()))?;
+    if json {
+        say(measured.json(&folder));
+    } else {
+        measured.lines(&folder).iter().all(|line| say(line));
+    }
+    Ok(())
+}
+
+struct Measured {
+    flushes: usize,
+    p50: Duration,
+    p99: Duration,
+    mean: Duration,
+    in_memory: bool,
+}
+
+impl Measured {
+    fn groups_per_s(&self) -> f64 {
+        1.0 / self.mean.as_secs_f64().max(1e-9)
+    }
+
+    fn warning(&self) -> Option<&'static str> {
+        if self.in_memory {
+            return Some("this is memory: an acknowledged frame is gone with the power");
+        }
+        (self.p50 < BELIEVABLE).then_some(
+            "too fast to be true, unless this disk has a battery: it probably says \"durable\" too early, and an \
+             acknowledged frame may be gone after a power cut (try: hdparm -W0, or the cache setting of the host)",
+        )
+    }
+
+    fn lines(&self, folder: &Path) -> Vec<String> {
+        let ms = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
+        let groups = self.groups_per_s();
+        let mut lines = vec![
+            format!("disk of {}: {} flushes of 4 KB, p50 {}, p99 {}", folder.display(), self.flushes, ms(self.p50), ms(self.p99)),
+            format!(
+                "this allows {groups:.0} group commits a second: {:.0} acks/s for one connection with a window of {WINDOW}, and as many more as there are connections",
+                groups * WINDOW
+            ),
+        ];
+        lines.extend(self.warning().map(|warning| format!("warning: {warning}")));
+        lines
+    }
+
+    fn json(&self, folder: &Path) -> String {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let groups = self.groups_per_s();
+        json!({
+            "folder": folder, "flushes": self.flushes, "bytes": PAGE,
+            "p50_ms": ms(self.p50), "p99_ms": ms(self.p99), "mean_ms": ms(self.mean),
+            "groups_per_s": groups, "window": WINDOW, "acks_per_s_and_connection": groups * WINDOW,
+            "in_memory": self.in_memory, "warning": self.warning(),
+        })
+        .to_string()
+    }
+}
+
+/// The folder itself, or the nearest above it that there is.
+fn existing(data_dir: &Path) -> io::Result<PathBuf> {
+    let folder = std::path::absolute(data_dir)?;
+    let found = folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned);
+    found.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn measure(folder: &Path) -> io::Result<Measured> {
+    let file = Scratch::new(folder)?;
+    let page = [0xA5; PAGE];
+    let (whole, mut times) = (stopwatch(), Vec::with_capacity(FLUSHES_MAX));
+    for at in 0..FLUSHES_MAX {
+        if at >= FLUSHES_MIN && whole() > TIME_MAX {
+            break;
+        }
+        let watch = stopwatch();
+        file.0.write_all_at(&page, (at * PAGE) as u64)?;
+        file.0.sync_data()?;
+        times.push(watch());
+    }
+    let in_memory = i64::try_from(fstatfs(&file.0)?.f_type).is_ok_and(|kind| kind == TMPFS);
+    let mean = times.iter().sum::<Duration>() / times.len() as u32;
+    times.sort_unstable();
+    let quantile = |of_hundred: usize| times.get((times.len() - 1) * of_hundred / 100).copied().unwrap_or_default();
+    Ok(Measured { flushes: times.len(), p50: quantile(50), p99: quantile(99), mean, in_memory })
+}
+
+/// A file with room, like a segment of the log; gone when dropped, and without a name as soon as it is open.
+struct Scratch(File);
+
+impl Scratch {
+    fn new(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(format!("disk-check-{}", std::process::id()));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let made = fallocate(&file, FallocateFlags::empty(), 0, (FLUSHES_MAX * PAGE) as u64);
+        std::fs::remove_file(&path)?;
+        match made {
+            Ok(()) => {}
+            Err(rustix::io::Errno::OPNOTSUPP) => file.set_len((FLUSHES_MAX * PAGE) as u64)?,
+            Err(error) => return Err(error.into()),
+        }
+        file.sync_all()?;
+        Ok(Self(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(p50_us: u64, in_memory: bool) -> Measured {
+        let p50 = Duration::from_micros(p50_us);
+        Measured { flushes: 10, p50, p99: p50 * 3, mean: p50, in_memory }
+    }
+
+    #[test]
+    fn a_disk_that_is_too_fast_and_one_that_is_memory_are_warned_of() {
+        assert!(measured(200, false).warning().is_none());
+        assert!(measured(5, false).warning().is_some_and(|text| text.contains("too fast")));
+        assert!(measured(5, true).warning().is_some_and(|text| text.contains("memory")));
+    }
+
+    #[test]
+    fn the_folder_is_measured_or_the_nearest_above_it_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = existing(&folder.path().join("not/yet")).unwrap();
+        assert_eq!(found, folder.path());
+        let measured = measure(&found).unwrap();
+        assert!(measured.flushes >= FLUSHES_MIN && measured.p50 <= measured.p99);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let json: serde_json::Value = serde_json::from_str(&measured.json(&found)).unwrap();
+        assert!(json["p50_ms"].is_f64() && json["groups_per_s"].is_f64(), "{json}");
+    }
+}
