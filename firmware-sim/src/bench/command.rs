@@ -146,11 +146,7 @@ pub fn execute(arguments: &Arguments) -> Result<ExitCode, BenchError> {
 }
 
 fn print(report: &Report, json: bool) -> io::Result<()> {
-    if json {
-        writeln!(io::stdout(), "{}", serde_json::to_string(report)?)
-    } else {
-        writeln!(io::stdout(), "{report}")
-    }
+    if json { writeln!(io::stdout(), "{}", serde_json::to_string(report)?) } else { writeln!(io::stdout(), "{report}") }
 }
 
 impl Phase {

@@ -40,7 +40,9 @@ impl Fleet {
     pub(super) fn new(plan: &Plan, clock: &Clock) -> Result<Self, BenchError> {
         if plan.devices < plan.connections {
             let (devices, connections) = (plan.devices, plan.connections);
-            return Err(BenchError::Plan(format!("{devices} devices on {connections} connections: wanted one on each")));
+            return Err(BenchError::Plan(format!(
+                "{devices} devices on {connections} connections: wanted one on each"
+            )));
         }
         let topic = |device: usize| {
             let name = format!("{}{device}", plan.prefix);

@@ -56,8 +56,10 @@ impl Payloads {
         if !(1 << 21..1 << 27).contains(&boot) {
             return Err(BenchError::Plan(format!("boot is {boot}, wanted 2097152 to 134217727")));
         }
-        let kinds: Vec<Bodies> =
-            kinds.iter().map(|kind| Bodies::record(*kind, period.as_millis() as u64, fill_to)).collect::<Result<_, _>>()?;
+        let kinds: Vec<Bodies> = kinds
+            .iter()
+            .map(|kind| Bodies::record(*kind, period.as_millis() as u64, fill_to))
+            .collect::<Result<_, _>>()?;
         if kinds.is_empty() {
             return Err(BenchError::Plan("frames of no kind of device".to_owned()));
         }
@@ -101,6 +103,20 @@ impl Payloads {
     fn sync(&self, number: u32) -> &[u8] {
         if number == 0 { &self.sync } else { &[] }
     }
+}
+
+/// The first payloads that one device of a plan sends, for whoever measures what becomes of them without a network.
+///
+/// # Errors
+/// The load cannot be made.
+pub fn payloads(load: &Load, device: usize, count: u32) -> Result<Vec<Bytes>, BenchError> {
+    let payloads = Payloads::new(load, None, &Clock::system())?;
+    let payload = |number| {
+        let mut out = Vec::new();
+        payloads.put(&mut out, device, number);
+        out.into()
+    };
+    Ok((0..count).map(payload).collect())
 }
 
 /// The number within its device of a payload that [`Payloads::put`] has made, or of a document that says `"seq":`.

@@ -35,6 +35,7 @@ mod command;
 
 pub use command::{Arguments, execute};
 pub use engine::{Phase, run};
+pub use frames::payloads;
 pub use plan::{BenchError, Credit, Load, Pace, Plan};
 pub use report::{Latency, Report};
 pub use sink::NullSink;

@@ -175,11 +175,9 @@ impl fmt::Display for Report {
             }
         }
         match self.own_cpu {
-            Some(own) if own > OWN_CPU_MAX => write!(
-                f,
-                "generator     {:.0} % of a core: compare with --null-sink, it may be the limit",
-                own * 100.0
-            ),
+            Some(own) if own > OWN_CPU_MAX => {
+                write!(f, "generator     {:.0} % of a core: compare with --null-sink, it may be the limit", own * 100.0)
+            }
             Some(own) => write!(f, "generator     {:.0} % of a core", own * 100.0),
             None => write!(f, "generator     processor time unknown"),
         }

@@ -65,7 +65,13 @@ impl Measured {
         let ms = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
         let groups = self.groups_per_s();
         let mut lines = vec![
-            format!("disk of {}: {} flushes of 4 KB, p50 {}, p99 {}", folder.display(), self.flushes, ms(self.p50), ms(self.p99)),
+            format!(
+                "disk of {}: {} flushes of 4 KB, p50 {}, p99 {}",
+                folder.display(),
+                self.flushes,
+                ms(self.p50),
+                ms(self.p99)
+            ),
             format!(
                 "this allows {groups:.0} group commits a second: {:.0} acks/s for one connection with a window of {WINDOW}, and as many more as there are connections",
                 groups * WINDOW

@@ -56,8 +56,7 @@ impl Ground {
     pub(super) fn gateway(&self, sets: &[&str]) -> Result<Gateway, Failure> {
         let folder = tempfile::tempdir_in(&self.folder)?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sets: Vec<&str> =
-            QUEUES.iter().chain(&["broker.connections_max=20000"]).chain(sets).copied().collect();
+        let sets: Vec<&str> = QUEUES.iter().chain(&["broker.connections_max=20000"]).chain(sets).copied().collect();
         let process = process::Gateway::start(&folder.path().join("data"), any, &sets)?;
         Ok(Gateway { process, folder })
     }

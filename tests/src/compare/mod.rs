@@ -65,7 +65,14 @@ pub fn run(options: &Options) -> Result<bool, Failure> {
             if (row.once && round > 0) || outcome.is_over() {
                 continue;
             }
-            eprintln!("round {} of {}, row {} of {}: {}", round + 1, options.rounds, at + 1, chosen.len(), outcome.name);
+            eprintln!(
+                "round {} of {}, row {} of {}: {}",
+                round + 1,
+                options.rounds,
+                at + 1,
+                chosen.len(),
+                outcome.name
+            );
             outcome.take(measure(options, row, *delay));
         }
     }
@@ -89,7 +96,10 @@ fn measure(options: &Options, row: &Row, delay: Option<u32>) -> Result<Figures, 
 }
 
 fn choose(options: &Options) -> Result<Vec<(&'static Row, Option<u32>)>, Failure> {
-    let slow = options.delays.iter().flat_map(|ms| rows::ROWS.iter().filter(|row| row.on_slow_disks).map(|row| (row, Some(*ms))));
+    let slow = options
+        .delays
+        .iter()
+        .flat_map(|ms| rows::ROWS.iter().filter(|row| row.on_slow_disks).map(|row| (row, Some(*ms))));
     let all: Vec<(&Row, Option<u32>)> = rows::ROWS.iter().map(|row| (row, None)).chain(slow).collect();
     let known: BTreeMap<String, (&Row, Option<u32>)> =
         all.iter().map(|(row, delay)| (goal::name_of(row, *delay), (*row, *delay))).collect();

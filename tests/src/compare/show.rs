@@ -36,9 +36,10 @@ pub(super) fn table(outcomes: &[Outcome]) -> String {
         // Writing to a string cannot fail.
         row(&mut out, outcome).unwrap_or_default();
     }
-    let (hit, all) = outcomes.iter().flat_map(Outcome::verdicts).fold((0, 0), |(hit, all), verdict| {
-        (hit + usize::from(verdict.hit), all + 1)
-    });
+    let (hit, all) = outcomes
+        .iter()
+        .flat_map(Outcome::verdicts)
+        .fold((0, 0), |(hit, all), verdict| (hit + usize::from(verdict.hit), all + 1));
     write!(out, "\n{hit} of {all} targets reached").unwrap_or_default();
     out
 }

@@ -9,10 +9,14 @@ use crate::Failure;
 
 pub(super) static GOALS: [Goal; 2] = [
     at_least("gateway / mosquitto, acks/s", |_| Some(3.0), |it| ratio(it, "gateway acks/s", "mosquitto acks/s")),
-    at_most("generator's share of a core (0 where its null sink does 1.5x)", |_| Some(0.4), |it| {
-        let has_room = ratio(it, "null sink acks/s", "gateway acks/s")? >= 1.5;
-        if has_room { Some(0.0) } else { it.get("generator, cores at the gateway").copied() }
-    }),
+    at_most(
+        "generator's share of a core (0 where its null sink does 1.5x)",
+        |_| Some(0.4),
+        |it| {
+            let has_room = ratio(it, "null sink acks/s", "gateway acks/s")? >= 1.5;
+            if has_room { Some(0.0) } else { it.get("generator, cores at the gateway").copied() }
+        },
+    ),
 ];
 
 pub(super) fn acks(ground: &Ground, connections: usize) -> Result<Figures, Failure> {

@@ -13,9 +13,11 @@ use crate::Failure;
 /// Frames a second, few enough for one core.
 const RATE: f64 = 4_000.0;
 
-pub(super) static CPU: [Goal; 1] = [at_most("10,000 devices / 100, processor time a frame", |_| Some(1.3), |it| {
-    ratio(it, "at 10,000 devices, µs a frame", "at 100 devices, µs a frame")
-})];
+pub(super) static CPU: [Goal; 1] = [at_most(
+    "10,000 devices / 100, processor time a frame",
+    |_| Some(1.3),
+    |it| ratio(it, "at 10,000 devices, µs a frame", "at 100 devices, µs a frame"),
+)];
 
 pub(super) fn cpu(ground: &Ground) -> Result<Figures, Failure> {
     Ok(Figures::from([
@@ -112,9 +114,11 @@ fn fan(ground: &Ground, publishers: usize, subscribers: usize, rate: f64) -> Res
     ]))
 }
 
-pub(super) static SLOW: [Goal; 1] = [at_most("p99 of publishers, with / without", |_| Some(1.1), |it| {
-    ratio(it, "with, ack p99 ms", "without, ack p99 ms")
-})];
+pub(super) static SLOW: [Goal; 1] = [at_most(
+    "p99 of publishers, with / without",
+    |_| Some(1.1),
+    |it| ratio(it, "with, ack p99 ms", "without, ack p99 ms"),
+)];
 
 pub(super) fn slow_readers(ground: &Ground) -> Result<Figures, Failure> {
     let with = |readers: usize| -> Result<Report, Failure> {

@@ -65,7 +65,13 @@ fn frames() -> Vec<Draft> {
 }
 
 /// Groups per second and bytes per group of the log.
-fn log_groups(folder: &Path, clock: &Clock, frames: &[Draft], per_group: usize, time: Duration) -> Result<(f64, usize), Failure> {
+fn log_groups(
+    folder: &Path,
+    clock: &Clock,
+    frames: &[Draft],
+    per_group: usize,
+    time: Duration,
+) -> Result<(f64, usize), Failure> {
     let (mut log, _) = Log::open(Disk, folder, Options::default())?;
     let mut next = frames.iter().cycle();
     let (watch, mut groups, mut bytes) = (Stopwatch::new(), 0, 0);

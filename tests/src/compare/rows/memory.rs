@@ -52,7 +52,8 @@ pub(super) fn folded(ground: &Ground) -> Result<Figures, Failure> {
     pass(SETTLE);
     let (pid, devices) = (gateway.pid(), ground.many(10_000));
     let before = rss(pid)?;
-    let load = Load::Frames { kinds: vec![Kind::Wristband], period: Duration::from_secs(10), step: STEP, fill_to: None };
+    let load =
+        Load::Frames { kinds: vec![Kind::Wristband], period: Duration::from_secs(10), step: STEP, fill_to: None };
     let messages = Some((devices * FRAMES) as u64);
     let pace = Pace::Closed { window: 2, credit: firmware_sim::bench::Credit::Ack };
     let plan = Plan { connections: devices, devices, load, messages, pace, ..ground.plan(gateway.address()) };
@@ -92,8 +93,11 @@ pub(super) fn limit(ground: &Ground) -> Result<Figures, Failure> {
     Ok(figures)
 }
 
-pub(super) static BACKLOG: [Goal; 1] =
-    [at_most("memory at the end / after the first tenth", |_| Some(1.1), |it| ratio(it, "at the end, MB", "after a tenth, MB"))];
+pub(super) static BACKLOG: [Goal; 1] = [at_most(
+    "memory at the end / after the first tenth",
+    |_| Some(1.1),
+    |it| ratio(it, "at the end, MB", "after a tenth, MB"),
+)];
 
 pub(super) fn backlog(ground: &Ground) -> Result<Figures, Failure> {
     let away = "upstream=[{name=\"away\",url=\"mqtt://127.0.0.1:1\",send=[\"readings\"]}]";

@@ -33,7 +33,8 @@ pub(super) fn empty(ground: &Ground) -> Result<Figures, Failure> {
 }
 
 fn first_ack(plan: &Plan) -> Result<(), Failure> {
-    let report = load(&Plan { connections: 1, devices: 1, messages: Some(1), prefix: "first-".to_owned(), ..plan.clone() })?;
+    let report =
+        load(&Plan { connections: 1, devices: 1, messages: Some(1), prefix: "first-".to_owned(), ..plan.clone() })?;
     if report.acked == 1 { Ok(()) } else { Err("the first publish was not acknowledged".into()) }
 }
 
@@ -47,7 +48,8 @@ pub(super) fn backlog(ground: &Ground) -> Result<Figures, Failure> {
     let frames = Load::Frames { kinds: vec![Kind::Turbofan], period: minute, step: minute, fill_to: None };
     let (mut boot, mut sent) = (3_000_000, 0);
     while log_bytes(&data) < wanted {
-        let plan = Plan { load: frames.clone(), messages: Some(PART), boot: Some(boot), ..ground.plan(gateway.address()) };
+        let plan =
+            Plan { load: frames.clone(), messages: Some(PART), boot: Some(boot), ..ground.plan(gateway.address()) };
         sent += load(&plan)?.acked;
         boot += 1;
     }
