@@ -56,6 +56,7 @@ pub struct Options {
 /// Unknown rows, or the document cannot be written.
 pub fn run(options: &Options) -> Result<bool, Failure> {
     vitals::raise_open_files()?;
+    ground::build()?;
     let chosen = choose(options)?;
     let settings = show::settings(options)?;
     settings.iter().for_each(|(name, value)| println!("{name:10} {value}"));
@@ -89,7 +90,7 @@ fn measure(options: &Options, row: &Row, delay: Option<u32>) -> Result<Figures, 
     let Some(ms) = delay else {
         return (row.run)(&Ground::new(options.folder.clone(), options)?);
     };
-    let disk = Disk::new(Setup { flush_delay_ms: ms, bytes: 4 << 30, ..Setup::new(FileSystem::Ext4) })?;
+    let disk = Disk::new(Setup { flush_delay_ms: ms, bytes: 2 << 30, ..Setup::new(FileSystem::Ext4) })?;
     let figures = (row.run)(&Ground::new(disk.path(), options)?);
     drop(disk);
     figures

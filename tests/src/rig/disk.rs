@@ -132,7 +132,12 @@ impl Disk {
         }
         let medium = self.places.medium();
         File::create(&medium)?.set_len(self.setup.bytes)?;
-        let output = Command::new(format!("mkfs.{}", self.setup.fs.name())).arg("-q").arg(&medium).output()?;
+        let mut mkfs = Command::new(format!("mkfs.{}", self.setup.fs.name()));
+        if self.setup.flush_delay_ms > 0 && self.setup.fs == FileSystem::Ext4 {
+            // Else the kernel clears the tables later, through the slow disk, while something is measured.
+            mkfs.args(["-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+        }
+        let output = mkfs.arg("-q").arg(&medium).output()?;
         if !output.status.success() {
             return Err(format!("mkfs: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
         }

@@ -29,16 +29,18 @@ pub(super) static GOALS: [Goal; 3] = [
 pub(super) fn log(ground: &Ground) -> Result<Figures, Failure> {
     let (clock, frames) = (Clock::system(), frames());
     let names = [
-        (20, "log / bare, 20 a group", "log groups/s, 20 a group"),
-        (200, "log / bare, 200 a group", "log groups/s, 200 a group"),
-        (2_000, "log / bare, 2000 a group", "log groups/s, 2000 a group"),
+        (20, "log / bare, 20 a group", "log groups/s, 20 a group", "bare groups/s in place, 20 a group"),
+        (200, "log / bare, 200 a group", "log groups/s, 200 a group", "bare groups/s in place, 200 a group"),
+        (2_000, "log / bare, 2000 a group", "log groups/s, 2000 a group", "bare groups/s in place, 2000 a group"),
     ];
     let mut figures = Figures::new();
-    for (per_group, ratio, groups) in names {
+    for (per_group, ratio, groups, in_place) in names {
         let folder = tempfile::tempdir_in(&ground.folder)?;
-        let time = ground.run_for / 2;
+        let time = ground.run_for / 3;
         let (log, bytes) = log_groups(&folder.path().join("log"), &clock, &frames, per_group, time)?;
-        let bare = bare_groups(&folder.path().join("bare"), bytes, time)?;
+        let bare = bare_groups(&folder.path().join("bare"), bytes, time, false)?;
+        let zeroed = bare_groups(&folder.path().join("zeroed"), bytes, time, true)?;
+        figures.insert(in_place, zeroed);
         figures.insert(ratio, log / bare);
         figures.insert(groups, log);
     }
@@ -86,13 +88,17 @@ fn log_groups(
     Ok((f64::from(groups) / watch.elapsed().as_secs_f64(), bytes))
 }
 
-/// Groups per second of nothing but the disk: an allocated file of the log's segment size, begun anew when full.
-fn bare_groups(path: &Path, bytes: usize, time: Duration) -> Result<f64, Failure> {
+/// Groups per second of nothing but the disk: an allocated file of the log's segment size, begun anew when full; or one
+/// that is full of zeros, written over and over, whose flushes have nothing to note down.
+fn bare_groups(path: &Path, bytes: usize, time: Duration, in_place: bool) -> Result<f64, Failure> {
     let group = vec![7; bytes];
     let segment = Options::default().segment_bytes;
     let fresh = |n: u64| -> Result<File, Failure> {
         let file = File::create_new(path.with_extension(n.to_string()))?;
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, segment)?;
+        if in_place {
+            file.write_all_at(&vec![0; segment as usize], 0)?;
+        }
         file.sync_all()?;
         Ok(file)
     };
@@ -100,7 +106,10 @@ fn bare_groups(path: &Path, bytes: usize, time: Duration) -> Result<f64, Failure
     let (watch, mut groups) = (Stopwatch::new(), 0);
     while watch.elapsed() < time {
         if at + bytes as u64 > segment {
-            (file, at, files) = (fresh(files)?, 0, files + 1);
+            at = 0;
+            if !in_place {
+                (file, files) = (fresh(files)?, files + 1);
+            }
         }
         file.write_all_at(&group, at)?;
         file.sync_data()?;

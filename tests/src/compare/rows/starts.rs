@@ -16,7 +16,7 @@ use crate::{Failure, process};
 const MB: f64 = 1024.0 * 1024.0;
 /// Log to start on.
 const BACKLOG_BYTES: usize = 1_000_000_000;
-/// Frames between two looks at its length.
+/// Frames between two looks at its length, which counts room that is allocated in advance.
 const PART: u64 = 20_000;
 const DAY_S: f64 = 86_400.0;
 
@@ -47,11 +47,14 @@ pub(super) fn backlog(ground: &Ground) -> Result<Figures, Failure> {
     let minute = Duration::from_secs(60);
     let frames = Load::Frames { kinds: vec![Kind::Turbofan], period: minute, step: minute, fill_to: None };
     let (mut boot, mut sent) = (3_000_000, 0);
-    while log_bytes(&data) < wanted {
+    loop {
         let plan =
             Plan { load: frames.clone(), messages: Some(PART), boot: Some(boot), ..ground.plan(gateway.address()) };
         sent += load(&plan)?.acked;
         boot += 1;
+        if log_bytes(&data) >= wanted {
+            break;
+        }
     }
     gateway.process.kill();
     let watch = Stopwatch::new();
