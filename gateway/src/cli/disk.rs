@@ -88,9 +88,7 @@ impl Measured {
 
     fn json(&self, folder: &Path) -> String {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        let of = |it: &Flushes| {
-            json!({"flushes": it.count, "p50_ms": ms(it.p50), "p99_ms": ms(it.p99), "mean_ms": ms(it.mean)})
-        };
+        let of = |it: &Flushes| json!({"flushes": it.count, "p50_ms": ms(it.p50), "p99_ms": ms(it.p99), "mean_ms": ms(it.mean)});
         let groups = self.groups_per_s();
         json!({
             "folder": folder, "bytes": PAGE, "new_room": of(&self.fresh), "in_place": of(&self.in_place),
@@ -169,7 +167,10 @@ mod tests {
         assert!(measured(200, false).warning().is_none());
         assert!(measured(5, false).warning().is_some_and(|text| text.contains("too fast")));
         assert!(measured(5, true).warning().is_some_and(|text| text.contains("memory")));
-        assert_eq!(measured(200, false).lines(Path::new("/x")).len() + 1, measured(5, false).lines(Path::new("/x")).len());
+        assert_eq!(
+            measured(200, false).lines(Path::new("/x")).len() + 1,
+            measured(5, false).lines(Path::new("/x")).len()
+        );
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub(super) fn build() -> Result<(), Failure> {
     }
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--package", "halo-gateway"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let built = cargo.status().map_err(|error| format!("cargo build of the gateway: {error}; or name one in HALO_GATEWAY_BIN"))?;
+    let built = cargo
+        .status()
+        .map_err(|error| format!("cargo build of the gateway: {error}; or name one in HALO_GATEWAY_BIN"))?;
     if built.success() { Ok(()) } else { Err("the gateway does not build".into()) }
 }
 
