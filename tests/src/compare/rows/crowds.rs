@@ -12,6 +12,8 @@ use crate::Failure;
 
 /// Frames a second, few enough for one core.
 const RATE: f64 = 4_000.0;
+/// Until the sockets and queues of slow readers are full: about 150 readings of 2 KB each, at 200 a second.
+const FILL_TIME: Duration = Duration::from_secs(4);
 
 pub(super) static CPU: [Goal; 1] = [at_most(
     "10,000 devices / 100, processor time a frame",
@@ -122,12 +124,17 @@ pub(super) static SLOW: [Goal; 1] = [at_most(
 
 pub(super) fn slow_readers(ground: &Ground) -> Result<Figures, Failure> {
     let with = |readers: usize| -> Result<Report, Failure> {
-        // The default bounds of queues: they are what protects the others.
-        let gateway = ground.gateway(&["broker.queue_messages_max=1024", "broker.queue_bytes_max=1048576"])?;
-        let plan = ground.open_loop(gateway.address(), 1_000.0, "halo/v1/readings/bench-1/#");
-        // Long enough for the readers' buffers to be full.
-        let warm_up = Duration::from_secs(2);
-        load(&Plan { subscribers: 0, slow_readers: readers, warm_up, ..plan })
+        // Queues that are full before it is measured: their bound is what protects the others.
+        let gateway = ground.gateway(&["broker.queue_messages_max=64"])?;
+        let plan = ground.plan(gateway.address());
+        load(&Plan {
+            pace: Pace::Open { rate: 200.0 },
+            subscribe: "halo/v1/readings/#".to_owned(),
+            slow_readers: readers,
+            warm_up: if ground.quick { plan.warm_up } else { FILL_TIME },
+            run_for: 2 * ground.run_for,
+            ..plan
+        })
     };
     let (without, with) = (with(0)?, with(ground.many(1_000))?);
     let of = |report: &Report| report.ack_ms.ok_or("nothing was acknowledged");
