@@ -78,6 +78,7 @@ fn a_plan_that_cannot_be_carried_out_is_refused_before_anything_is_sent() {
     let sink = NullSink::start().unwrap();
     for plan in [
         Plan { devices: 3, ..Plan::new(sink.address().into()) },
+        Plan { connections: 0, devices: 0, ..Plan::new(sink.address().into()) },
         Plan { boot: Some(1), ..Plan::new(sink.address().into()) },
     ] {
         assert!(matches!(run(&plan, &mut |_| {}), Err(BenchError::Plan(_))));

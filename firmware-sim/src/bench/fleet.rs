@@ -38,10 +38,10 @@ pub(super) enum Arrival {
 
 impl Fleet {
     pub(super) fn new(plan: &Plan, clock: &Clock) -> Result<Self, BenchError> {
-        if plan.devices < plan.connections {
+        if plan.connections == 0 || plan.devices < plan.connections {
             let (devices, connections) = (plan.devices, plan.connections);
             return Err(BenchError::Plan(format!(
-                "{devices} devices on {connections} connections: wanted one on each"
+                "{devices} devices on {connections} connections, wanted one on each"
             )));
         }
         let topic = |device: usize| {

@@ -18,10 +18,11 @@ pub(super) const SEQ_FIRST: u32 = 1 << 21;
 const T0_FIRST: u64 = 1 << 28;
 /// Magic, schema in one byte, boot, sequence, uptime.
 const HEADER: usize = 15;
+const _: () = assert!(T0_FIRST + (BACK_MS as u64) < 1 << 35, "the last uptime has five bytes too");
 const SEQ_AT: usize = 6;
 /// An item that decoders skip.
 const FILLER: u8 = 0x43;
-/// How far back the readings begin.
+/// How far back the readings begin; a device that has sent so much goes on at the same uptime.
 const BACK_MS: i64 = 300 * 86_400_000;
 
 /// Makes the payload of any device and number.
@@ -86,7 +87,7 @@ impl Payloads {
         out.extend_from_slice(&[MAGIC, self.kind(device).schema]);
         put_varint(out, u64::from(self.boot));
         put_varint(out, u64::from(SEQ_FIRST.saturating_add(number)));
-        put_varint(out, T0_FIRST + u64::from(number) * self.step_ms);
+        put_varint(out, T0_FIRST + (u64::from(number) * self.step_ms).min(BACK_MS as u64));
         out.extend_from_slice(self.sync(number));
         out.extend_from_slice(self.body(device, number));
     }

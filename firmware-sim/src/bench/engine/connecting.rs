@@ -43,6 +43,8 @@ impl Engine<'_> {
             return Err(BenchError::Silent { missing, wanted: total, waited: PATIENCE });
         }
         self.refused += missing as u64;
+        let unanswered = self.links.iter_mut().filter(|link| link.stage != Stage::Ready);
+        unanswered.for_each(|link| link.stage = Stage::Closed);
         Ok(Duration::from_nanos(self.now() - begun))
     }
 
