@@ -2,6 +2,7 @@
 
 mod acks;
 mod crowds;
+mod frames;
 mod job;
 mod log;
 mod memory;
@@ -27,7 +28,7 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
     ROWS.iter().map(|row| (row.name, row.what)).collect()
 }
 
-pub(super) static ROWS: [Row; 20] = [
+pub(super) static ROWS: [Row; 21] = [
     Row {
         on_slow_disks: true,
         ..row(
@@ -111,6 +112,7 @@ pub(super) static ROWS: [Row; 20] = [
         &memory::BACKLOG,
     ),
     once("disk-writes", "bytes written a day at 1 frame/s, checkpoints included", starts::writes, &[]),
+    once("sample-bytes", "bytes a sample of simulated devices, frames of a minute", frames::bytes_a_sample, &[]),
     once("binary", "size of the program", starts::binary, &starts::BINARY),
 ];
 
