@@ -32,7 +32,7 @@ fn of(kind: Kind) -> Result<f64, Failure> {
         let schema = Schema::from_registry(frame.header().schema).ok_or("an unregistered schema")?;
         decode_into(&frame, &schema, &mut decoded).map_err(|error| format!("{error:?}"))?;
         bytes += payload.len();
-        samples += decoded.chunks().flat_map(|rows| rows.values).flatten().count();
+        samples += decoded.chunks().flat_map(|rows| rows.columns()).flatten().flatten().count();
     }
     Ok(bytes as f64 / samples.max(1) as f64)
 }
