@@ -65,23 +65,26 @@ fn serve(listener: &Listener, stop: &AtomicBool) -> io::Result<()> {
     let mut scratch = vec![0; SCRATCH];
     while !stop.load(Ordering::Relaxed) {
         poll.wait(LOOK_EVERY, &mut ready)?;
-        for &Ready { key, read, write } in &ready {
+        for event in &ready {
+            let key = event.key;
             if key == LISTENER {
                 while let Some(socket) = listener.accept() {
                     poll.add(&socket, next, Interest::Read)?;
                     links.insert(next, Link::new(Role::Subscriber, socket, next));
                     next += 1;
                 }
-            } else if let Some(link) = links.get_mut(&key)
-                && !(read && answer(link, &mut scratch).is_err() || (read || write) && link.flush(&poll).is_err())
-            {
-                continue;
+            } else if links.get_mut(&key).is_some_and(|link| !stays(link, event, &poll, &mut scratch)) {
+                // Closing takes it out of the poll.
+                links.remove(&key);
             }
-            // Gone, or not MQTT; closing takes it out of the poll.
-            links.remove(&key);
         }
     }
     Ok(())
+}
+
+/// Answers what came; whether the client is still there, and speaks MQTT.
+fn stays(link: &mut Link, event: &Ready, poll: &Poll, scratch: &mut [u8]) -> bool {
+    (!event.read || answer(link, scratch).is_ok()) && link.flush(poll).is_ok()
 }
 
 struct Gone;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, fallocate, fstatfs};
+use rustix::fs::{FallocateFlags, FsWord, fallocate, fstatfs};
 use serde_json::json;
 
 use super::Failure;
@@ -24,7 +24,7 @@ const BELIEVABLE: Duration = Duration::from_micros(30);
 /// Publishes that one connection usually has under way: what the simulator's devices do.
 const WINDOW: f64 = 20.0;
 /// `statfs` of a file system in memory.
-const TMPFS: i64 = 0x0102_1994;
+const TMPFS: FsWord = 0x0102_1994;
 
 /// Measures the disk under `data_dir`, which need not exist yet, and says what it allows.
 pub(super) fn check(data_dir: &Path, json: bool) -> Result<(), Failure> {
@@ -108,7 +108,7 @@ fn existing(data_dir: &Path) -> io::Result<PathBuf> {
 
 fn measure(folder: &Path) -> io::Result<Measured> {
     let file = Scratch::new(folder)?;
-    let in_memory = i64::try_from(fstatfs(&file.0)?.f_type).is_ok_and(|kind| kind == TMPFS);
+    let in_memory = fstatfs(&file.0)?.f_type == TMPFS;
     let fresh = flushes(&file)?;
     file.0.write_all_at(&vec![0; FLUSHES_MAX * PAGE], 0)?;
     file.0.sync_all()?;

@@ -15,10 +15,8 @@ pub(super) fn raise_open_files() -> Result<(), Failure> {
     if current.is_none_or(|current| current >= OPEN_FILES) {
         return Ok(());
     }
-    let all = Rlimit {
-        current: Some(OPEN_FILES),
-        maximum: Some(maximum.map_or(OPEN_FILES, |maximum| maximum.max(OPEN_FILES))),
-    };
+    let wanted = maximum.map(|maximum| maximum.max(OPEN_FILES));
+    let all = Rlimit { current: Some(OPEN_FILES), maximum: wanted };
     if setrlimit(Resource::Nofile, all).is_err() {
         // Not root: as many as are allowed.
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
