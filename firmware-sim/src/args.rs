@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Send recorded series as frames.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArguments),
+    /// Measure a broker: how many publishes it acknowledges, and how long answers and deliveries take.
+    #[cfg(target_os = "linux")]
+    Bench(firmware_sim::bench::Arguments),
     /// Show what can be run and replayed: scenarios, kinds, faults, signals, schemas, bytes a sample.
     List {
         /// As one JSON object

@@ -62,6 +62,8 @@ mod session;
 mod fleet;
 mod scenario;
 mod catalogue;
+#[cfg(target_os = "linux")]
+pub mod bench;
 
 pub use broker::Broker;
 pub use catalogue::{list, list_json};

@@ -37,6 +37,8 @@ fn act(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             io::stdout().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
+        #[cfg(target_os = "linux")]
+        Command::Bench(arguments) => return Ok(firmware_sim::bench::execute(&arguments)?),
         Command::Fleet(arguments) => arguments.into_config(),
         Command::Scenario(arguments) => arguments.into_config(),
         Command::Replay(arguments) => arguments.into_config()?,

@@ -6,6 +6,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::record::GatewayTime;
 
+/// Time since this call, as fine as the system has it: for what measures the machine itself.
+#[expect(clippy::disallowed_methods, reason = "this file is the one clock")]
+pub(crate) fn stopwatch() -> impl Fn() -> Duration {
+    let start = Instant::now();
+    move || start.elapsed()
+}
+
 /// A source of gateway time: wall clock and monotonic clock read together. Clones share one time line.
 #[derive(Clone, Debug)]
 pub struct Clock {

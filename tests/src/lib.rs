@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod clock;
+pub mod compare;
 pub mod data;
 pub mod evidence;
 pub mod mqtt;

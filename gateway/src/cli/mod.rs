@@ -7,6 +7,7 @@ mod accounts;
 mod admin;
 mod backup;
 mod client;
+mod disk;
 mod help;
 mod log;
 mod show;
@@ -113,6 +114,9 @@ struct Check {
     /// One JSON document; of a configuration that is refused too.
     #[arg(long)]
     json: bool,
+    /// Also measure how fast the disk of the data folder makes something durable; takes up to 2 s.
+    #[arg(long)]
+    disk: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -206,7 +210,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-fn check(Check { json, settings }: &Check) -> Result<ExitCode, Failure> {
+fn check(Check { json, disk, settings }: &Check) -> Result<ExitCode, Failure> {
     let checked = settings.load().and_then(|config| Ok((crate::app::admission(&config)?.0, config)));
     let (accounts, config) = match checked {
         Ok(checked) => checked,
@@ -217,10 +221,12 @@ fn check(Check { json, settings }: &Check) -> Result<ExitCode, Failure> {
         Err(failure) => return Err(failure),
     };
     let warnings = crate::app::warnings(&config, &accounts);
+    let measured = disk.then(|| disk::measure(&config.gateway.data_dir)).transpose()?;
     if *json {
+        let disk = measured.as_ref().map(disk::Measured::json);
         say(json!({
             "valid": true, "gateway": config.gateway.id, "mqtt": config.gateway.mqtt.to_string(),
-            "data_dir": config.gateway.data_dir, "assignments": config.assignment.len(), "warnings": warnings,
+            "data_dir": config.gateway.data_dir, "assignments": config.assignment.len(), "warnings": warnings, "disk": disk,
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -232,6 +238,7 @@ fn check(Check { json, settings }: &Check) -> Result<ExitCode, Failure> {
         config.assignment.len()
     ));
     warnings.iter().all(|warning| say(format_args!("warning: {warning}")));
+    measured.iter().flat_map(disk::Measured::lines).all(say);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -63,12 +63,15 @@ pub struct Setup {
     pub fault: Fault,
     /// It answers flushes without doing them: the negative control, on which every promise must break.
     pub ignores_flushes: bool,
+    /// How long it takes to write back what a flush has to, ms: a flush of the end of a log is one such write, one that
+    /// changes the file system's own records one or two more. 0: as fast as it can.
+    pub flush_delay_ms: u32,
 }
 
 impl Setup {
     /// A sound disk of 512 MB.
     pub fn new(fs: FileSystem) -> Self {
-        Self { fs, bytes: 512 << 20, fault: Fault::None, ignores_flushes: false }
+        Self { fs, bytes: 512 << 20, fault: Fault::None, ignores_flushes: false, flush_delay_ms: 0 }
     }
 }
 
@@ -129,7 +132,12 @@ impl Disk {
         }
         let medium = self.places.medium();
         File::create(&medium)?.set_len(self.setup.bytes)?;
-        let output = Command::new(format!("mkfs.{}", self.setup.fs.name())).arg("-q").arg(&medium).output()?;
+        let mut mkfs = Command::new(format!("mkfs.{}", self.setup.fs.name()));
+        if self.setup.flush_delay_ms > 0 && self.setup.fs == FileSystem::Ext4 {
+            // Else the kernel clears the tables later, through the slow disk, while something is measured.
+            mkfs.args(["-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+        }
+        let output = mkfs.arg("-q").arg(&medium).output()?;
         if !output.status.success() {
             return Err(format!("mkfs: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
         }

@@ -118,7 +118,14 @@ fn nbdkit(places: &Places, setup: &Setup) -> Command {
         Fault::Writes => &["--filter=error", "--filter=cache"],
         Fault::Flushes => &["--filter=cache", "--filter=error"],
     });
+    if setup.flush_delay_ms > 0 {
+        // Below the cache, whose blocks are large so that one flush writes back few of them.
+        command.arg("--filter=delay");
+    }
     command.arg("file").arg(places.medium());
+    if setup.flush_delay_ms > 0 {
+        command.arg(format!("delay-write={}ms", setup.flush_delay_ms)).arg("cache-min-block-size=1M");
+    }
     command.arg(if setup.ignores_flushes { "cache=unsafe" } else { "cache=writeback" });
     if setup.fault != Fault::None {
         let trigger = places.trigger();

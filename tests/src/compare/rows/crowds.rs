@@ -1,0 +1,148 @@
+//! Many clients: what each costs, and whether some can hurt others.
+
+use std::time::Duration;
+
+use firmware_sim::bench::{Load, Pace, Phase, Plan, Report};
+
+use super::super::goal::{Figures, Goal};
+use super::super::ground::{Ground, load, load_and};
+use super::super::vitals::{cpu_s, rss};
+use super::{at_most, ratio};
+use crate::Failure;
+
+/// Frames a second, few enough for one core.
+const RATE: f64 = 4_000.0;
+/// Until the sockets and queues of slow readers are full: about 150 readings of 2 KB each, at 200 a second.
+const FILL_TIME: Duration = Duration::from_secs(4);
+
+pub(super) static CPU: [Goal; 1] = [at_most(
+    "10,000 devices / 100, processor time a frame",
+    |_| Some(1.3),
+    |it| ratio(it, "at 10,000 devices, µs a frame", "at 100 devices, µs a frame"),
+)];
+
+pub(super) fn cpu(ground: &Ground) -> Result<Figures, Failure> {
+    Ok(Figures::from([
+        ("at 100 devices, µs a frame", cpu_at(ground, 100)?),
+        ("at 10,000 devices, µs a frame", cpu_at(ground, ground.many(10_000))?),
+    ]))
+}
+
+fn cpu_at(ground: &Ground, devices: usize) -> Result<f64, Failure> {
+    let gateway = ground.gateway(&[])?;
+    let pid = gateway.pid();
+    let plan = Plan {
+        connections: devices,
+        devices,
+        pace: Pace::Open { rate: RATE },
+        // Each device's first frame costs more, and is not what this is about.
+        warm_up: Duration::from_secs_f64(devices as f64 / RATE + 0.5),
+        run_for: ground.run_for,
+        ..ground.plan(gateway.address())
+    };
+    let (report, seen) = load_and(&plan, || cpu_s(pid))?;
+    let spent = seen.at(Phase::Measured)? - seen.at(Phase::Measuring)?;
+    Ok(spent * 1e6 / (report.acks_per_s * report.seconds).max(1.0))
+}
+
+pub(super) static CONNECTS: [Goal; 1] = [at_most("refused", |_| Some(0.0), |it| it.get("gateway refused").copied())];
+
+pub(super) fn connects(ground: &Ground) -> Result<Figures, Failure> {
+    let gateway = ground.gateway(&[])?;
+    let pid = gateway.pid();
+    let (ours, seen) = load_and(&storm(ground, gateway.address()), || rss(pid))?;
+    let held = seen.at(Phase::Connected)?;
+    drop(gateway);
+    let broker = ground.mosquitto()?;
+    let theirs = load(&storm(ground, broker.address()))?;
+    Ok(Figures::from([
+        ("gateway, ms", ours.connect_ms),
+        ("gateway refused", ours.refused as f64),
+        ("gateway memory, MB", held / 1024.0 / 1024.0),
+        ("mosquitto, ms", theirs.connect_ms),
+        ("mosquitto refused", theirs.refused as f64),
+    ]))
+}
+
+fn storm(ground: &Ground, address: std::net::SocketAddr) -> Plan {
+    let connections = ground.many(10_000);
+    Plan {
+        connections,
+        devices: connections,
+        pace: Pace::Idle,
+        warm_up: Duration::ZERO,
+        run_for: Duration::from_millis(100),
+        connecting_max: usize::MAX,
+        count_refusals: true,
+        ..ground.plan(address)
+    }
+}
+
+pub(super) fn fan_out(ground: &Ground) -> Result<Figures, Failure> {
+    fan(ground, 1, ground.many(1_000), 50.0)
+}
+
+pub(super) fn fan_in(ground: &Ground) -> Result<Figures, Failure> {
+    fan(ground, ground.many(1_000), 5, 5_000.0)
+}
+
+/// Opaque messages outside of the telemetry topics: nothing is durable on either side.
+fn fan(ground: &Ground, publishers: usize, subscribers: usize, rate: f64) -> Result<Figures, Failure> {
+    let run = |address| -> Result<Report, Failure> {
+        load(&Plan {
+            connections: publishers,
+            devices: publishers,
+            load: Load::Opaque { bytes: 200, prefix: "bench".to_owned() },
+            pace: Pace::Open { rate },
+            subscribers,
+            subscribe: "bench/#".to_owned(),
+            ..ground.plan(address)
+        })
+    };
+    let gateway = ground.gateway(&[])?;
+    let ours = run(gateway.address())?;
+    drop(gateway);
+    let broker = ground.mosquitto()?;
+    let theirs = run(broker.address())?;
+    let of = |report: &Report| report.delivery_ms.ok_or("nothing was delivered");
+    Ok(Figures::from([
+        ("gateway p50, ms", of(&ours)?.p50),
+        ("gateway p99, ms", of(&ours)?.p99),
+        ("gateway deliveries/s", ours.deliveries_per_s),
+        ("gateway missing", ours.missing as f64),
+        ("mosquitto p50, ms", of(&theirs)?.p50),
+        ("mosquitto p99, ms", of(&theirs)?.p99),
+        ("mosquitto deliveries/s", theirs.deliveries_per_s),
+    ]))
+}
+
+pub(super) static SLOW: [Goal; 1] = [at_most(
+    "p99 of publishers, with / without",
+    |_| Some(1.1),
+    |it| ratio(it, "with, ack p99 ms", "without, ack p99 ms"),
+)];
+
+pub(super) fn slow_readers(ground: &Ground) -> Result<Figures, Failure> {
+    let with = |readers: usize| -> Result<Report, Failure> {
+        // Queues that are full before it is measured: their bound is what protects the others.
+        let gateway = ground.gateway(&["broker.queue_messages_max=64"])?;
+        let plan = ground.plan(gateway.address());
+        load(&Plan {
+            pace: Pace::Open { rate: 200.0 },
+            subscribe: "halo/v1/readings/#".to_owned(),
+            slow_readers: readers,
+            warm_up: if ground.quick { plan.warm_up } else { FILL_TIME },
+            run_for: 2 * ground.run_for,
+            ..plan
+        })
+    };
+    let (without, with) = (with(0)?, with(ground.many(1_000))?);
+    let of = |report: &Report| report.ack_ms.ok_or("nothing was acknowledged");
+    Ok(Figures::from([
+        ("without, ack p99 ms", of(&without)?.p99),
+        ("with, ack p99 ms", of(&with)?.p99),
+        ("without, ack p50 ms", of(&without)?.p50),
+        ("with, ack p50 ms", of(&with)?.p50),
+        ("slow readers closed", with.slow_readers_closed as f64),
+    ]))
+}

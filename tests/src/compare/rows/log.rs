@@ -1,0 +1,120 @@
+//! How much of the disk's own speed the log keeps: the same groups through the log and through nothing but the disk.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use halo_gateway::clock::Clock;
+use halo_gateway::record::{Body, ClockSource, ClockUse, Draft, Format, Frame, GatewayTime, Identity, Name};
+use halo_gateway::store::{Disk, Log, Options};
+
+use super::super::goal::{Figures, Goal};
+use super::super::ground::Ground;
+use super::at_least;
+use crate::Failure;
+use crate::clock::Stopwatch;
+
+/// Bytes of payload, as in the rows of acknowledgements.
+const PAYLOAD: usize = 200;
+const DEVICES: usize = 1_000;
+
+pub(super) static GOALS: [Goal; 3] = [
+    at_least("log / bare, groups of 20 frames", |_| Some(0.9), |it| it.get("log / bare, 20 a group").copied()),
+    at_least("log / bare, groups of 200 frames", |_| Some(0.9), |it| it.get("log / bare, 200 a group").copied()),
+    at_least("log / bare, groups of 2,000 frames", |_| Some(0.9), |it| it.get("log / bare, 2000 a group").copied()),
+];
+
+pub(super) fn log(ground: &Ground) -> Result<Figures, Failure> {
+    let (clock, frames) = (Clock::system(), frames());
+    let names = [
+        (20, "log / bare, 20 a group", "log groups/s, 20 a group", "bare groups/s in place, 20 a group"),
+        (200, "log / bare, 200 a group", "log groups/s, 200 a group", "bare groups/s in place, 200 a group"),
+        (2_000, "log / bare, 2000 a group", "log groups/s, 2000 a group", "bare groups/s in place, 2000 a group"),
+    ];
+    let mut figures = Figures::new();
+    for (per_group, ratio, groups, in_place) in names {
+        let folder = tempfile::tempdir_in(&ground.folder)?;
+        let time = ground.run_for / 3;
+        let (log, bytes) = log_groups(&folder.path().join("log"), &clock, &frames, per_group, time)?;
+        let bare = bare_groups(&folder.path().join("bare"), bytes, time, false)?;
+        let zeroed = bare_groups(&folder.path().join("zeroed"), bytes, time, true)?;
+        figures.insert(in_place, zeroed);
+        figures.insert(ratio, log / bare);
+        figures.insert(groups, log);
+    }
+    Ok(figures)
+}
+
+fn frames() -> Vec<Draft> {
+    let frame = |n: usize| {
+        let name = Name::from(format!("wristband-{n:05}"));
+        Body::Frame(Frame {
+            device: Name::clone(&name),
+            publisher: Name::clone(&name),
+            subject: name,
+            identity: Some(Identity { boot: 1, seq: n as u32 }),
+            format: Format::Tf1,
+            arrival: GatewayTime::default(),
+            qos: 1,
+            clock: ClockUse { offset_ms: 0, source: ClockSource::Estimated },
+            payload: Bytes::from(vec![n as u8; PAYLOAD]),
+        })
+        .into()
+    };
+    (0..DEVICES).map(frame).collect()
+}
+
+/// Groups per second and bytes per group of the log.
+fn log_groups(
+    folder: &Path,
+    clock: &Clock,
+    frames: &[Draft],
+    per_group: usize,
+    time: Duration,
+) -> Result<(f64, usize), Failure> {
+    let (mut log, _) = Log::open(Disk, folder, Options::default())?;
+    let mut next = frames.iter().cycle();
+    let (watch, mut groups, mut bytes) = (Stopwatch::new(), 0, 0);
+    while watch.elapsed() < time {
+        for draft in next.by_ref().take(per_group) {
+            log.push(draft, clock.now())?;
+        }
+        bytes = bytes.max(log.pending_bytes());
+        log.commit()?;
+        groups += 1;
+    }
+    Ok((f64::from(groups) / watch.elapsed().as_secs_f64(), bytes))
+}
+
+/// Groups per second of nothing but the disk: an allocated file of the log's segment size, begun anew when full; or one
+/// that is full of zeros, written over and over, whose flushes have nothing to note down.
+fn bare_groups(path: &Path, bytes: usize, time: Duration, in_place: bool) -> Result<f64, Failure> {
+    let group = vec![7; bytes];
+    let segment = Options::default().segment_bytes;
+    let fresh = |n: u64| -> Result<File, Failure> {
+        let file = File::create_new(path.with_extension(n.to_string()))?;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, segment)?;
+        if in_place {
+            file.write_all_at(&vec![0; segment as usize], 0)?;
+        }
+        file.sync_all()?;
+        Ok(file)
+    };
+    let (mut file, mut at, mut files) = (fresh(0)?, 0, 1);
+    let (watch, mut groups) = (Stopwatch::new(), 0);
+    while watch.elapsed() < time {
+        if at + bytes as u64 > segment {
+            at = 0;
+            if !in_place {
+                (file, files) = (fresh(files)?, files + 1);
+            }
+        }
+        file.write_all_at(&group, at)?;
+        file.sync_data()?;
+        at += bytes as u64;
+        groups += 1;
+    }
+    Ok(f64::from(groups) / watch.elapsed().as_secs_f64())
+}
