@@ -139,7 +139,7 @@ pub(crate) fn rest(body: &Body) -> Result<Cow<'_, [u8]>, postcard::Error> {
         Body::Quarantine(quarantine) => Cow::Borrowed(quarantine.reason.as_bytes()),
         Body::Start(start) => Cow::Borrowed(start.version.as_bytes()),
         Body::Config(config) => Cow::Owned(postcard::to_stdvec(config)?),
-        Body::Cursor(cursor) => Cow::Owned(postcard::to_stdvec(&cursor.progress)?),
+        Body::Cursor(cursor) => Cow::Owned(progress_bytes(&cursor.progress)?),
         Body::Act(act) => Cow::Owned(postcard::to_stdvec(act)?),
         Body::Dropped(dropped) => Cow::Owned(postcard::to_stdvec(&(&dropped.reason, &dropped.missed))?),
         Body::Expired(expired) => Cow::Borrowed(expired.reason.as_bytes()),
@@ -302,9 +302,18 @@ fn said<'a, T: Deserialize<'a>>(head: &'a [u8], names: &[Name]) -> Result<(Name,
     Ok((name(names, device)?, name(names, subject)?, what))
 }
 
+/// `early` is left off where it is 0, which it nearly always is: the bytes are those of before it came.
+fn progress_bytes(progress: &Progress) -> postcard::Result<Vec<u8>> {
+    let mut bytes = postcard::to_stdvec(progress)?;
+    if progress.early == 0 {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
 fn progress(bytes: &[u8]) -> Result<Progress, Unread> {
     read(bytes).or_else(|_| {
-        // As it was written before `early` came.
+        // Without `early`: there are none, and so it was written before `early` came.
         let (live, backfill, account) = read(bytes)?;
         Ok(Progress { live, backfill, account, early: 0 })
     })
