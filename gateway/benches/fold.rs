@@ -11,12 +11,13 @@ use halo_gateway::halo::Fold;
 use halo_gateway::ingest::readings::{Readings, read};
 use halo_gateway::ingest::schemas::Schemas;
 use halo_gateway::record::{
-    Body, ClockSource, ClockUse, Format, Frame, GatewayTime, Identity, KeyId, Offset, Record, StartEpoch,
+    Body, ClockSource, ClockUse, Format, Frame, GatewayTime, Identity, KeyId, Name, Offset, Record, StartEpoch,
 };
 use halo_proto::topic::Grammar;
 
 /// Frames of one pass: 50 minutes.
 const FRAMES: u32 = 300;
+const SUBJECTS: u32 = 100;
 const WALL_MS: i64 = 1_795_291_200_000;
 const SUBJECT: &str = "someone";
 
@@ -53,6 +54,24 @@ fn folded(records: &[Record]) -> Fold {
         fold.apply(record);
     }
     fold
+}
+
+/// As [`decode_and_fold`], with a hundred subjects in turn, whose state is in nobody's cache.
+#[divan::bench(args = Kind::ALL, sample_count = 20)]
+fn decode_and_fold_of_many(bencher: Bencher<'_, '_>, kind: Kind) {
+    let many = |record: Record| {
+        (0..SUBJECTS).map(move |n| {
+            let mut record = record.clone();
+            if let Body::Frame(frame) = &mut record.body {
+                let name = Name::from(format!("someone-{n:03}"));
+                (frame.device, frame.publisher, frame.subject) = (name.clone(), name.clone(), name);
+            }
+            record
+        })
+    };
+    let mut records: Vec<Record> = records(kind).into_iter().flat_map(many).collect();
+    (1..).zip(&mut records).for_each(|(offset, record)| record.offset = Offset(offset));
+    bencher.counter(ItemsCount::new(records.len())).bench_local(|| folded(&records));
 }
 
 fn frames(records: &[Record]) -> impl Iterator<Item = &Frame> {

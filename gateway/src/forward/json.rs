@@ -11,15 +11,15 @@ const INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Writes a document; ours always can be.
 pub(super) fn document(value: &impl Serialize) -> Bytes {
-    document_of(value, 1024)
+    let mut out = Vec::with_capacity(1024);
+    append(&mut out, value);
+    out.into()
 }
 
-/// The same of a document that takes about so many bytes.
-pub(super) fn document_of(value: &impl Serialize, bytes: usize) -> Bytes {
-    let mut out = Vec::with_capacity(bytes);
-    match serde_json::to_writer(&mut out, value) {
-        Ok(()) => out.into(),
-        Err(error) => unreachable!("writing string keys and finite numbers to memory cannot fail: {error}"),
+/// Writes a document, or a part of one, behind what is there.
+pub(super) fn append(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    if let Err(error) = serde_json::to_writer(out, value) {
+        unreachable!("writing string keys and finite numbers to memory cannot fail: {error}");
     }
 }
 

@@ -3,6 +3,7 @@
 use halo_proto::topic::Grammar;
 
 use super::holders::Holders;
+use super::places::Places;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
 use crate::ingest::assign::Acts;
@@ -12,7 +13,7 @@ use crate::record::{Body, Deed, FoldConfig, Frame, GatewayTime, Name, Offset, Re
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 4;
+pub const FOLD_VERSION: u16 = 5;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Fold {
     pub(super) holders: Holders,
     readings: Readings,
     readable: bool,
+    places: Places,
 }
 
 /// What one record did.
@@ -65,6 +67,7 @@ impl Fold {
             round: super::checkpoint::Round::default(),
             readings: Readings::default(),
             readable: false,
+            places: Places::default(),
         }
     }
 
@@ -176,7 +179,7 @@ impl Fold {
         let (offset, now, silent_after_ms) = (self.applied, self.clock, self.config.silent_after_ms);
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
-        let holders = &self.holders;
+        let (holders, places) = (&self.holders, &mut self.places);
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
 
         let at = self.subjects.position(holder, || holders.kind(holder));
@@ -186,7 +189,7 @@ impl Fold {
                 device.sent(frame, readings, now);
             }
             if let Some(readings) = readings.filter(|_| *holder == frame.subject) {
-                subject.fold(frame, readings, shared);
+                subject.fold(frame, readings, places, shared);
             }
             Change::Shown
         });
@@ -195,7 +198,7 @@ impl Fold {
         if let Some(readings) = readings.filter(|_| *holder != frame.subject) {
             let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
             self.subjects.change(at, offset, now, |subject, shared| {
-                subject.fold(frame, readings, shared);
+                subject.fold(frame, readings, places, shared);
                 Change::Shown
             });
         }
@@ -204,13 +207,13 @@ impl Fold {
     /// A quarantined frame is read again: if that goes well, it feeds its subject like any other. Its device was heard
     /// when the frame came, not now. The log owner has seen to it that the frame was still in quarantine.
     fn replayed(&mut self, frame: &Frame) {
-        let (offset, now, holders) = (self.applied, self.clock, &self.holders);
+        let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
         self.subjects.change(at, offset, now, |subject, shared| {
             subject.counts.quarantined = subject.counts.quarantined.saturating_sub(1);
-            subject.fold(frame, readings, shared);
+            subject.fold(frame, readings, places, shared);
             if let Some(device) = subject.device_at_mut(&frame.device) {
                 device.power(frame, readings);
             }

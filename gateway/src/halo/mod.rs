@@ -17,6 +17,7 @@ mod sketch;
 mod window;
 mod signal;
 mod presence;
+mod places;
 mod subject;
 mod holders;
 mod subjects;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sketch::Tally;
-use super::window::{LATENESS_MS, Stats, Windows};
+use super::window::{LATENESS_MS, Run, Stats, Windows};
 use crate::ingest::readings::{Point, Series, SignalRef};
 use crate::record::Name;
 
@@ -128,6 +128,7 @@ impl Signal {
         }
         let scale = f64::from(series.signal.num) / f64::from(series.signal.den);
         let step_max = series.signal.step_max.map(|raw| raw as f64 * scale);
+        let mut run = Run::new();
         for point in &series.points {
             if self.newest_ms().is_some_and(|newest| point.event_ms < newest.saturating_sub(LATENESS_MS)) {
                 kept_out.late += 1;
@@ -135,12 +136,18 @@ impl Signal {
             }
             let value = physical(point.raw, series.signal.num, series.signal.den);
             let quality = self.judge(&series.signal, point, value, step_max, arrival_ms);
-            if quality == Quality::Good {
-                self.accept(&series.signal, point, value, device);
-            } else {
+            if quality != Quality::Good {
                 kept_out.suspect += 1;
+                continue;
             }
+            if !run.take(point.event_ms, value) {
+                self.windows.add(&run);
+                run.clear();
+                run.take(point.event_ms, value);
+            }
+            self.show(&series.signal, point, device);
         }
+        self.windows.add(&run);
         kept_out
     }
 
@@ -184,8 +191,8 @@ impl Signal {
         quality
     }
 
-    fn accept(&mut self, signal: &SignalRef, point: &Point, value: f64, device: &Name) {
-        self.windows.add(point.event_ms, value);
+    /// The latest value is this one, unless a newer one is there.
+    fn show(&mut self, signal: &SignalRef, point: &Point, device: &Name) {
         let (raw, num, den, event_ms) = (point.raw, signal.num, signal.den, point.event_ms);
         match &mut self.latest {
             Some(latest) if event_ms < latest.event_ms => {}

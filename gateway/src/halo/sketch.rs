@@ -78,6 +78,15 @@ impl Bucket {
     pub(crate) fn one(key: Key) -> Self {
         Self { key, count: 1 }
     }
+
+    /// Takes another one of the same key in, if there is room.
+    pub(crate) fn join(&mut self, other: Self) -> bool {
+        let joins = self.key == other.key && self.count.checked_add(other.count).is_some();
+        if joins {
+            self.count += other.count;
+        }
+        joins
+    }
 }
 
 /// Merges a bucket into the sketch from `first` to `end`, which is sorted by key. Returns how many buckets it has more:

@@ -1,13 +1,15 @@
 //! What is known of one subject now: the state behind one halo.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use halo_proto::registry;
 use serde::{Deserialize, Serialize};
 
+use super::places::Places;
 use super::presence::Device;
 use super::signal::{Signal, is_future};
-use crate::ingest::readings::{Event, Readings, Text};
+use crate::ingest::readings::{Event, Readings, SignalRef, Text};
 use crate::record::{Frame, Name, SubjectKind};
 
 /// Most signals of one subject; readings of further ones count as suspect.
@@ -160,10 +162,16 @@ impl Subject {
     }
 
     /// Folds what a frame says of the subject.
-    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, mut shared: impl FnMut(&Name) -> Name) {
+    pub(super) fn fold(
+        &mut self,
+        frame: &Frame,
+        readings: &Readings,
+        places: &mut Places,
+        mut shared: impl FnMut(&Name) -> Name,
+    ) {
         self.counts.accepted += 1;
         for series in &readings.series {
-            let Some(signal) = self.signal_mut(&series.signal.name, &series.signal.unit, &mut shared) else {
+            let Some(signal) = self.signal_mut(&series.signal, places, &mut shared) else {
                 self.counts.suspect += series.points.len() as u64;
                 continue;
             };
@@ -218,7 +226,17 @@ impl Subject {
         self.devices.get_mut(at)
     }
 
-    fn signal_mut(&mut self, name: &Name, unit: &Name, shared: &mut impl FnMut(&Name) -> Name) -> Option<&mut Signal> {
+    fn signal_mut(
+        &mut self,
+        wanted: &Arc<SignalRef>,
+        places: &mut Places,
+        shared: &mut impl FnMut(&Name) -> Name,
+    ) -> Option<&mut Signal> {
+        let (name, unit) = (&wanted.name, &wanted.unit);
+        let is_it = |at: &usize| self.signals.get(*at).is_some_and(|signal| same(signal.name(), name));
+        if let Some(at) = places.hint(wanted).filter(is_it) {
+            return self.signals.get_mut(at);
+        }
         let at = match self.signals.binary_search_by(|signal| signal.name().cmp(name)) {
             Ok(at) => at,
             Err(_) if self.signals.len() >= SIGNALS_MAX => return None,
@@ -228,6 +246,7 @@ impl Subject {
                 at
             }
         };
+        places.found(wanted, at);
         self.signals.get_mut(at)
     }
 
@@ -281,4 +300,9 @@ impl Subject {
             + self.events.capacity() * size_of::<EventSeen>()
             + self.texts.capacity() * size_of::<TextSeen>()
     }
+}
+
+/// Names that are shared are the same without looking at their letters.
+fn same(a: &Name, b: &Name) -> bool {
+    Name::ptr_eq(a, b) || a == b
 }

@@ -60,39 +60,44 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Counts one reading, given in the signal's unit. Readings may come in any order: what is older than the longest
+    /// Counts readings of one pane of the finest window. Runs may come in any order: what is older than the longest
     /// window is let pass.
-    pub(crate) fn add(&mut self, event_ms: i64, value: f64) {
-        let at_ms = event_ms.saturating_sub(1);
-        if self.add_to_newest(at_ms, value) {
+    pub(crate) fn add(&mut self, run: &Run) {
+        let Some(pane) = run.pane() else { return };
+        if self.add_to_newest(run, &pane) {
             return;
         }
         match self.newest_ms {
-            Some(newest_ms) if at_ms <= newest_ms => {}
-            Some(newest_ms) => self.advance(newest_ms, at_ms),
-            None => self.newest_ms = Some(at_ms),
+            Some(newest_ms) if run.newest_ms <= newest_ms => {}
+            Some(newest_ms) => self.advance(newest_ms, run.newest_ms),
+            None => self.newest_ms = Some(run.newest_ms),
         }
-        self.place(0, at_ms, &Pane::one(value), &[Bucket::one(Key::of(value))]);
+        let newest_ms = self.newest_ms.unwrap_or(run.newest_ms);
+        place(&mut self.windows, newest_ms, run.newest_ms, &pane, run.buckets());
     }
 
-    /// The usual case, in which no pane begins or ends: a reading of the newest pane of the finest window. Coarse panes
+    /// The usual case, in which no pane begins or ends: readings of the newest pane of the finest window. Coarse panes
     /// end with a fine one, so what holds for it holds for them.
-    fn add_to_newest(&mut self, at_ms: i64, value: f64) -> bool {
+    fn add_to_newest(&mut self, run: &Run, more: &Pane) -> bool {
         let [finest, ..] = &mut self.windows;
         let Some(newest_ms) = &mut self.newest_ms else { return false };
-        let index = at_ms.div_euclid(FINEST_MS);
-        if newest_ms.div_euclid(FINEST_MS) != index {
+        if newest_ms.div_euclid(FINEST_MS) != run.index {
             return false;
         }
-        let Some(pane) = finest.panes.last_mut().filter(|pane| pane.tag == index as u16 && pane.buckets < u16::MAX)
-        else {
+        let Some(pane) = finest.panes.last_mut().filter(|pane| pane.tag == run.index as u16) else {
             return false;
         };
-        *newest_ms = at_ms.max(*newest_ms);
-        *pane = pane.merge(&Pane::one(value));
-        let end = finest.buckets.len();
+        *newest_ms = run.newest_ms.max(*newest_ms);
+        *pane = pane.merge(more);
+        let mut end = finest.buckets.len();
         let first = end.saturating_sub(usize::from(pane.buckets));
-        pane.buckets += sketch::add(&mut finest.buckets, first, end, Bucket::one(Key::of(value))) as u16;
+        for bucket in run.buckets() {
+            if pane.buckets < u16::MAX {
+                let added = sketch::add(&mut finest.buckets, first, end, *bucket);
+                pane.buckets += added as u16;
+                end += added;
+            }
+        }
         true
     }
 
@@ -121,23 +126,17 @@ impl Windows {
         self.newest_ms = Some(to_ms);
         for (at, shape) in SHAPES.iter().enumerate().rev() {
             let (from, to) = (from_ms.div_euclid(shape.pane_ms), to_ms.div_euclid(shape.pane_ms));
+            let Some((window, coarser)) = self.windows.get_mut(at..).and_then(<[Window]>::split_first_mut) else {
+                return;
+            };
             while from < to
-                && let Some((pane, buckets)) =
-                    self.windows.get_mut(at).and_then(|window| window.leave(to, shape.panes, from))
+                && let Some(pane) = window.left_behind(to, shape.panes, from)
             {
                 let index = from - i64::from(pane.age(from));
-                self.place(at + 1, index.saturating_mul(shape.pane_ms), &pane, &buckets);
-            }
-        }
-    }
-
-    /// Merges readings into the first window from `first` on that reaches back to them.
-    fn place(&mut self, first: usize, at_ms: i64, pane: &Pane, buckets: &[Bucket]) {
-        let newest_ms = self.newest_ms.unwrap_or(at_ms);
-        for (window, shape) in self.windows.iter_mut().zip(&SHAPES).skip(first) {
-            let (index, newest) = (at_ms.div_euclid(shape.pane_ms), newest_ms.div_euclid(shape.pane_ms));
-            if newest.saturating_sub(index) < i64::from(shape.panes) {
-                return window.merge(index, newest, pane, buckets);
+                let buckets = window.buckets.get(..usize::from(pane.buckets)).unwrap_or_default();
+                place(coarser, to_ms, index.saturating_mul(shape.pane_ms), &pane, buckets);
+                window.panes.remove(0);
+                window.buckets.drain(..usize::from(pane.buckets));
             }
         }
     }
@@ -155,6 +154,88 @@ impl Windows {
             window.panes.capacity() * size_of::<Pane>() + window.buckets.capacity() * size_of::<Bucket>()
         };
         self.windows.iter().map(bytes).sum()
+    }
+}
+
+/// Merges readings into the first of the windows (the coarsest ones of all) that reaches back to them.
+fn place(windows: &mut [Window], newest_ms: i64, at_ms: i64, pane: &Pane, buckets: &[Bucket]) {
+    let finest = SHAPES.len().saturating_sub(windows.len());
+    for (window, shape) in windows.iter_mut().zip(SHAPES.iter().skip(finest)) {
+        let (index, newest) = (at_ms.div_euclid(shape.pane_ms), newest_ms.div_euclid(shape.pane_ms));
+        if newest.saturating_sub(index) < i64::from(shape.panes) {
+            return window.merge(index, newest, pane, buckets);
+        }
+    }
+}
+
+/// Readings of one pane of the finest window, on their way into it: what they cost is paid once for all of them.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The pane.
+    index: i64,
+    /// As [`Windows::newest_ms`].
+    newest_ms: i64,
+    values: [f64; RUN_MAX],
+    len: usize,
+    buckets: [Bucket; RUN_MAX],
+    buckets_len: usize,
+}
+
+/// Most readings of a run; the next one begins another.
+const RUN_MAX: usize = 16;
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        let nothing = Bucket::one(Key::of(0.0));
+        Self { index: 0, newest_ms: 0, values: [0.0; RUN_MAX], len: 0, buckets: [nothing; RUN_MAX], buckets_len: 0 }
+    }
+
+    /// Takes a reading, given in the signal's unit, unless it is of another pane or there is no room.
+    pub(crate) fn take(&mut self, event_ms: i64, value: f64) -> bool {
+        let at_ms = event_ms.saturating_sub(1);
+        let index = at_ms.div_euclid(FINEST_MS);
+        if self.len == 0 {
+            (self.index, self.newest_ms) = (index, at_ms);
+        }
+        let Some(place) = self.values.get_mut(self.len).filter(|_| self.index == index) else { return false };
+        *place = value;
+        self.len += 1;
+        self.newest_ms = self.newest_ms.max(at_ms);
+        self.note(Bucket::one(Key::of(value)));
+        true
+    }
+
+    pub(crate) fn clear(&mut self) {
+        (self.len, self.buckets_len) = (0, 0);
+    }
+
+    /// Neighbours are often alike.
+    fn note(&mut self, bucket: Bucket) {
+        let last = self.buckets_len.checked_sub(1).and_then(|last| self.buckets.get_mut(last));
+        if last.is_some_and(|last| last.join(bucket)) {
+            return;
+        }
+        if let Some(place) = self.buckets.get_mut(self.buckets_len) {
+            *place = bucket;
+            self.buckets_len += 1;
+        }
+    }
+
+    fn buckets(&self) -> &[Bucket] {
+        self.buckets.get(..self.buckets_len).unwrap_or_default()
+    }
+
+    /// Their moments, by two passes; none without readings.
+    fn pane(&self) -> Option<Pane> {
+        let values = self.values.get(..self.len).filter(|values| !values.is_empty())?;
+        let n = values.len() as f64;
+        let (mut min, mut max, mut sum) = (f64::INFINITY, f64::NEG_INFINITY, 0.0);
+        for value in values {
+            (min, max, sum) = (min.min(*value), max.max(*value), sum + value);
+        }
+        let mean = sum / n;
+        let m2 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+        Some(Pane { tag: 0, buckets: 0, n: values.len() as u32, min, max, mean, m2 })
     }
 }
 
@@ -183,14 +264,11 @@ struct Pane {
 }
 
 impl Window {
-    /// Takes out the oldest pane if a window whose newest pane is `to` leaves it behind; its newest was `from`.
-    fn leave(&mut self, to: i64, panes_max: u16, from: i64) -> Option<(Pane, Vec<Bucket>)> {
+    /// The oldest pane if a window whose newest pane is `to` leaves it behind; its newest was `from`.
+    fn left_behind(&self, to: i64, panes_max: u16, from: i64) -> Option<Pane> {
         let oldest = *self.panes.first()?;
-        if i64::from(oldest.age(from)).saturating_add(to.saturating_sub(from)) < i64::from(panes_max) {
-            return None;
-        }
-        self.panes.remove(0);
-        Some((oldest, self.buckets.drain(..usize::from(oldest.buckets)).collect()))
+        let age = i64::from(oldest.age(from)).saturating_add(to.saturating_sub(from));
+        (age >= i64::from(panes_max)).then_some(oldest)
     }
 
     fn merge(&mut self, index: i64, newest: i64, more: &Pane, buckets: &[Bucket]) {
@@ -226,10 +304,6 @@ impl Window {
 }
 
 impl Pane {
-    fn one(value: f64) -> Self {
-        Self { tag: 0, buckets: 0, n: 1, min: value, max: value, mean: value, m2: 0.0 }
-    }
-
     /// How many panes before the newest one.
     fn age(&self, newest: i64) -> u16 {
         (newest as u16).wrapping_sub(self.tag)
@@ -280,6 +354,12 @@ mod tests {
         })
     }
 
+    fn add(windows: &mut Windows, event_ms: i64, value: f64) {
+        let mut run = Run::new();
+        assert!(run.take(event_ms, value));
+        windows.add(&run);
+    }
+
     fn near(got: f64, exact: f64, scale: f64) -> bool {
         (got - exact).abs() <= 1e-9 * scale.abs().max(1e-6)
     }
@@ -309,15 +389,22 @@ mod tests {
         #[test]
         fn panes_agree_with_the_definition_whatever_comes_late(stream in stream()) {
             let (mut windows, mut kept, mut newest) = (Windows::default(), Vec::new(), i64::MIN);
+            let mut run = Run::new();
             for (t, value) in stream {
                 if t < newest.saturating_sub(LATENESS_MS) {
                     continue;
                 }
                 newest = newest.max(t);
                 kept.push((t, value));
-                windows.add(t, value);
-                prop_assert!(windows.is_sound());
+                // Runs of all lengths: they end with their pane, when they are full, and here and there.
+                if t % 5 == 0 || !run.take(t, value) {
+                    windows.add(&run);
+                    prop_assert!(windows.is_sound());
+                    run.clear();
+                    prop_assert!(run.take(t, value));
+                }
             }
+            windows.add(&run);
             let mut tally = Tally::default();
             let got: Vec<_> = windows.stats(&mut tally).collect();
             for ((name, got), shape) in got.into_iter().zip(&SHAPES) {
@@ -338,7 +425,7 @@ mod tests {
         #[test]
         fn what_is_written_reads_back_equal(stream in stream()) {
             let mut windows = Windows::default();
-            stream.iter().for_each(|(t, value)| windows.add(*t, *value));
+            stream.iter().for_each(|(t, value)| add(&mut windows, *t, *value));
             let bytes = postcard::to_stdvec(&windows).unwrap();
             prop_assert_eq!(postcard::from_bytes::<Windows>(&bytes).unwrap(), windows);
         }
@@ -348,7 +435,7 @@ mod tests {
     fn at_the_end_of_a_pane_the_window_is_exactly_the_last_minute() {
         let mut windows = Windows::default();
         for second in 1..=600 {
-            windows.add(1_700_000_000_000 + second * 1000, second as f64);
+            add(&mut windows, 1_700_000_000_000 + second * 1000, second as f64);
         }
         let (name, stats) = windows.stats(&mut Tally::default()).next().unwrap();
         assert_eq!((name, stats.n, stats.min, stats.max, stats.mean), ("1m", 60, 541.0, 600.0, 570.5));
@@ -358,7 +445,7 @@ mod tests {
     fn a_small_spread_far_from_zero_keeps_its_deviation() {
         let mut windows = Windows::default();
         for (at, value) in [(1, 1e9), (2, 1e9 + 1.0), (15_000, 1e9 + 2.0)] {
-            windows.add(at, value);
+            add(&mut windows, at, value);
         }
         let (_, stats) = windows.stats(&mut Tally::default()).next().unwrap();
         assert_eq!(stats.sd, Some(1.0));
@@ -368,7 +455,7 @@ mod tests {
     fn the_ends_of_time_do_no_harm() {
         let mut windows = Windows::default();
         for at in [i64::MIN, i64::MAX, 0, i64::MAX, i64::MIN] {
-            windows.add(at, 1.0);
+            add(&mut windows, at, 1.0);
         }
         assert_eq!(windows.stats(&mut Tally::default()).map(|(_, stats)| stats.n).collect::<Vec<_>>(), [2, 2, 2]);
     }

@@ -104,7 +104,7 @@ pub(super) static ROWS: [Row; 21] = [
         memory::folded,
         &memory::FOLDED,
     ),
-    once("memory-limit", "1,000 devices within 64 MB", memory::limit, &memory::LIMIT),
+    once("memory-limit", "1,000 wristbands within 64 MB, a day of event time", memory::limit, &memory::LIMIT),
     once(
         "memory-backlog",
         "memory while an upstream is away for 1.3 million frames (a day of 15 frames/s)",
