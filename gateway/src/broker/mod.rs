@@ -44,7 +44,7 @@ pub use listener::{BindError, Broker, bind, check_loopback};
 pub use local::{LocalSubscriber, TooSlow};
 pub use message::Message;
 pub(crate) use receipt::Mailbox;
-pub use receipt::Receipt;
+pub use receipt::{Receipt, Wakes};
 pub use router::Router;
 pub use seam::{
     ConnectRequest, Disposition, Inbound, Outcome, OwnedTopics, Pending, Policy, Principal, SessionKey, Sink,

@@ -32,9 +32,14 @@ impl Receipt {
     }
 
     /// Says how the publish ended. Callable from any thread; never blocks for longer than a push.
-    pub fn settle(mut self, outcome: Outcome) {
+    pub fn settle(self, outcome: Outcome) {
+        self.settle_with(outcome, &mut Wakes::default());
+    }
+
+    /// The same as one of many: its connection is woken with the others.
+    pub fn settle_with(mut self, outcome: Outcome, wakes: &mut Wakes) {
         if let Some(mailbox) = self.mailbox.take() {
-            mailbox.settle(self.ticket, outcome);
+            mailbox.settle(self.ticket, outcome, wakes);
         }
     }
 }
@@ -42,7 +47,7 @@ impl Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         if let Some(mailbox) = self.mailbox.take() {
-            mailbox.settle(self.ticket, Outcome::Lost);
+            mailbox.settle(self.ticket, Outcome::Lost, &mut Wakes::default());
         }
     }
 }
@@ -50,6 +55,30 @@ impl Drop for Receipt {
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Receipt").field(&self.ticket).finish()
+    }
+}
+
+/// Connections that have something in their mailbox and do not know it yet. Woken one by one while a group of
+/// acknowledgements or readings is still being handed out, each would write many small packets instead of a few.
+#[derive(Default)]
+pub struct Wakes(Vec<Arc<Mailbox>>);
+
+impl Wakes {
+    /// Wakes them all; dropping does the same.
+    pub fn wake(&mut self) {
+        self.0.drain(..).for_each(|mailbox| mailbox.wake.notify_one());
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+impl fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wakes").field(&self.0.len()).finish()
     }
 }
 
@@ -108,28 +137,28 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn signal(&self, mut inner: MutexGuard<'_, Inner>) {
+    fn signal(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, wakes: &mut Wakes) {
         let first = !std::mem::replace(&mut inner.signalled, true);
         drop(inner);
         if first {
-            self.wake.notify_one();
+            wakes.0.push(Arc::clone(self));
         }
     }
 
-    fn settle(&self, ticket: Ticket, outcome: Outcome) {
+    fn settle(self: &Arc<Self>, ticket: Ticket, outcome: Outcome, wakes: &mut Wakes) {
         let mut inner = self.lock();
         inner.settled.push((ticket, outcome));
-        self.signal(inner);
+        self.signal(inner, wakes);
     }
 
-    pub(crate) fn kick(&self, kick: Kick) {
+    pub(crate) fn kick(self: &Arc<Self>, kick: Kick) {
         let mut inner = self.lock();
         inner.kick.get_or_insert(kick);
-        self.signal(inner);
+        self.signal(inner, &mut Wakes::default());
     }
 
     /// Queues a delivery, or not; never waits for the subscriber.
-    pub(crate) fn push(&self, delivery: Delivery, bounds: QueueBounds) -> Pushed {
+    pub(crate) fn push(self: &Arc<Self>, delivery: Delivery, bounds: QueueBounds, wakes: &mut Wakes) -> Pushed {
         let mut inner = self.lock();
         if inner.closed {
             return Pushed::Closed;
@@ -143,7 +172,7 @@ impl Mailbox {
             (true, _) => {
                 inner.closed = true;
                 inner.kick.get_or_insert(Kick::TooSlow);
-                self.signal(inner);
+                self.signal(inner, wakes);
                 return Pushed::Ended;
             }
             (false, _) => {
@@ -151,7 +180,7 @@ impl Mailbox {
                 inner.queue.push_back(delivery);
             }
         }
-        self.signal(inner);
+        self.signal(inner, wakes);
         Pushed::Queued
     }
 
@@ -197,6 +226,10 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use bytes::Bytes;
 
     use super::*;
@@ -217,29 +250,48 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_is_woken_once_for_many_settlements_and_deliveries_and_not_before_the_last() {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut mail = pin!(mailbox.mail());
+        let mut is_woken = || mail.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let mut wakes = Wakes::default();
+        Receipt::new(Arc::clone(&mailbox), 1).settle_with(Outcome::Stored, &mut wakes);
+        Receipt::new(Arc::clone(&mailbox), 2).settle_with(Outcome::Stored, &mut wakes);
+        mailbox.push(delivery(1, 1), BOUNDS, &mut wakes);
+        assert_eq!(wakes.0.len(), 1);
+        assert!(!is_woken());
+        drop(wakes);
+        assert!(is_woken());
+    }
+
+    #[test]
     fn above_the_message_bound_qos_0_is_dropped_and_qos_1_ends_the_subscriber() {
-        let mailbox = Mailbox::default();
-        assert_eq!(mailbox.push(delivery(1, 1), BOUNDS), Pushed::Queued);
-        assert_eq!(mailbox.push(delivery(0, 1), BOUNDS), Pushed::Queued);
-        assert_eq!(mailbox.push(delivery(0, 1), BOUNDS), Pushed::Dropped);
-        assert_eq!(mailbox.push(delivery(1, 1), BOUNDS), Pushed::Ended);
-        assert_eq!(mailbox.push(delivery(1, 1), BOUNDS), Pushed::Closed);
+        let mailbox = Arc::new(Mailbox::default());
+        assert_eq!(mailbox.push(delivery(1, 1), BOUNDS, &mut Wakes::default()), Pushed::Queued);
+        assert_eq!(mailbox.push(delivery(0, 1), BOUNDS, &mut Wakes::default()), Pushed::Queued);
+        assert_eq!(mailbox.push(delivery(0, 1), BOUNDS, &mut Wakes::default()), Pushed::Dropped);
+        assert_eq!(mailbox.push(delivery(1, 1), BOUNDS, &mut Wakes::default()), Pushed::Ended);
+        assert_eq!(mailbox.push(delivery(1, 1), BOUNDS, &mut Wakes::default()), Pushed::Closed);
         assert_eq!(mailbox.collect().1, Some(Kick::TooSlow));
     }
 
     #[test]
     fn the_byte_bound_counts_what_is_waiting_and_is_free_again_after_a_pop() {
-        let mailbox = Mailbox::default();
-        assert_eq!(mailbox.push(delivery(0, 90), BOUNDS), Pushed::Queued);
-        assert_eq!(mailbox.push(delivery(0, 9), BOUNDS), Pushed::Dropped);
+        let mailbox = Arc::new(Mailbox::default());
+        assert_eq!(mailbox.push(delivery(0, 90), BOUNDS, &mut Wakes::default()), Pushed::Queued);
+        assert_eq!(mailbox.push(delivery(0, 9), BOUNDS, &mut Wakes::default()), Pushed::Dropped);
         assert!(mailbox.pop().is_some());
-        assert_eq!(mailbox.push(delivery(1, 500), BOUNDS), Pushed::Queued, "one message always fits");
+        assert_eq!(
+            mailbox.push(delivery(1, 500), BOUNDS, &mut Wakes::default()),
+            Pushed::Queued,
+            "one message always fits"
+        );
     }
 
     #[test]
     fn a_snapshot_gives_way_to_newer_deliveries_of_the_same_topic() {
-        let mailbox = Mailbox::default();
-        mailbox.push(delivery(0, 1), BOUNDS);
+        let mailbox = Arc::new(Mailbox::default());
+        mailbox.push(delivery(0, 1), BOUNDS, &mut Wakes::default());
         let mut snapshot = vec![delivery(1, 5), Delivery { topic: Arc::from("u"), ..delivery(1, 5) }];
         mailbox.without_waiting(&mut snapshot);
         assert_eq!(snapshot.iter().map(|d| &*d.topic).collect::<Vec<_>>(), ["u"]);

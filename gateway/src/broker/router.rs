@@ -14,7 +14,7 @@ use super::config::Config;
 use super::local::LocalSubscriber;
 use super::message::{Delivery, Message};
 use super::reason;
-use super::receipt::{Kick, Mailbox, Pushed, QueueBounds};
+use super::receipt::{Kick, Mailbox, Pushed, QueueBounds, Wakes};
 use super::retained::RetainedStore;
 use super::seam::{Policy, Principal, SessionKey};
 use super::subscriptions::{Options, Subscriber, Subscription, Subscriptions};
@@ -70,9 +70,24 @@ impl Router {
     /// # Errors
     /// The topic is no topic name; nothing was published.
     pub fn publish(&self, topic: Arc<str>, payload: Bytes, qos: u8, retain: bool) -> Result<(), TopicError> {
+        self.publish_with(topic, payload, qos, retain, &mut Wakes::default())
+    }
+
+    /// The same as one of many: subscribers are woken with `wakes`, which is not to be kept for long.
+    ///
+    /// # Errors
+    /// As [`Router::publish`].
+    pub fn publish_with(
+        &self,
+        topic: Arc<str>,
+        payload: Bytes,
+        qos: u8,
+        retain: bool,
+        wakes: &mut Wakes,
+    ) -> Result<(), TopicError> {
         check_name(&topic)?;
         let message = Message { topic, payload, qos: qos.min(1), retain, properties: None };
-        self.deliver(&self.read(), &message, None);
+        self.deliver(&self.read(), &message, None, wakes);
         Ok(())
     }
 
@@ -135,12 +150,14 @@ impl Router {
 
     /// Routes a client's message, and keeps it when it is retained.
     pub(crate) fn route(&self, message: &Message, origin: SessionKey) {
+        // Woken when the table is free again: the first thing they do may be to look into it.
+        let mut wakes = Wakes::default();
         if message.retain {
             let mut table = self.write();
             table.retained.apply(message);
-            self.deliver(&table, message, Some(origin));
+            self.deliver(&table, message, Some(origin), &mut wakes);
         } else {
-            self.deliver(&self.read(), message, Some(origin));
+            self.deliver(&self.read(), message, Some(origin), &mut wakes);
         }
     }
 
@@ -217,7 +234,7 @@ impl Router {
         }
     }
 
-    fn deliver(&self, table: &Table, message: &Message, origin: Option<SessionKey>) {
+    fn deliver(&self, table: &Table, message: &Message, origin: Option<SessionKey>, wakes: &mut Wakes) {
         let mut matched: Vec<&Subscription> = Vec::new();
         table.subscriptions.each_match(&message.topic, |s| {
             if !(s.options.no_local && origin == Some(s.subscriber.key)) {
@@ -226,12 +243,12 @@ impl Router {
         });
         matched.sort_unstable_by_key(|s| s.subscriber.key);
         for group in matched.chunk_by(|a, b| a.subscriber.key == b.subscriber.key) {
-            self.deliver_one(group, message);
+            self.deliver_one(group, message, wakes);
         }
     }
 
     /// Overlapping subscriptions of one subscriber give one delivery, at the highest QoS granted.
-    fn deliver_one(&self, group: &[&Subscription], message: &Message) {
+    fn deliver_one(&self, group: &[&Subscription], message: &Message, wakes: &mut Wakes) {
         let Some(first) = group.first() else { return };
         if !self.may_see(&first.subscriber, &message.topic) {
             return;
@@ -239,7 +256,7 @@ impl Router {
         let qos = group.iter().map(|s| s.options.qos).max().unwrap_or(0).min(message.qos);
         let retain = message.retain && group.iter().any(|s| s.options.retain_as_published);
         let metrics = &self.0.metrics;
-        match first.subscriber.mailbox.push(Delivery { qos, retain, ..message.clone() }, self.0.bounds) {
+        match first.subscriber.mailbox.push(Delivery { qos, retain, ..message.clone() }, self.0.bounds, wakes) {
             Pushed::Queued => metrics.broker_deliveries_total.add(1),
             Pushed::Dropped => metrics.broker_dropped_total.add(1),
             Pushed::Ended => metrics.broker_slow_closed_total.add(1),

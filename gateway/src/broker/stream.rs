@@ -1,10 +1,14 @@
-//! A client's bytes, in the clear or under TLS, by readiness: nothing here waits but [`Stream::readable`],
-//! [`Stream::writable`], the handshake and the goodbye.
+//! A client's bytes, in the clear or under TLS, by readiness: nothing here waits but [`Stream::moved`],
+//! [`Stream::read`], the handshake and the goodbye.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use rustls::ServerConnection;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -12,6 +16,30 @@ use tokio_rustls::TlsAcceptor;
 const READ_BYTES: usize = 16 << 10;
 /// Most bytes given to TLS at a time: one record of it.
 const TLS_WRITE_BYTES: usize = 16 << 10;
+
+thread_local! {
+    /// Where bytes arrive, before it is known how many: a connection's own buffer holds what came and no more.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// Reading less than there was room for tells the runtime that nothing is left: it does not ask the socket again.
+fn poll_plain(tcp: Pin<&mut TcpStream>, context: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(scratch);
+        ready!(tcp.poll_read(context, &mut buffer))?;
+        input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    })
+}
+
+/// What [`Stream::moved`] waited for.
+pub(crate) enum Moved {
+    /// How many bytes came; 0 = the client has closed. `WouldBlock`: they were not for the client's reader. Any other
+    /// error ends the connection.
+    Read(io::Result<usize>),
+    /// The socket takes bytes, or has failed.
+    Writable(io::Result<()>),
+}
 
 /// One connection's bytes. What TLS needs is boxed, so that a plain connection does not pay for it.
 pub(crate) enum Stream {
@@ -70,31 +98,33 @@ impl Stream {
         self.tcp().set_nodelay(on)
     }
 
-    /// Cancel safe.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.tcp().readable().await
-    }
-
-    /// Cancel safe.
-    pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.tcp().writable().await
-    }
-
-    /// Appends what is there, about [`READ_BYTES`] at most; 0 = the client has closed.
-    ///
-    /// # Errors
-    /// `WouldBlock` when nothing is there after all; anything else ends the connection.
-    pub(crate) fn read_some(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Self::Plain(tcp) => {
-                input.reserve(READ_BYTES);
-                let read = tcp.try_read_buf(input);
-                if input.is_empty() {
-                    *input = Vec::new();
-                }
-                read
+    /// Appends what came, about [`READ_BYTES`] at most, if `reading`, or says that the socket takes bytes, if `writing`;
+    /// waits until there is one or the other. Cancel safe.
+    pub(crate) async fn moved(&mut self, input: &mut Vec<u8>, reading: bool, writing: bool) -> Moved {
+        poll_fn(|context| {
+            if reading && let Poll::Ready(read) = self.poll_read(context, input) {
+                return Poll::Ready(Moved::Read(read));
             }
-            Self::Tls(tls) => tls.read_some(input),
+            if writing {
+                return self.tcp().poll_write_ready(context).map(Moved::Writable);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// As [`Stream::moved`], reading alone.
+    pub(crate) async fn read(&mut self, input: &mut Vec<u8>) -> io::Result<usize> {
+        poll_fn(|context| self.poll_read(context, input)).await
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => poll_plain(Pin::new(tcp), context, input),
+            Self::Tls(tls) => {
+                ready!(tls.tcp.poll_read_ready(context))?;
+                Poll::Ready(tls.read_some(input))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod ending;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
@@ -24,20 +25,25 @@ use super::receipt::{Kick, Mailbox, Receipt, Ticket};
 use super::router::Registered;
 use super::seam::{ConnectRequest, Disposition, Inbound, Pending, Principal, SessionKey};
 use super::session::{Cause, Effect, Event, Limits, Session};
-use super::stream::Stream;
+use super::stream::{Moved, Stream};
 use super::subscriptions::Subscriber;
 use crate::record::GatewayTime;
 
 /// Above this many unsent bytes nothing more is encoded for, or read from, the client.
 const OUT_BYTES_MAX: usize = 64 << 10;
-/// Output buffers above this are given back when they run empty.
-const OUT_BYTES_KEPT: usize = 512;
+/// Output buffers above this are given back when they run empty: one message may have been large.
+const OUT_BYTES_SPARE: usize = 4 * OUT_BYTES_MAX;
 /// Rounds of encoding and writing before other tasks get their turn.
 const ROUNDS_MAX: usize = 8;
 /// Retained messages that may wait for one subscriber, beyond its queue.
 const BACKLOG_MESSAGES_MAX: usize = 250_000;
 /// How long a new connection waits for the one it takes over from to have offered its will.
 const TAKE_OVER_WAIT: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// An empty output buffer that has the size it needs: connections that have nothing to send hold none.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 pub(crate) struct Connection {
     shared: Arc<Shared>,
@@ -191,12 +197,10 @@ impl Connection {
         let Self { stream, mailbox, pause, timer, shared, input, .. } = self;
         tokio::select! {
             () = mailbox.mail() => Woken::Mail,
-            ready = stream.readable(), if reading => {
-                Woken::Readable(ready.and_then(|()| stream.read_some(input)))
-            }
-            ready = stream.writable(), if writing => match ready {
-                Ok(()) => Woken::Writable,
-                Err(error) => Woken::Readable(Err(error)),
+            moved = stream.moved(input, reading, writing), if reading || writing => match moved {
+                Moved::Writable(Ok(())) => Woken::Writable,
+                Moved::Writable(Err(error)) => Woken::Readable(Err(error)),
+                Moved::Read(read) => Woken::Readable(read),
             },
             () = shared.sink.ready(), if stalled => Woken::SinkReady,
             woken = paused(pause) => woken,
@@ -347,6 +351,9 @@ impl Connection {
         self.count(reply);
         let version = self.session.version().unwrap_or(Version::V311);
         let max = self.session.packet_bytes_max();
+        if self.output.capacity() == 0 {
+            self.output = SPARE.take();
+        }
         if codec::encode(version, reply, max, &mut self.output).is_err()
             && let Reply::Publish { id, .. } = reply
         {
@@ -416,8 +423,13 @@ impl Connection {
             arrival: if will { self.now() } else { self.arrival },
             receipt: Receipt::new(Arc::clone(&self.mailbox), ticket),
         };
-        self.stalled.push_back((ticket, inbound));
-        self.offer_stalled();
+        if !self.stalled.is_empty() {
+            return self.stalled.push_back((ticket, inbound));
+        }
+        match self.shared.sink.publish(inbound) {
+            Ok(disposition) => self.feed(Event::Offered(ticket, disposition)),
+            Err(inbound) => self.stalled.push_back((ticket, inbound)),
+        }
     }
 
     fn offer_stalled(&mut self) {
@@ -512,7 +524,14 @@ impl Connection {
     fn forget_output(&mut self) {
         self.written = 0;
         self.output.clear();
-        self.output.shrink_to(OUT_BYTES_KEPT);
+        if self.output.capacity() == 0 {
+            return;
+        }
+        if self.output.capacity() <= OUT_BYTES_SPARE {
+            SPARE.set(std::mem::take(&mut self.output));
+        } else {
+            self.output = Vec::new();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::owned::{Call, Rendered};
 use super::readings_json::{Lane, readings_json};
 use super::upstream::Boards;
 use super::upstream::changes::Changes;
-use crate::broker::{Router, matches};
+use crate::broker::{Router, Wakes, matches};
 use crate::clock::Clock;
 use crate::halo::{Fold, Subject, Tally};
 use crate::ingest::readings::Readings;
@@ -46,6 +46,9 @@ const CHECKPOINT_PERIOD_MS: u64 = 30_000;
 const SLICE_BYTES: usize = 2 << 20;
 /// Questions answered between two batches, however many more wait.
 const ANSWERS_MAX: usize = 64;
+/// Messages published before subscribers are woken: a few packets' worth, a quarter of a millisecond of folding, and far
+/// from what a subscriber's queue holds.
+const MESSAGES_HELD: usize = 16;
 /// QoS of what the gateway publishes; subscribers lower it to what they asked for.
 const QOS: u8 = 1;
 
@@ -88,10 +91,18 @@ pub struct River<F: Fs> {
     due: Due,
     topic: String,
     tally: Tally,
+    wakes: Held,
     unreadable: bool,
     health: State,
     health_due_ms: u64,
     checkpoint: Schedule,
+}
+
+/// Subscribers that are woken when a batch is folded, or when so much was published that they better begin to read.
+#[derive(Default)]
+struct Held {
+    wakes: Wakes,
+    messages: usize,
 }
 
 #[derive(Default)]
@@ -108,7 +119,7 @@ impl<F: Fs> River<F> {
         shared.folded.store(fold.applied().0, Ordering::Release);
         let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
         let (health, health_due_ms) = (State::Starting, 0);
-        let unreadable = false;
+        let (unreadable, wakes) = (false, Held::default());
         let old = reader.durable().offset();
         let replaying = Some(replaying);
         Self {
@@ -121,6 +132,7 @@ impl<F: Fs> River<F> {
             due,
             topic,
             tally,
+            wakes,
             unreadable,
             health,
             health_due_ms,
@@ -172,6 +184,7 @@ impl<F: Fs> River<F> {
     fn step(&mut self) -> bool {
         let more = self.fold_batch();
         self.publish_due();
+        self.wakes.wake();
         self.write_down();
         self.look_after_health();
         more
@@ -226,9 +239,10 @@ impl<F: Fs> River<F> {
             self.shared.changes.iter().for_each(|changes| changes.touch(subject.name()));
         }
         if let (Some((stored, frame)), Some(readings)) = (frame_of(record), touched.readings()) {
-            publish_readings(&self.shared, &mut self.topic, record.epoch, stored, frame, readings);
+            let out = (&mut self.topic, &mut self.wakes);
+            publish_readings(&self.shared, out, record.epoch, stored, frame, readings);
         }
-        publish_losses(&self.shared, &mut self.topic, record);
+        publish_losses(&self.shared, (&mut self.topic, &mut self.wakes), record);
     }
 
     fn publish_due(&mut self) {
@@ -240,7 +254,7 @@ impl<F: Fs> River<F> {
             }
             let Some(subject) = self.fold.subject(&name) else { continue };
             let payload = halo_json(subject, &mut self.tally);
-            publish(&self.shared.router, &self.topic, payload, true);
+            publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
             self.shared.metrics.forward_halos_total.add(1);
         }
     }
@@ -315,7 +329,9 @@ impl<F: Fs> River<F> {
         self.health_due_ms = now_ms + HEALTH_PERIOD_MS;
         write_topic(&mut self.topic, &self.shared.grammar, Topic::Health { gateway: &self.shared.gateway_id });
         if self.shared.router.wants(&self.topic) {
-            publish(&self.shared.router, &self.topic, self.health_payload(), true);
+            let payload = self.health_payload();
+            publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
+            self.wakes.wake();
         }
     }
 
@@ -397,7 +413,7 @@ fn frame_of(record: &Record) -> Option<(Offset, &Frame)> {
 
 fn publish_readings(
     shared: &Shared,
-    topic: &mut String,
+    (topic, wakes): (&mut String, &mut Held),
     epoch: StartEpoch,
     stored: Offset,
     frame: &Frame,
@@ -408,11 +424,11 @@ fn publish_readings(
         return;
     }
     let payload = readings_json(shared.log_ids.of(epoch), stored, frame, readings, Lane::Live);
-    publish(&shared.router, topic, payload, false);
+    publish(&shared.router, topic, payload, false, wakes);
     shared.metrics.forward_readings_total.add(1);
 }
 
-fn publish_losses(shared: &Shared, topic: &mut String, record: &Record) {
+fn publish_losses(shared: &Shared, (topic, wakes): (&mut String, &mut Held), record: &Record) {
     if !matches!(record.body, Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_)) {
         return;
     }
@@ -420,7 +436,7 @@ fn publish_losses(shared: &Shared, topic: &mut String, record: &Record) {
     if shared.router.wants(topic)
         && let Some(payload) = losses_json(shared.log_ids.of(record.epoch), record)
     {
-        publish(&shared.router, topic, payload, false);
+        publish(&shared.router, topic, payload, false, wakes);
     }
 }
 
@@ -429,9 +445,20 @@ fn write_topic(out: &mut String, grammar: &Grammar, topic: Topic<'_>) {
     write!(out, "{}", grammar.display(topic)).expect("writing to a string cannot fail");
 }
 
-fn publish(router: &Router, topic: &str, payload: Bytes, retain: bool) {
-    if let Err(error) = router.publish(topic.into(), payload, QOS, retain) {
+fn publish(router: &Router, topic: &str, payload: Bytes, retain: bool, held: &mut Held) {
+    if let Err(error) = router.publish_with(topic.into(), payload, QOS, retain, &mut held.wakes) {
         error!(topic, %error, "the gateway's own topic was refused");
+    }
+    held.messages += 1;
+    if held.messages >= MESSAGES_HELD {
+        held.wake();
+    }
+}
+
+impl Held {
+    fn wake(&mut self) {
+        self.wakes.wake();
+        self.messages = 0;
     }
 }
 

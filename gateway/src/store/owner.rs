@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use crate::broker::reason::{PACKET_TOO_LARGE, QUOTA_EXCEEDED};
-use crate::broker::{Outcome, Receipt};
+use crate::broker::{Outcome, Receipt, Wakes};
 use crate::clock::Clock;
 use crate::ingest::{Admission, Publish};
 use crate::metrics::Metrics;
@@ -335,15 +335,17 @@ impl<F: Fs> Owner<F> {
             self.metrics.ingest_expired_total.add(group.expired);
             group.cursors.iter().for_each(|(consumer, confirmed)| self.gate.confirmed(consumer, *confirmed));
         }
+        let mut wakes = Wakes::default();
         for waiting in self.waiting.drain(..) {
             match waiting {
-                Waiting::Receipt(receipt) => receipt.settle(Outcome::Stored),
+                Waiting::Receipt(receipt) => receipt.settle_with(Outcome::Stored, &mut wakes),
                 // Whoever appended may have stopped waiting; the record stands all the same.
                 Waiting::Append(done, offset) => {
                     done.send(Ok(offset)).ok();
                 }
             }
         }
+        drop(wakes);
         if bytes > 0 {
             (self.wake)();
         }

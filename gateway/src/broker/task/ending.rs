@@ -92,9 +92,9 @@ impl Connection {
     async fn linger(&mut self) {
         let drained = timeout(LINGER, async {
             let mut waste = Vec::new();
-            while self.stream.readable().await.is_ok() {
+            loop {
                 waste.clear();
-                match self.stream.read_some(&mut waste) {
+                match self.stream.read(&mut waste).await {
                     Ok(0) => return,
                     Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
                     _ => {}
