@@ -26,6 +26,13 @@ struct Open<F: Fs> {
     walk: Walk,
 }
 
+/// Why a walk over records pauses.
+enum Stop {
+    Enough,
+    Found(Finding),
+    End,
+}
+
 /// What one call of [`Reader::next`] yields.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -98,39 +105,63 @@ impl<F: Fs> Reader<F> {
             if self.open.is_none() && !self.open_segment(&mut batch)? {
                 break;
             }
-            let Some(open) = &mut self.open else { continue };
+            let Some(number) = self.open.as_ref().map(|open| open.number) else { continue };
             let head = self.folder.durable.head();
-            let (entry, after) = self.folder.at(open.number);
+            let (entry, after) = self.folder.at(number);
             let Some(entry) = entry else {
                 // Retention took it: go on with what is first now.
                 self.open = None;
                 continue;
             };
             let (limit, next) = match entry.end {
-                _ if head.segment == open.number && !head.closed => (head.position, Some(head.next)),
+                _ if head.segment == number && !head.closed => (head.position, Some(head.next)),
                 Some(end) => (end, after.map(|after| after.first)),
-                None if head.segment == open.number => (head.position, Some(head.next)),
+                None if head.segment == number => (head.position, Some(head.next)),
                 None => break,
             };
-            let walked = open.walk.next(&open.file, limit, next);
-            match walked.map_err(StoreError::io("read segment", segment::path(&self.folder.dir, open.number)))? {
-                Walked::Record(record, at) if record.offset >= self.from => {
-                    self.from = Offset(record.offset.0 + 1);
-                    batch.bytes += (at.end - at.start) as usize;
-                    batch.records.push(record);
-                }
-                Walked::Record(..) => {}
-                Walked::Found(finding) => self.found(finding, &mut batch),
-                Walked::End if head.segment == open.number => break,
-                Walked::End => {
+            match self.walk(limit, next, max_bytes, &mut batch)? {
+                Stop::Enough => break,
+                Stop::Found(finding) => self.found(finding, &mut batch),
+                Stop::End if head.segment == number => break,
+                Stop::End => {
                     let Some(after) = after else { break };
-                    let (number, expected) = (open.number, open.walk.expected());
+                    let Some(expected) = self.open.as_ref().map(|open| open.walk.expected()) else { continue };
                     batch.findings.extend(self.folder.lost_between(number, expected, &after));
                     self.enter(after, expected)?;
                 }
             }
         }
         Ok(batch)
+    }
+
+    /// Takes in the records before `limit`, until there are enough or something else comes.
+    fn walk(
+        &mut self,
+        limit: u64,
+        next: Option<Offset>,
+        max_bytes: usize,
+        batch: &mut Batch,
+    ) -> Result<Stop, StoreError> {
+        let Some(open) = &mut self.open else { return Ok(Stop::End) };
+        loop {
+            let walked = open.walk.next(&open.file, limit, next).map_err(|error| {
+                // The path is for whoever reads the error: it is not made for every record.
+                StoreError::io("read segment", segment::path(&self.folder.dir, open.number))(error)
+            })?;
+            match walked {
+                Walked::Record(record, at) if record.offset >= self.from => {
+                    self.from = Offset(record.offset.0 + 1);
+                    batch.bytes += (at.end - at.start) as usize;
+                    batch.records.push(record);
+                }
+                Walked::Record(..) => {}
+                Walked::Found(finding) => return Ok(Stop::Found(finding)),
+                Walked::End => return Ok(Stop::End),
+            }
+            if batch.bytes >= max_bytes.max(1) {
+                return Ok(Stop::Enough);
+            }
+        }
     }
 
     /// Damage before the place we read from was another reader's to report.
