@@ -32,8 +32,12 @@ const IDLE_WAIT: Duration = Duration::from_millis(250);
 const OWED_WAIT: Duration = Duration::from_millis(5);
 /// How often it asks what is owed in one group: decisions make decisions due.
 const OWED_ROUNDS: usize = 2;
-/// Time between two checkpoints of the head's state.
-const CHECKPOINT_PERIOD_MS: u64 = 1_000;
+/// Checkpoint of the head's state: after this much log, but not sooner than after this time, milliseconds …
+const CHECKPOINT_BYTES: u64 = 2 << 20;
+const CHECKPOINT_PAUSE_MS: u64 = 1_000;
+/// … or after this time, milliseconds. Each costs about 40 KB of writes however little it says, and flash wears out; what
+/// a start replays instead is 10 s of a thin log.
+const CHECKPOINT_PERIOD_MS: u64 = 10_000;
 /// Least time between two ticks: a thousand deadlines in one second are one (LOG.md, "Time").
 const TICK_PERIOD_MS: u64 = 1_000;
 
@@ -82,7 +86,9 @@ pub struct Owner<F: Fs> {
     questions: Vec<Question>,
     group: Group,
     tick_due_ms: u64,
-    checkpoint_due_ms: u64,
+    /// When the last checkpoint was, and how much log came since.
+    checkpoint_ms: u64,
+    checkpoint_bytes: u64,
 }
 
 /// What an owner shares with the rest of the gateway.
@@ -101,8 +107,8 @@ impl<F: Fs> Owner<F> {
     /// An owner of `log` whose durable records `head` has applied. `checkpoints: None` = the log alone (simulations).
     pub fn new(log: Log<F>, head: Head, checkpoints: Option<Checkpointer>, shared: Shared) -> Self {
         let Shared { clock, gate, metrics, wake } = shared;
-        let (waiting, group, tick_due_ms, checkpoint_due_ms) = (Vec::new(), Group::default(), 0, 0);
-        let questions = Vec::new();
+        let (waiting, group, tick_due_ms) = (Vec::new(), Group::default(), 0);
+        let (questions, checkpoint_ms, checkpoint_bytes) = (Vec::new(), clock.now().mono_ms, 0);
         Self {
             log,
             head,
@@ -115,7 +121,8 @@ impl<F: Fs> Owner<F> {
             questions,
             group,
             tick_due_ms,
-            checkpoint_due_ms,
+            checkpoint_ms,
+            checkpoint_bytes,
         }
     }
 
@@ -279,8 +286,10 @@ impl<F: Fs> Owner<F> {
         }
         self.append_owed(stamp)?;
         self.commit()?;
-        if stamp.mono_ms >= self.checkpoint_due_ms {
-            self.checkpoint_due_ms = stamp.mono_ms + CHECKPOINT_PERIOD_MS;
+        let pause_ms =
+            if self.checkpoint_bytes >= CHECKPOINT_BYTES { CHECKPOINT_PAUSE_MS } else { CHECKPOINT_PERIOD_MS };
+        if stamp.mono_ms.saturating_sub(self.checkpoint_ms) >= pause_ms {
+            (self.checkpoint_ms, self.checkpoint_bytes) = (stamp.mono_ms, 0);
             self.checkpoint();
         }
         Ok(())
@@ -328,6 +337,7 @@ impl<F: Fs> Owner<F> {
                 self.gate.not_committed(self.log.durable(), bytes);
                 return Err(error);
             }
+            self.checkpoint_bytes += bytes;
             let group = std::mem::take(&mut self.group);
             self.metrics.ingest_frames_total.add(group.frames);
             self.metrics.ingest_quarantined_total.add(group.quarantined);
