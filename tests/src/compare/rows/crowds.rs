@@ -46,7 +46,11 @@ fn cpu_at(ground: &Ground, devices: usize) -> Result<f64, Failure> {
     Ok(spent * 1e6 / (report.acks_per_s * report.seconds).max(1.0))
 }
 
-pub(super) static CONNECTS: [Goal; 1] = [at_most("refused", |_| Some(0.0), |it| it.get("gateway refused").copied())];
+pub(super) static CONNECTS: [Goal; 3] = [
+    at_most("refused", |_| Some(0.0), |it| it.get("gateway refused").copied()),
+    at_most("ms until all are connected", |_| Some(1_500.0), |it| it.get("gateway, ms").copied()),
+    at_most("MB with all of them", |_| Some(100.0), |it| it.get("gateway memory, MB").copied()),
+];
 
 pub(super) fn connects(ground: &Ground) -> Result<Figures, Failure> {
     let gateway = ground.gateway(&[])?;
