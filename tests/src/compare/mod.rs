@@ -18,7 +18,6 @@ mod goal;
 mod rows;
 mod show;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -102,14 +101,43 @@ fn choose(options: &Options) -> Result<Vec<(&'static Row, Option<u32>)>, Failure
         .iter()
         .flat_map(|ms| rows::ROWS.iter().filter(|row| row.on_slow_disks).map(|row| (row, Some(*ms))));
     let all: Vec<(&Row, Option<u32>)> = rows::ROWS.iter().map(|row| (row, None)).chain(slow).collect();
-    let known: BTreeMap<String, (&Row, Option<u32>)> =
+    let named: Vec<(String, (&Row, Option<u32>))> =
         all.iter().map(|(row, delay)| (goal::name_of(row, *delay), (*row, *delay))).collect();
     if options.rows.is_empty() {
         return Ok(all);
     }
-    let find = |name: &String| {
-        let names = || known.keys().cloned().collect::<Vec<_>>().join(", ");
-        known.get(name).copied().ok_or_else(|| format!("row is {name:?}, wanted of: {}", names()).into())
-    };
-    options.rows.iter().map(find).collect()
+    let mut chosen = Vec::new();
+    for wanted in &options.rows {
+        // A row's name also means the same row on the slow disks that were asked for.
+        let slow = format!("{wanted}@");
+        let found = named.iter().filter(|(name, _)| name == wanted || name.starts_with(&slow));
+        let before = chosen.len();
+        chosen.extend(found.map(|(_, row)| *row));
+        if chosen.len() == before {
+            let names: Vec<&str> = named.iter().map(|(name, _)| &**name).collect();
+            return Err(format!("row is {wanted:?}, wanted of: {}", names.join(", ")).into());
+        }
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rows_name_also_means_it_on_the_slow_disks_that_were_asked_for() {
+        let chosen = |rows: &[&str], delays: &[u32]| {
+            let rows = rows.iter().map(|name| (*name).to_owned()).collect();
+            let (folder, delays) = (std::env::temp_dir(), delays.to_vec());
+            let options = Options { rows, rounds: 1, seconds: 0.1, quick: true, delays, folder, json: None };
+            choose(&options).map(|all| all.iter().map(|(row, delay)| goal::name_of(row, *delay)).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            chosen(&["latency", "start"], &[1, 50]).unwrap(),
+            ["latency", "latency@1ms", "latency@50ms", "start"]
+        );
+        assert_eq!(chosen(&["latency@50ms"], &[1, 50]).unwrap(), ["latency@50ms"]);
+        assert!(chosen(&["latency@50ms"], &[1]).is_err());
+    }
 }
