@@ -6,6 +6,8 @@
 
 pub mod drive;
 pub mod earth;
+pub mod journey;
 #[cfg(test)]
 mod real_data;
 pub mod value;
+pub mod zones;
