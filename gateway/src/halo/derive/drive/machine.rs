@@ -20,6 +20,9 @@ const BRIDGED_MPS_MAX: f64 = 70.0;
 /// Turns below this are parking, km/h: a bump moves the sensor more than the wheels do.
 const CORNERING_KMH: f64 = 10.0;
 
+/// Most bytes of a state in a checkpoint: 34 speeds, 32 codes, two trips, the settings.
+pub const STATE_BYTES_MAX: usize = 2048;
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DriveEvent {
@@ -132,9 +135,11 @@ impl Drive {
     /// Takes one row of readings at a time, Unix ms.
     pub fn sample(&mut self, at_ms: i64, sample: &Sample) -> Vec<DriveEvent> {
         let mut events = Vec::new();
-        if !self.move_on(at_ms, &mut events) {
+        if self.is_late(at_ms) {
+            self.late = self.late.saturating_add(1);
             return events;
         }
+        self.move_on(at_ms, &mut events);
         if let Some(rpm) = sound(sample.rpm, 20_000.0) {
             self.rpm = Some(Reading { at_ms, value: rpm });
         }
@@ -157,11 +162,16 @@ impl Drive {
         events
     }
 
-    /// Takes word of the ignition at a time, Unix ms. Off ends the trip at once.
+    /// Takes word of the ignition at a time, Unix ms. Off ends the trip at once. It may come after rows that are newer,
+    /// as events stand behind the rows of their frame, but not after the next trip has begun.
     pub fn ignition(&mut self, at_ms: i64, on: bool) -> Vec<DriveEvent> {
         let mut events = Vec::new();
-        if !self.move_on(at_ms, &mut events) {
+        if self.trip.is_some_and(|trip| at_ms < trip.from_ms && self.is_late(at_ms)) {
+            self.late = self.late.saturating_add(1);
             return events;
+        }
+        if !self.is_late(at_ms) {
+            self.move_on(at_ms, &mut events);
         }
         self.ignition = Some(on);
         if on {
@@ -213,10 +223,12 @@ impl Drive {
         let mut say = |name, value, unit| {
             out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
         };
-        if let Some(codes) = self.dtc_count.or_else(|| u8::try_from(self.codes().len()).ok().filter(|codes| *codes > 0)) {
+        if let Some(codes) = self.dtc_count.or_else(|| u8::try_from(self.codes().len()).ok().filter(|codes| *codes > 0))
+        {
             say("dtc.count", Value::Number(f64::from(codes)), "{codes}");
         }
-        let Some((trip, state)) = self.trip().map(|trip| (trip, "driving")).or(self.ended().map(|trip| (trip, "ended")))
+        let Some((trip, state)) =
+            self.trip().map(|trip| (trip, "driving")).or(self.ended().map(|trip| (trip, "ended")))
         else {
             return;
         };
@@ -239,17 +251,13 @@ impl Drive {
         }
     }
 
-    /// Whether a row of that time counts; ends what its time ends.
-    fn move_on(&mut self, at_ms: i64, events: &mut Vec<DriveEvent>) -> bool {
-        let Some(last_ms) = self.last_ms else {
-            self.last_ms = Some(at_ms);
-            return true;
-        };
-        if at_ms < last_ms && last_ms.saturating_sub(at_ms) <= SET_BACK_MS {
-            self.late = self.late.saturating_add(1);
-            return false;
-        }
-        self.last_ms = Some(at_ms);
+    fn is_late(&self, at_ms: i64) -> bool {
+        self.last_ms.is_some_and(|last_ms| (1..=SET_BACK_MS).contains(&last_ms.saturating_sub(at_ms)))
+    }
+
+    /// Ends what that time ends.
+    fn move_on(&mut self, at_ms: i64, events: &mut Vec<DriveEvent>) {
+        let last_ms = self.last_ms.replace(at_ms).unwrap_or(at_ms);
         let apart_ms = at_ms.saturating_sub(self.trip.map_or(last_ms, |trip| trip.to_ms));
         if at_ms < last_ms || apart_ms >= i64::from(self.settings.end_after_ms) {
             self.end(None, events);
@@ -258,7 +266,6 @@ impl Drive {
         if at_ms < last_ms {
             self.odometer = None;
         }
-        true
     }
 
     /// Keeps the trip going while the engine runs; by rpm, else by word of the ignition, else by movement.
@@ -274,9 +281,10 @@ impl Drive {
                 trip.idle_ms = trip.idle_ms.saturating_add(step_ms);
             }
             trip.to_ms = at_ms;
-        } else if self.trip.is_some_and(|trip| {
-            at_ms.saturating_sub(trip.to_ms) >= i64::from(self.settings.end_after_ms)
-        }) {
+        } else if self
+            .trip
+            .is_some_and(|trip| at_ms.saturating_sub(trip.to_ms) >= i64::from(self.settings.end_after_ms))
+        {
             self.end(None, events);
         }
     }
@@ -311,7 +319,9 @@ impl Drive {
     }
 
     fn brake(&mut self, at_ms: i64, kmh: f64, events: &mut Vec<DriveEvent>) {
-        let Some(mps2) = self.slope.at(at_ms, kmh / KMH_PER_MPS, i64::from(self.settings.span_ms).max(1)) else { return };
+        let Some(mps2) = self.slope.at(at_ms, kmh / KMH_PER_MPS, i64::from(self.settings.span_ms).max(1)) else {
+            return;
+        };
         let merge_ms = i64::from(self.settings.merge_ms);
         let DriveSettings { braking_mps2, acceleration_mps2, .. } = self.settings;
         let trip = &mut self.trip;

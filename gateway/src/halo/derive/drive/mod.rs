@@ -18,7 +18,7 @@ mod codes;
 mod machine;
 
 pub use codes::{CODES_MAX, Code};
-pub use machine::{Drive, DriveEvent};
+pub use machine::{Drive, DriveEvent, STATE_BYTES_MAX};
 pub use sample::Sample;
 pub use settings::{DriveSettings, Fuel, ScoreSettings};
 pub use slope::Manoeuvre;

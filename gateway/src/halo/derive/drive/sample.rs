@@ -1,6 +1,6 @@
 //! One row of a car's readings.
 
-/// What a car said at one time; only what is there is used.
+/// What a car said at one time; only what is there is used. The groups of a frame are merged by time into such rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// km/h, 0 to 400.

@@ -101,7 +101,8 @@ fn recorded_drives_have_the_harsh_manoeuvres_of_the_reference_at_every_threshold
 
 #[test]
 fn a_calm_minute_measured_ninety_times_a_second_has_its_metres_and_no_brake() {
-    let (Some(csv), Some(summary)) = (text("car", "comma2k19_speed.csv"), text("car/expected", "comma2k19_summary.csv"))
+    let (Some(csv), Some(summary)) =
+        (text("car", "comma2k19_speed.csv"), text("car/expected", "comma2k19_summary.csv"))
     else {
         return;
     };
@@ -195,6 +196,17 @@ fn silence_and_a_stopped_engine_end_a_trip_where_it_was_last_alive() {
             .collect();
         assert_eq!(ends, [at(99.0)], "stopped {stopped}");
     }
+}
+
+#[test]
+fn word_of_the_ignition_may_stand_behind_the_rows_of_its_frame_but_not_in_the_next_trip() {
+    let mut drive = Drive::new(&DriveSettings::default());
+    (0..100).for_each(|second| drop(drive.sample(at(f64::from(second)), &speed(50.0))));
+    let ended = drive.ignition(at(95.0), false);
+    assert!(matches!(ended[..], [DriveEvent::TripEnded(trip)] if trip.to_ms == at(99.0)), "{ended:?}");
+    (200..300).for_each(|second| drop(drive.sample(at(f64::from(second)), &speed(50.0))));
+    assert_eq!((drive.ignition(at(95.0), false), drive.late()), (vec![], 1));
+    assert_eq!(drive.trip().map(|trip| trip.from_ms), Some(at(200.0)));
 }
 
 #[test]
@@ -334,6 +346,22 @@ fn bytes(drive: &Drive) -> Vec<u8> {
     postcard::to_stdvec(drive).unwrap()
 }
 
+#[test]
+fn the_fullest_state_is_within_its_bound() {
+    let mut drive = Drive::new(&DriveSettings::default());
+    (0..CODES_MAX).for_each(|n| drop(drive.trouble_set(i64::MAX, format!("U{n:04}").as_bytes())));
+    for n in 0..10_000 {
+        let (latitude, longitude) = (Some(48.0 + f64::from(n) * 1e-6), Some(11.0));
+        let more = Sample { latitude, longitude, odometer: Some(1.0), fuel_rate: Some(3.0), ..speed(50.0) };
+        drive.sample(at(f64::from(n) * 0.01), &more);
+        if n == 5000 {
+            drive.ignition(at(50.0), false);
+        }
+    }
+    println!("{} bytes", bytes(&drive).len());
+    assert!((1000..=STATE_BYTES_MAX).contains(&bytes(&drive).len()), "{}", bytes(&drive).len());
+}
+
 proptest! {
     #[test]
     fn any_readings_at_any_time_leave_a_sound_bounded_state_that_reads_back_equal(
@@ -350,7 +378,7 @@ proptest! {
             prop_assert_eq!(drive.sample(*at_ms, sample), other.sample(*at_ms, sample));
             prop_assert_eq!(drive.trouble_set(*at_ms, format!("U{n:04}").as_bytes()).is_some(),
                 other.trouble_set(*at_ms, format!("U{n:04}").as_bytes()).is_some());
-            prop_assert!(bytes(&drive).len() <= 2048, "{} bytes", bytes(&drive).len());
+            prop_assert!(bytes(&drive).len() <= STATE_BYTES_MAX, "{} bytes", bytes(&drive).len());
         }
         prop_assert_eq!(bytes(&drive), bytes(&other));
         let (mut values, mut others) = (Vec::new(), Vec::new());

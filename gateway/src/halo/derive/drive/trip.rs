@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::earth::Position;
 use super::settings::ScoreSettings;
 use super::slope::Manoeuvre;
-use super::super::earth::Position;
 
 /// What is known of one trip, finished or not.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

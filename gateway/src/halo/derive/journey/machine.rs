@@ -17,6 +17,9 @@ const SET_BACK_MS: i64 = 15 * 60 * 1000;
 /// A speed above this is a jump of the receiver, m/s.
 const SPEED_MAX: f64 = 350.0;
 
+/// Most bytes of a state in a checkpoint: 32 predictions, a stop, three excursions, the settings.
+pub const STATE_BYTES_MAX: usize = 1536;
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum JourneyEvent {

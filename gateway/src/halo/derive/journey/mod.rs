@@ -18,7 +18,7 @@ mod arrival;
 mod machine;
 
 pub use excursion::Excursion;
-pub use machine::{Journey, JourneyEvent};
+pub use machine::{Journey, JourneyEvent, STATE_BYTES_MAX};
 pub use settings::JourneySettings;
 pub use stops::Stop;
 

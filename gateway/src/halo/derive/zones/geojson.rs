@@ -163,7 +163,12 @@ pub(super) fn read(text: &str) -> Result<(Vec<Zone>, Vec<Told>), ZonesError> {
             return Err(ZonesError::TooManyVertices { feature });
         }
         let zone = zone(json).map_err(|wrong| ZonesError::Feature { feature, wrong })?;
-        told.extend(crossings(&zone.shape).map(|(ring, near)| Told { feature, name: zone.name.to_string(), ring, near }));
+        told.extend(crossings(&zone.shape).map(|(ring, near)| Told {
+            feature,
+            name: zone.name.to_string(),
+            ring,
+            near,
+        }));
         zones.push(zone);
     }
     refuse_same_names(&zones)?;

@@ -18,7 +18,7 @@ mod places;
 
 pub use geojson::{NAME_BYTES_MAX, Told, VERTICES_MAX, Wrong, ZONES_MAX, ZonesError};
 pub use index::{Zone, ZoneId, Zones};
-pub use places::{Place, Places, STAYS_MAX, VISITS_MAX, Visit, ZoneEvent, ZoneSettings};
+pub use places::{Place, Places, STATE_BYTES_MAX, STAYS_MAX, VISITS_MAX, Visit, ZoneEvent, ZoneSettings};
 
 #[cfg(test)]
 mod tests;

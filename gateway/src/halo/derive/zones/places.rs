@@ -12,6 +12,8 @@ use super::index::{Zone, ZoneId, Zones};
 pub const STAYS_MAX: usize = 16;
 /// Past visits kept, the newest.
 pub const VISITS_MAX: usize = 16;
+/// Most bytes of a state in a checkpoint: the stays and visits, each with a name of 64 bytes.
+pub const STATE_BYTES_MAX: usize = 4096;
 /// A clock that goes back further than this was set; the gateway's own lateness.
 const SET_BACK_MS: i64 = 15 * 60 * 1000;
 
@@ -91,13 +93,7 @@ struct Stay {
 impl Places {
     /// Nothing known.
     pub fn new(settings: &ZoneSettings) -> Self {
-        Self {
-            settings: settings.clone(),
-            newest_ms: None,
-            late: 0,
-            stays: Vec::new(),
-            visits: VecDeque::new(),
-        }
+        Self { settings: settings.clone(), newest_ms: None, late: 0, stays: Vec::new(), visits: VecDeque::new() }
     }
 
     /// Takes where it is, in degrees, at a time in Unix ms. What is no place is ignored, what comes late is counted.
@@ -127,7 +123,8 @@ impl Places {
     /// The innermost zone it has entered.
     pub fn place(&self) -> Option<Place<'_>> {
         let entered = self.stays.iter().filter(|stay| stay.entered);
-        let inner = entered.min_by(|a, b| a.area_m2.total_cmp(&b.area_m2).then_with(|| a.visit.zone.cmp(&b.visit.zone)))?;
+        let inner =
+            entered.min_by(|a, b| a.area_m2.total_cmp(&b.area_m2).then_with(|| a.visit.zone.cmp(&b.visit.zone)))?;
         Some(Place { zone: &inner.visit.zone, since_ms: inner.visit.from_ms })
     }
 
