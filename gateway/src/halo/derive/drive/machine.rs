@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::earth::Position;
-use super::super::value::{Derived, Value};
 use super::codes::{Code, Codes};
+use super::events::DriveEvent;
 use super::sample::{Sample, sound};
 use super::settings::DriveSettings;
 use super::slope::{Manoeuvre, Run, Slope, Turn};
@@ -23,56 +23,10 @@ const CORNERING_KMH: f64 = 10.0;
 /// Most bytes of a state in a checkpoint: 34 speeds, 32 codes, two trips, the settings.
 pub const STATE_BYTES_MAX: usize = 2048;
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum DriveEvent {
-    /// The car moved first since its engine was started.
-    TripStarted {
-        /// When the engine was started, Unix ms.
-        from_ms: i64,
-    },
-    /// The engine was off for long enough, or said to be off.
-    TripEnded(Trip),
-    /// The first sample beyond a threshold.
-    HarshBegan {
-        /// Its kind.
-        what: Manoeuvre,
-        /// Unix ms.
-        at_ms: i64,
-        /// How hard, m/s², positive.
-        mps2: f64,
-    },
-    /// No sample beyond the threshold for as long as two manoeuvres are apart.
-    HarshEnded {
-        /// Its kind.
-        what: Manoeuvre,
-        /// First sample beyond, Unix ms.
-        from_ms: i64,
-        /// Last sample beyond, Unix ms.
-        to_ms: i64,
-        /// How hard at most, m/s², positive.
-        peak_mps2: f64,
-    },
-    /// A diagnostic trouble code came.
-    CodeSet {
-        /// Which.
-        code: Code,
-        /// Unix ms.
-        at_ms: i64,
-    },
-    /// A diagnostic trouble code went.
-    CodeCleared {
-        /// Which.
-        code: Code,
-        /// Unix ms.
-        at_ms: i64,
-    },
-}
-
 /// One car's drives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drive {
-    settings: DriveSettings,
+    pub(super) settings: DriveSettings,
     last_ms: Option<i64>,
     late: u64,
     ignition: Option<bool>,
@@ -90,7 +44,7 @@ pub struct Drive {
     trip: Option<Trip>,
     ended: Option<Trip>,
     codes: Codes,
-    dtc_count: Option<u8>,
+    pub(super) dtc_count: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,39 +170,6 @@ impl Drive {
     /// How many rows came too late to count.
     pub fn late(&self) -> u64 {
         self.late
-    }
-
-    /// What is known now of the trip under way, or else of the last one.
-    pub fn values(&self, out: &mut Vec<Derived>) {
-        let mut say = |name, value, unit| {
-            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
-        };
-        if let Some(codes) = self.dtc_count.or_else(|| u8::try_from(self.codes().len()).ok().filter(|codes| *codes > 0))
-        {
-            say("dtc.count", Value::Number(f64::from(codes)), "{codes}");
-        }
-        let Some((trip, state)) =
-            self.trip().map(|trip| (trip, "driving")).or(self.ended().map(|trip| (trip, "ended")))
-        else {
-            return;
-        };
-        say("trip.state", Value::Text(state), "");
-        say("trip.from", Value::Number(trip.from_ms as f64), "ms");
-        say("trip.to", Value::Number(trip.to_ms as f64), "ms");
-        say("trip.distance", Value::Number(trip.distance_m), "m");
-        say("trip.duration", Value::Number(trip.duration_ms() as f64 / 1000.0), "s");
-        say("trip.idle", Value::Number(trip.idle_ms as f64 / 1000.0), "s");
-        say("trip.speed_max", Value::Number(trip.speed_max), "km/h");
-        if let Some(fuel) = trip.fuel_l {
-            say("trip.fuel", Value::Number(fuel), "L");
-        }
-        say("trip.braking", Value::Number(f64::from(trip.braking)), "{events}");
-        say("trip.acceleration", Value::Number(f64::from(trip.acceleration)), "{events}");
-        say("trip.cornering", Value::Number(f64::from(trip.cornering)), "{events}");
-        if let Some(score) = trip.score(&self.settings.score) {
-            say("trip.score", Value::Number(score.value), "{score}");
-            say("trip.reasons", Value::List(score.reasons()), "");
-        }
     }
 
     fn is_late(&self, at_ms: i64) -> bool {

@@ -15,10 +15,13 @@ mod sample;
 mod slope;
 mod trip;
 mod codes;
+mod events;
 mod machine;
+mod values;
 
 pub use codes::{CODES_MAX, Code};
-pub use machine::{Drive, DriveEvent, STATE_BYTES_MAX};
+pub use events::DriveEvent;
+pub use machine::{Drive, STATE_BYTES_MAX};
 pub use sample::Sample;
 pub use settings::{DriveSettings, Fuel, ScoreSettings};
 pub use slope::Manoeuvre;
