@@ -7,35 +7,22 @@ use serde::{Deserialize, Serialize};
 
 static WGS84: LazyLock<Geodesic> = LazyLock::new(Geodesic::wgs84);
 
-/// Metres of one degree of latitude, of the sphere with the ellipsoid's mean radius.
-pub const METRES_PER_DEGREE: f64 = 111_195.08;
-
 /// A place that can exist: finite, latitude −90 to 90, longitude −180 to 180.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub(crate) struct Position {
     latitude: f64,
     longitude: f64,
 }
 
 impl Position {
     /// Of degrees. None for what is no place, and for exactly (0, 0), which receivers without a fix report.
-    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
+    pub(crate) fn new(latitude: f64, longitude: f64) -> Option<Self> {
         let sound = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
         (sound && (latitude != 0.0 || longitude != 0.0)).then_some(Self { latitude, longitude })
     }
 
-    /// Degrees north.
-    pub fn latitude(self) -> f64 {
-        self.latitude
-    }
-
-    /// Degrees east.
-    pub fn longitude(self) -> f64 {
-        self.longitude
-    }
-
     /// Length of the geodesic in metres (Karney 2013), exact to 15 nm.
-    pub fn distance_m(self, other: Self) -> f64 {
+    pub(crate) fn distance_m(self, other: Self) -> f64 {
         if self == other {
             return 0.0;
         }

@@ -1,34 +1,21 @@
 //! Diagnostic trouble codes.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// Most codes kept; further ones are ignored until some are cleared.
-pub const CODES_MAX: usize = 32;
+pub(crate) const CODES_MAX: usize = 32;
 
 /// A code of SAE J2012: a letter of P, C, B and U, a digit 0 to 3, three hexadecimal digits; `P0420`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Code([u8; 5]);
+pub(crate) struct Code([u8; 5]);
 
 impl Code {
     /// Of text, in capitals or not, with blanks around it or not.
-    pub fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let code: [u8; 5] = text.trim_ascii().to_ascii_uppercase().try_into().ok()?;
         let [system, origin, rest @ ..] = code;
         let sound = b"PCBU".contains(&system) && (b'0'..=b'3').contains(&origin);
         (sound && rest.iter().all(u8::is_ascii_hexdigit)).then_some(Self(code))
-    }
-
-    /// As written: `P0420`.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -57,6 +44,10 @@ impl Codes {
         let gone = self.set.iter().filter(|set| goes(set)).map(|(code, _)| *code).collect();
         self.set.retain(|set| !goes(set));
         gone
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.set.capacity() * size_of::<(Code, i64)>()
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &(Code, i64)> {

@@ -6,7 +6,7 @@ use super::trip::Trip;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum DriveEvent {
+pub(crate) enum DriveEvent {
     /// The car moved first since its engine was started.
     TripStarted {
         /// When the engine was started, Unix ms.

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::earth::Position;
 use super::codes::{Code, Codes};
 use super::events::DriveEvent;
 use super::sample::{Sample, sound};
@@ -20,15 +19,12 @@ const BRIDGED_MPS_MAX: f64 = 70.0;
 /// Turns below this are parking, km/h: a bump moves the sensor more than the wheels do.
 const CORNERING_KMH: f64 = 10.0;
 
-/// Most bytes of a state in a checkpoint: 34 speeds, 32 codes, two trips, the settings.
-pub const STATE_BYTES_MAX: usize = 2048;
-
 /// One car's drives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Drive {
+pub(crate) struct Drive {
     pub(super) settings: DriveSettings,
     last_ms: Option<i64>,
-    late: u64,
+    pub(super) late: u64,
     ignition: Option<bool>,
     rpm: Option<Reading>,
     speed: Option<Reading>,
@@ -64,7 +60,7 @@ struct Odometer {
 
 impl Drive {
     /// Nothing known.
-    pub fn new(settings: &DriveSettings) -> Self {
+    pub(crate) fn new(settings: &DriveSettings) -> Self {
         Self {
             settings: settings.clone(),
             last_ms: None,
@@ -87,7 +83,7 @@ impl Drive {
     }
 
     /// Takes one row of readings at a time, Unix ms.
-    pub fn sample(&mut self, at_ms: i64, sample: &Sample) -> Vec<DriveEvent> {
+    pub(crate) fn sample(&mut self, at_ms: i64, sample: &Sample) -> Vec<DriveEvent> {
         let mut events = Vec::new();
         if self.is_late(at_ms) {
             self.late = self.late.saturating_add(1);
@@ -108,7 +104,6 @@ impl Drive {
         }
         self.corner(at_ms, sample.acc_peak_y, &mut events);
         self.bridge(at_ms, sample.odometer);
-        self.place(sample);
         if let Some(trip) = self.trip.filter(|trip| stood && trip.moved()) {
             events.insert(0, DriveEvent::TripStarted { from_ms: trip.from_ms });
         }
@@ -118,7 +113,7 @@ impl Drive {
 
     /// Takes word of the ignition at a time, Unix ms. Off ends the trip at once. It may come after rows that are newer,
     /// as events stand behind the rows of their frame, but not after the next trip has begun.
-    pub fn ignition(&mut self, at_ms: i64, on: bool) -> Vec<DriveEvent> {
+    pub(crate) fn ignition(&mut self, at_ms: i64, on: bool) -> Vec<DriveEvent> {
         let mut events = Vec::new();
         if self.trip.is_some_and(|trip| at_ms < trip.from_ms && self.is_late(at_ms)) {
             self.late = self.late.saturating_add(1);
@@ -138,13 +133,13 @@ impl Drive {
     }
 
     /// Takes word of a trouble code, as the event's data has it, at a time in Unix ms; unreadable ones are ignored.
-    pub fn trouble_set(&mut self, at_ms: i64, code: &[u8]) -> Option<DriveEvent> {
+    pub(crate) fn trouble_set(&mut self, at_ms: i64, code: &[u8]) -> Option<DriveEvent> {
         let code = Code::parse(code)?;
         self.codes.set(code, at_ms).then_some(DriveEvent::CodeSet { code, at_ms })
     }
 
     /// Takes word of a trouble code that went, or of all of them when the data names none.
-    pub fn trouble_cleared(&mut self, at_ms: i64, code: &[u8]) -> Vec<DriveEvent> {
+    pub(crate) fn trouble_cleared(&mut self, at_ms: i64, code: &[u8]) -> Vec<DriveEvent> {
         let which = Code::parse(code);
         if which.is_none() && !code.trim_ascii().is_empty() {
             return Vec::new();
@@ -153,23 +148,23 @@ impl Drive {
     }
 
     /// The trouble codes set now, sorted, with when they came.
-    pub fn codes(&self) -> impl ExactSizeIterator<Item = &(Code, i64)> {
+    pub(crate) fn codes(&self) -> impl ExactSizeIterator<Item = &(Code, i64)> {
         self.codes.iter()
     }
 
     /// The trip under way, once the car has moved.
-    pub fn trip(&self) -> Option<&Trip> {
+    pub(crate) fn trip(&self) -> Option<&Trip> {
         self.trip.as_ref().filter(|trip| trip.moved())
     }
 
     /// The last trip that ended.
-    pub fn ended(&self) -> Option<&Trip> {
+    pub(crate) fn ended(&self) -> Option<&Trip> {
         self.ended.as_ref()
     }
 
-    /// How many rows came too late to count.
-    pub fn late(&self) -> u64 {
-        self.late
+    /// Bytes it has allocated.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.slope.heap_bytes() + self.codes.heap_bytes()
     }
 
     fn is_late(&self, at_ms: i64) -> bool {
@@ -281,14 +276,6 @@ impl Drive {
         let possible_m = at_ms.saturating_sub(before.at_ms) as f64 / 1000.0 * BRIDGED_MPS_MAX;
         if before.gap && missing_m > 0.0 && missing_m <= possible_m {
             trip.distance_m += missing_m;
-        }
-    }
-
-    fn place(&mut self, sample: &Sample) {
-        let position = sample.latitude.zip(sample.longitude).and_then(|(lat, lon)| Position::new(lat, lon));
-        if let (Some(position), Some(trip)) = (position, &mut self.trip) {
-            let (first, _) = trip.places.unwrap_or((position, position));
-            trip.places = Some((first, position));
         }
     }
 

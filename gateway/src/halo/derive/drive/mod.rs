@@ -19,13 +19,9 @@ mod events;
 mod machine;
 mod values;
 
-pub use codes::{CODES_MAX, Code};
-pub use events::DriveEvent;
-pub use machine::{Drive, STATE_BYTES_MAX};
-pub use sample::Sample;
-pub use settings::{DriveSettings, Fuel, ScoreSettings};
-pub use slope::Manoeuvre;
-pub use trip::{Score, Trip};
+pub(crate) use machine::Drive;
+pub(crate) use sample::Sample;
+pub(crate) use settings::DriveSettings;
 
 #[cfg(test)]
 mod tests;

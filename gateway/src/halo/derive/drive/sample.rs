@@ -1,46 +1,40 @@
 //! One row of a car's readings.
 
+use super::super::row::{Field, Row};
+
 /// What a car said at one time; only what is there is used. The groups of a frame are merged by time into such rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// km/h, 0 to 400.
-    pub speed: Option<f64>,
+    pub(crate) speed: Option<f64>,
     /// Revolutions a minute; above 0 the engine runs.
-    pub rpm: Option<f64>,
+    pub(crate) rpm: Option<f64>,
     /// km; bridges what was lost between readings of speed.
-    pub odometer: Option<f64>,
+    pub(crate) odometer: Option<f64>,
     /// L/h.
-    pub fuel_rate: Option<f64>,
+    pub(crate) fuel_rate: Option<f64>,
     /// Mass air flow, g/s; used where there is no fuel rate.
-    pub air_flow: Option<f64>,
+    pub(crate) air_flow: Option<f64>,
     /// Sideways acceleration, g; the peak since the last row.
-    pub acc_peak_y: Option<f64>,
-    /// Degrees north.
-    pub latitude: Option<f64>,
-    /// Degrees east.
-    pub longitude: Option<f64>,
+    pub(crate) acc_peak_y: Option<f64>,
     /// How many diagnostic trouble codes are set.
-    pub dtc_count: Option<f64>,
+    pub(crate) dtc_count: Option<f64>,
 }
 
-impl Sample {
-    /// Takes the value of a signal by its registered name (or `air_flow`), in the registry's unit; false for a signal
-    /// that drives are not made of.
-    pub fn set(&mut self, signal: &str, value: f64) -> bool {
-        let field = match signal {
-            "speed" => &mut self.speed,
-            "rpm" => &mut self.rpm,
-            "odometer" => &mut self.odometer,
-            "fuel_rate" => &mut self.fuel_rate,
-            "air_flow" => &mut self.air_flow,
-            "acc_peak_y" => &mut self.acc_peak_y,
-            "latitude" => &mut self.latitude,
-            "longitude" => &mut self.longitude,
-            "dtc_count" => &mut self.dtc_count,
-            _ => return false,
+impl Row for Sample {
+    /// By registered name (or `air_flow`), in the registry's unit.
+    fn field(signal: &str) -> Option<Field<Self>> {
+        let field: Field<Self> = match signal {
+            "speed" => |row| &mut row.speed,
+            "rpm" => |row| &mut row.rpm,
+            "odometer" => |row| &mut row.odometer,
+            "fuel_rate" => |row| &mut row.fuel_rate,
+            "air_flow" => |row| &mut row.air_flow,
+            "acc_peak_y" => |row| &mut row.acc_peak_y,
+            "dtc_count" => |row| &mut row.dtc_count,
+            _ => return None,
         };
-        *field = Some(value);
-        true
+        Some(field)
     }
 }
 

@@ -7,28 +7,17 @@ use serde::{Deserialize, Serialize};
 /// Kept speeds are at least this part of the span apart.
 const SPACINGS: i64 = 16;
 /// So many cover twice the span, with one beyond each end.
-pub(super) const KEPT_MAX: usize = 2 * SPACINGS as usize + 2;
+const KEPT_MAX: usize = 2 * SPACINGS as usize + 2;
 
 /// Kinds of harsh manoeuvre.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Manoeuvre {
+pub(crate) enum Manoeuvre {
     /// Speed was lost too fast.
     Braking,
     /// Speed was gained too fast.
     Acceleration,
     /// A turn was taken too fast.
     Cornering,
-}
-
-impl Manoeuvre {
-    /// Its name: `braking`, `acceleration`, `cornering`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Braking => "braking",
-            Self::Acceleration => "acceleration",
-            Self::Cornering => "cornering",
-        }
-    }
 }
 
 /// The newest speeds, thinned out.
@@ -60,6 +49,10 @@ impl Slope {
 
     pub(super) fn clear(&mut self) {
         self.kept.clear();
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.kept.capacity() * size_of::<(i64, f64)>()
     }
 }
 

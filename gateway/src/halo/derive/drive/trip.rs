@@ -2,47 +2,44 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::earth::Position;
 use super::settings::ScoreSettings;
 use super::slope::Manoeuvre;
 
 /// What is known of one trip, finished or not.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trip {
+pub(crate) struct Trip {
     /// When the engine was started, Unix ms.
-    pub from_ms: i64,
+    pub(crate) from_ms: i64,
     /// When the engine ran last, Unix ms.
-    pub to_ms: i64,
+    pub(crate) to_ms: i64,
     /// By speed over time; gaps by the odometer, where there is one.
-    pub distance_m: f64,
+    pub(crate) distance_m: f64,
     /// Engine running, car standing.
-    pub idle_ms: i64,
+    pub(crate) idle_ms: i64,
     /// By fuel rate, else by air flow; none when neither was read.
-    pub fuel_l: Option<f64>,
+    pub(crate) fuel_l: Option<f64>,
     /// km/h.
-    pub speed_max: f64,
+    pub(crate) speed_max: f64,
     /// Harsh brakes.
-    pub braking: u32,
+    pub(crate) braking: u32,
     /// Harsh accelerations.
-    pub acceleration: u32,
+    pub(crate) acceleration: u32,
     /// Harsh turns.
-    pub cornering: u32,
-    /// First and last known place.
-    pub places: Option<(Position, Position)>,
+    pub(crate) cornering: u32,
 }
 
 /// A score and what was deducted for what.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
+pub(crate) struct Score {
     /// 0 to 100.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Points deducted, by name, the most first.
-    pub deductions: [(&'static str, f64); 4],
+    pub(crate) deductions: [(&'static str, f64); 4],
 }
 
 impl Score {
     /// What cost at least a point, the most first.
-    pub fn reasons(&self) -> Vec<&'static str> {
+    pub(crate) fn reasons(&self) -> Vec<&'static str> {
         self.deductions.iter().filter(|(_, points)| *points >= 1.0).map(|(name, _)| *name).collect()
     }
 }
@@ -59,22 +56,21 @@ impl Trip {
             braking: 0,
             acceleration: 0,
             cornering: 0,
-            places: None,
         }
     }
 
     /// Whether the car has moved.
-    pub fn moved(&self) -> bool {
+    pub(crate) fn moved(&self) -> bool {
         self.distance_m > 0.0
     }
 
     /// Milliseconds from start to end.
-    pub fn duration_ms(&self) -> i64 {
+    pub(crate) fn duration_ms(&self) -> i64 {
         self.to_ms.saturating_sub(self.from_ms)
     }
 
     /// The score, by the formula of [`ScoreSettings`]; none for a trip too short to judge.
-    pub fn score(&self, by: &ScoreSettings) -> Option<Score> {
+    pub(crate) fn score(&self, by: &ScoreSettings) -> Option<Score> {
         let km = self.distance_m / 1000.0;
         if km < by.least_km.max(f64::MIN_POSITIVE) {
             return None;

@@ -5,7 +5,7 @@ use super::machine::Drive;
 
 impl Drive {
     /// What is known now of the trip under way, or else of the last one.
-    pub fn values(&self, out: &mut Vec<Derived>) {
+    pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         let mut say = |name, value, unit| {
             out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
         };

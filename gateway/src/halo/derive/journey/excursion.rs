@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which range was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Excursion {
+pub(crate) enum Excursion {
     /// Too hard a shock, in g.
     Shock,
     /// Too warm, in °C.
@@ -15,7 +15,7 @@ pub enum Excursion {
 
 impl Excursion {
     /// Its name: `shock`, `warm`, `cold`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Shock => "shock",
             Self::Warm => "warm",

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::earth::Position;
 use super::super::value::{Derived, Value};
-use super::arrival::Arrival;
 use super::excursion::{Change as Crossing, Excursion, Watch};
 use super::settings::JourneySettings;
 use super::stops::{Change as Rested, Rest, Stop};
@@ -17,12 +16,9 @@ const SET_BACK_MS: i64 = 15 * 60 * 1000;
 /// A speed above this is a jump of the receiver, m/s.
 const SPEED_MAX: f64 = 350.0;
 
-/// Most bytes of a state in a checkpoint: 32 predictions, a stop, three excursions, the settings.
-pub const STATE_BYTES_MAX: usize = 1536;
-
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum JourneyEvent {
+pub(crate) enum JourneyEvent {
     /// It has stood for long enough to say so.
     Stopped {
         /// Unix ms: when it came.
@@ -32,11 +28,6 @@ pub enum JourneyEvent {
     },
     /// It left where it stood.
     Departed(Stop),
-    /// It came near enough to its destination.
-    Arrived {
-        /// Unix ms.
-        at_ms: i64,
-    },
     /// A value left its allowed range.
     ExcursionBegan {
         /// Which.
@@ -63,22 +54,21 @@ pub enum JourneyEvent {
 
 /// One parcel's journey.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Journey {
+pub(crate) struct Journey {
     settings: JourneySettings,
     fixes: u64,
-    late: u64,
-    distance_m: f64,
-    travelled_m: f64,
+    pub(super) late: u64,
+    pub(super) distance_m: f64,
+    pub(super) travelled_m: f64,
     standing_ms: i64,
     stops: u32,
-    speed_mps: Option<f64>,
+    pub(super) speed_mps: Option<f64>,
     /// The last fix of this stretch, with its time where it had one.
     last: Option<(Position, Option<i64>)>,
     newest_ms: Option<i64>,
     /// The last fix that counted for the travelled way.
     counted: Option<Position>,
     rest: Rest,
-    arrival: Option<Arrival>,
     shock: Watch,
     warm: Watch,
     cold: Watch,
@@ -89,7 +79,7 @@ pub struct Journey {
 
 impl Journey {
     /// Nothing known.
-    pub fn new(settings: &JourneySettings) -> Self {
+    pub(crate) fn new(settings: &JourneySettings) -> Self {
         Self {
             settings: settings.clone(),
             fixes: 0,
@@ -103,7 +93,6 @@ impl Journey {
             newest_ms: None,
             counted: None,
             rest: Rest::default(),
-            arrival: None,
             shock: Watch::new(Excursion::Shock),
             warm: Watch::new(Excursion::Warm),
             cold: Watch::new(Excursion::Cold),
@@ -114,7 +103,7 @@ impl Journey {
     }
 
     /// Takes where it is, in degrees, at a time in Unix ms where there is one. What is no place is ignored.
-    pub fn fix(&mut self, at_ms: Option<i64>, latitude: f64, longitude: f64) -> Vec<JourneyEvent> {
+    pub(crate) fn fix(&mut self, at_ms: Option<i64>, latitude: f64, longitude: f64) -> Vec<JourneyEvent> {
         let mut events = Vec::new();
         let Some(place) = Position::new(latitude, longitude) else { return events };
         let at_ms = at_ms.filter(|at_ms| *at_ms >= GPS_BEGAN_MS);
@@ -132,28 +121,12 @@ impl Journey {
             self.newest_ms = Some(at_ms);
             self.stand(at_ms, place, &mut events);
         }
-        let way_m = self.travel(place);
-        if let (Some(at_ms), Some(arrival)) = (at_ms, &mut self.arrival) {
-            let JourneySettings { pace_ms, arrived_m, .. } = self.settings;
-            if arrival.at(at_ms, place, way_m, f64::from(pace_ms), arrived_m) {
-                events.push(JourneyEvent::Arrived { at_ms });
-            }
-        }
+        self.travel(place);
         events
     }
 
-    /// The next fix does not continue the way of the last one: what lies between was not travelled, or not recorded.
-    pub fn interrupt(&mut self) {
-        (self.last, self.counted, self.speed_mps) = (None, None, None);
-    }
-
-    /// Sets where it goes, or that this is not known; what was learnt of the way to another destination is forgotten.
-    pub fn destination(&mut self, destination: Option<Position>) {
-        self.arrival = destination.map(Arrival::new);
-    }
-
     /// Takes a shock in g at a time in Unix ms.
-    pub fn shock(&mut self, at_ms: i64, g: f64) -> Option<JourneyEvent> {
+    pub(crate) fn shock(&mut self, at_ms: i64, g: f64) -> Option<JourneyEvent> {
         if !g.is_finite() || !newer(&mut self.shock_ms, at_ms) {
             return None;
         }
@@ -163,7 +136,7 @@ impl Journey {
 
     /// Takes a temperature in °C at a time in Unix ms; from one to the next it may leave the range at one end and come
     /// back at the other.
-    pub fn temperature(&mut self, at_ms: i64, cel: f64) -> Vec<JourneyEvent> {
+    pub(crate) fn temperature(&mut self, at_ms: i64, cel: f64) -> Vec<JourneyEvent> {
         if !cel.is_finite() || !newer(&mut self.temperature_ms, at_ms) {
             return Vec::new();
         }
@@ -173,61 +146,32 @@ impl Journey {
         warm.into_iter().chain(cold).collect()
     }
 
-    /// The length of the track in metres.
-    pub fn distance_m(&self) -> f64 {
-        self.distance_m
-    }
-
-    /// The length of the track in metres without what a receiver wanders.
-    pub fn travelled_m(&self) -> f64 {
-        self.travelled_m
-    }
-
-    /// Between the last two fixes, m/s; none when they have no times, the same one, or ones too far apart.
-    pub fn speed_mps(&self) -> Option<f64> {
-        self.speed_mps
-    }
-
-    /// How many fixes came too late to count.
-    pub fn late(&self) -> u64 {
-        self.late
-    }
-
     /// What is known now.
-    pub fn values(&self, out: &mut Vec<Derived>) {
-        let mut say = |name, value, unit, range: Option<(f64, f64)>| {
-            let (low, high) = range.unzip();
-            let confidence = range.map(|_| 0.9);
-            out.push(Derived { name, value, unit, window_s: None, confidence, low, high });
+    pub(crate) fn values(&self, out: &mut Vec<Derived>) {
+        let mut say = |name, value, unit| {
+            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
         };
         if self.fixes > 0 {
-            say("journey.distance", Value::Number(self.distance_m), "m", None);
-            say("journey.travelled", Value::Number(self.travelled_m), "m", None);
+            say("journey.distance", Value::Number(self.distance_m), "m");
+            say("journey.travelled", Value::Number(self.travelled_m), "m");
         }
         if let Some(speed) = self.speed_mps {
-            say("journey.speed", Value::Number(speed), "m/s", None);
+            say("journey.speed", Value::Number(speed), "m/s");
         }
         if self.newest_ms.is_some() {
             let standing = self.rest.standing();
             let state = if standing.is_some() { "standing" } else { "moving" };
             let stood_ms = standing.map_or(0, |stop| stop.to_ms.saturating_sub(stop.from_ms));
             let stood_ms = self.standing_ms.saturating_add(stood_ms);
-            say("journey.state", Value::Text(state), "", None);
-            say("journey.stops", Value::Number(f64::from(self.stops)), "{stops}", None);
-            say("journey.standing", Value::Number(stood_ms as f64 / 1000.0), "s", None);
-        }
-        if let Some(remaining_m) = self.arrival.as_ref().and_then(Arrival::remaining_m) {
-            say("journey.remaining", Value::Number(remaining_m), "m", None);
-        }
-        if let Some(expected) = self.arrival.as_ref().and_then(Arrival::expected) {
-            let range = Some((expected.low_ms, expected.high_ms));
-            say("journey.arrival", Value::Number(expected.at_ms), "ms", range);
+            say("journey.state", Value::Text(state), "");
+            say("journey.stops", Value::Number(f64::from(self.stops)), "{stops}");
+            say("journey.standing", Value::Number(stood_ms as f64 / 1000.0), "s");
         }
         if self.shock_ms.is_some() || self.temperature_ms.is_some() {
             let open = [(Excursion::Shock, &self.shock), (Excursion::Warm, &self.warm), (Excursion::Cold, &self.cold)];
             let open = open.into_iter().filter(|(_, watch)| watch.is_open()).map(|(what, _)| what.name()).collect();
-            say("journey.excursions", Value::Number(f64::from(self.excursions)), "{events}", None);
-            say("journey.excursion", Value::List(open), "", None);
+            say("journey.excursions", Value::Number(f64::from(self.excursions)), "{events}");
+            say("journey.excursion", Value::List(open), "");
         }
     }
 
@@ -239,9 +183,6 @@ impl Journey {
     fn restart_if_set_back(&mut self, at_ms: i64) {
         if self.newest_ms.is_some_and(|newest_ms| at_ms < newest_ms) {
             self.rest = Rest::default();
-            if let Some(arrival) = &mut self.arrival {
-                *arrival = arrival.anew();
-            }
         }
     }
 
@@ -267,16 +208,15 @@ impl Journey {
         }
     }
 
-    /// Metres that count since the last fix that counted.
-    fn travel(&mut self, place: Position) -> f64 {
+    /// Adds the metres since the last fix that counted, if this one counts.
+    fn travel(&mut self, place: Position) {
         let counted = *self.counted.get_or_insert(place);
         let way_m = counted.distance_m(place);
         if self.rest.standing().is_some() || way_m < self.settings.noise_m {
-            return 0.0;
+            return;
         }
         self.counted = Some(place);
         self.travelled_m += way_m;
-        way_m
     }
 
     fn cross(&mut self, what: Excursion, at_ms: i64, value: f64, begin: f64, end: f64) -> Option<JourneyEvent> {

@@ -7,13 +7,13 @@ use super::settings::JourneySettings;
 
 /// A time at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// The first fix there.
-    pub place: Position,
+    pub(crate) place: Position,
     /// When it came, Unix ms.
-    pub from_ms: i64,
+    pub(crate) from_ms: i64,
     /// When it was there last, Unix ms.
-    pub to_ms: i64,
+    pub(crate) to_ms: i64,
 }
 
 /// What a fix did.
