@@ -74,7 +74,7 @@ fn trips_of_a_car_last_from_ignition_to_ignition_and_are_as_long_as_it_counted_i
         }
         let car = fold.subject("it").expect("it sent frames");
         let state = values(car)["trip.state"].clone();
-        if let Some((from_ms, to_ms, metres)) = ended.filter(|_| state == DerivedValue::Text("ended")) {
+        if let Some((from_ms, to_ms, metres)) = ended.take_if(|_| state == DerivedValue::Text("ended")) {
             let told = |name| number(car, name).expect("a trip has it");
             assert_eq!((told("trip.from"), told("trip.to")), (from_ms as f64, to_ms as f64));
             let off = told("trip.distance") / metres - 1.0;
