@@ -109,7 +109,7 @@ fn a_restart_at_any_frame_goes_on_to_the_same_halo() {
             fold.apply(record);
             let state = values(fold.subject("it").expect("it sent frames"));
             let moves = [("trip.state", "driving"), ("journey.state", "moving")];
-            under_way += usize::from(moves.iter().any(|(name, is)| state.get(name) == Some(&DerivedValue::Text(*is))));
+            under_way += usize::from(moves.iter().any(|(name, is)| state.get(name) == Some(&DerivedValue::Text(is))));
             let rows = fold.all_rows();
             let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
             let mut again = Fold::load(Grammar::default(), rows).expect("rows of our own");
