@@ -5,11 +5,12 @@ use halo_proto::registry;
 use serde::Serialize;
 
 use super::json::{Number, Scaled, Table, Time, document};
-use crate::halo::{Counts, Device, EventSeen, Signal, Stats, Subject, Tally, TextSeen};
+use crate::halo::{Counts, Derived, DerivedValue, Device, EventSeen, Signal, Stats, Subject, Tally, TextSeen};
 use crate::record::{ClockSource, SubjectKind};
 
 /// Renders a subject's halo; `tally` is scratch memory, reused.
 pub fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
+    let derived = subject.derived();
     let signals = subject.signals().iter().map(|signal| (&**signal.name(), SignalJson::new(signal, tally)));
     document(&HaloJson {
         schema: "halo/1",
@@ -18,7 +19,7 @@ pub fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
         revision: subject.revision(),
         time: Time(subject.changed_ms()),
         signals: Table(signals.collect()),
-        derived: Table(Vec::new()),
+        derived: Table(derived.iter().map(|derived| (derived.name, DerivedJson::new(derived))).collect()),
         context: ContextJson {
             place: (),
             trip: (),
@@ -38,7 +39,7 @@ struct HaloJson<'a> {
     revision: u64,
     time: Time,
     signals: Table<'a, SignalJson<'a>>,
-    derived: Table<'a, ()>,
+    derived: Table<'a, DerivedJson<'a>>,
     context: ContextJson<'a>,
     presence: Table<'a, PresenceJson>,
     quality: QualityJson,
@@ -97,6 +98,43 @@ impl StatsJson {
             p50: Number(stats.p50),
             p95: Number(stats.p95),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct DerivedJson<'a> {
+    value: ValueJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    low: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    high: Option<Number>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ValueJson<'a> {
+    Number(Number),
+    Text(&'a str),
+    List(&'a [&'static str]),
+}
+
+impl<'a> DerivedJson<'a> {
+    fn new(derived: &'a Derived) -> Self {
+        let Derived { unit, window_s, confidence, low, high, .. } = *derived;
+        let value = match &derived.value {
+            DerivedValue::Number(number) => ValueJson::Number(Number(*number)),
+            DerivedValue::Text(text) => ValueJson::Text(text),
+            DerivedValue::List(names) => ValueJson::List(names),
+        };
+        let unit = Some(unit).filter(|unit| !unit.is_empty());
+        let [confidence, low, high] = [confidence, low, high].map(|number| number.map(Number));
+        Self { value, unit, window_s, confidence, low, high }
     }
 }
 
@@ -195,5 +233,31 @@ pub(super) fn clock(source: ClockSource) -> &'static str {
     match source {
         ClockSource::Synced => "synced",
         ClockSource::Estimated => "estimated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_signal_says_no_more_than_it_knows() {
+        let text = |derived: &Derived| String::from_utf8(document(&DerivedJson::new(derived)).to_vec()).unwrap();
+        let mut derived = Derived {
+            name: "hrv.rmssd",
+            value: DerivedValue::Number(60.5),
+            unit: "ms",
+            window_s: Some(300),
+            confidence: None,
+            low: None,
+            high: None,
+        };
+        assert_eq!(text(&derived), r#"{"value":60.5,"unit":"ms","window_s":300}"#);
+        derived = Derived { low: Some(55.0), high: Some(66.5), confidence: Some(0.9), ..derived };
+        let interval = r#"{"value":60.5,"unit":"ms","window_s":300,"confidence":0.9,"low":55,"high":66.5}"#;
+        assert_eq!(text(&derived), interval);
+        let (value, unit) = (DerivedValue::Text("walking"), "");
+        let state = Derived { value, unit, window_s: None, low: None, high: None, ..derived };
+        assert_eq!(text(&state), r#"{"value":"walking","confidence":0.9}"#);
     }
 }

@@ -1,7 +1,7 @@
 //! 3. Records become what is known of each subject now.
 //!
 //! In: every record of the log, once, in offset order. Out: subjects (signals with their latest value and windows,
-//! presence, quality), which of them a record changed, and the rows of a checkpoint.
+//! derived signals, presence, quality), which of them a record changed, and the rows of a checkpoint.
 //!
 //! * The same log gives the same halos, byte for byte, in whatever batches and with whatever restarts in between:
 //!   [`Fold::apply`] reads no clock, draws no chance and walks no hash map; writing a checkpoint changes no state.
@@ -16,6 +16,8 @@
 mod sketch;
 mod window;
 mod signal;
+mod derive;
+mod derivations;
 mod presence;
 mod places;
 mod subject;
@@ -25,6 +27,7 @@ mod fold;
 mod checkpoint;
 
 pub use checkpoint::{LoadError, Slice};
+pub use derive::{Derived, Value as DerivedValue};
 pub use fold::{FOLD_VERSION, Fold, Touched};
 pub use presence::{Device, DeviceState};
 pub use signal::{Latest, Quality, Signal};

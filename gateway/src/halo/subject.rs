@@ -6,6 +6,8 @@ use std::sync::Arc;
 use halo_proto::registry;
 use serde::{Deserialize, Serialize};
 
+use super::derivations::Derivations;
+use super::derive::Derived;
 use super::places::Places;
 use super::presence::Device;
 use super::signal::{Signal, is_future};
@@ -35,6 +37,7 @@ pub struct Subject {
     events: VecDeque<EventSeen>,
     /// Sorted by key.
     texts: Vec<TextSeen>,
+    derivations: Derivations,
     pub(super) counts: Counts,
 }
 
@@ -107,6 +110,7 @@ impl Subject {
             devices: Vec::new(),
             events: VecDeque::new(),
             texts: Vec::new(),
+            derivations: Derivations::default(),
             counts: Counts::default(),
         }
     }
@@ -156,6 +160,11 @@ impl Subject {
         &self.texts
     }
 
+    /// Signals computed from others, sorted by name: of each kind of device, those of the one heard last.
+    pub fn derived(&self) -> Vec<Derived> {
+        self.derivations.values()
+    }
+
     /// What was counted.
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -179,6 +188,7 @@ impl Subject {
             self.counts.late += kept_out.late;
             self.counts.suspect += kept_out.suspect;
         }
+        self.derivations.fold(frame, readings);
         let future = |event_ms| is_future(event_ms, frame.arrival.wall_ms);
         for event in &readings.events {
             if future(event.event_ms) {
@@ -283,12 +293,14 @@ impl Subject {
         self.signals.iter().all(Signal::is_sound)
             && self.signals.is_sorted_by(|a, b| a.name() < b.name())
             && self.devices.is_sorted_by(|a, b| a.name < b.name)
+            && self.derivations.is_sound()
     }
 
     /// Replaces the names many subjects have in common by shared ones.
     pub(super) fn intern(&mut self, mut shared: impl FnMut(&Name) -> Name) {
         self.devices.iter_mut().for_each(|device| device.name = shared(&device.name));
         self.signals.iter_mut().for_each(|signal| signal.intern(&mut shared));
+        self.derivations.intern(&mut shared);
     }
 
     /// Bytes in memory, names shared with others not counted.
@@ -299,6 +311,7 @@ impl Subject {
             + self.devices.capacity() * size_of::<Device>()
             + self.events.capacity() * size_of::<EventSeen>()
             + self.texts.capacity() * size_of::<TextSeen>()
+            + self.derivations.heap_bytes()
     }
 }
 

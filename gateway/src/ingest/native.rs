@@ -35,9 +35,8 @@ pub(super) fn read(record: &Frame, at: Offset, schemas: &Schemas, out: &mut Read
                 out.push_series(signal.clone(), points);
             }
         }
-        let kind = (!decoded.events.is_empty() || !decoded.texts.is_empty())
-            .then(|| schemas.kind(&record.device, frame.header().schema, at))
-            .flatten();
+        let kind = schemas.kind(&record.device, frame.header().schema, at);
+        out.kind = kind;
         out.events.extend(decoded.events.drain(..).map(|event| Event {
             device_ms: event.time_ms,
             event_ms: event_ms(event.time_ms),

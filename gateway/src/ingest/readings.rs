@@ -108,6 +108,8 @@ pub struct Readings {
     pub ignored: u32,
     /// Whether every point carries a time of its own sender; false when the gateway's arrival time stands in.
     pub timed: bool,
+    /// What kind of device sent it, by the schema of a native frame; no other format says.
+    pub kind: Option<registry::Kind>,
     /// What a native frame says Unix time minus device time is, milliseconds.
     pub(super) sync: Option<i64>,
     pub(super) decoded: Decoded,
@@ -138,6 +140,7 @@ impl Readings {
         self.texts.clear();
         self.ignored = 0;
         self.timed = true;
+        self.kind = None;
         self.sync = None;
     }
 

@@ -36,7 +36,7 @@ pub struct Schemas {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Births {
     saved: SavedBirths,
-    layouts: Vec<Arc<Layout>>,
+    layouts: Vec<(Arc<Layout>, registry::Kind)>,
 }
 
 /// Births as they are checkpointed: the bytes of the first one for each schema.
@@ -183,8 +183,7 @@ impl Schemas {
         if let Some(known) = registry::schema(schema) {
             return Some(known.kind);
         }
-        let birth = self.devices.get(device)?.birth(schema, at)?;
-        Birth::new_checked(&birth.bytes).ok().map(|birth| registry::Kind(birth.head().kind))
+        self.devices.get(device)?.known(schema, at).map(|(_, kind)| *kind)
     }
 
     /// A device's checkpoint.
@@ -197,7 +196,7 @@ impl Schemas {
         let mut layouts = Vec::with_capacity(saved.births.len());
         for birth in &saved.births {
             let birth = Birth::new_checked(&birth.bytes).map_err(RefusedBirth::Broken)?;
-            layouts.push(self.share(&birth)?);
+            layouts.push((self.share(&birth)?, registry::Kind(birth.head().kind)));
         }
         self.devices.insert(device.into(), Births { saved, layouts });
         Ok(())
@@ -206,7 +205,7 @@ impl Schemas {
     fn learn_birth<'a>(&mut self, device: &Name, bytes: &'a [u8], at: Offset) -> Result<Birth<'a>, RefusedBirth> {
         let birth = Birth::new_checked(bytes).map_err(RefusedBirth::Broken)?;
         let head = birth.head();
-        let known = self.devices.get(device).into_iter().flat_map(|births| &births.layouts);
+        let known = self.devices.get(device).into_iter().flat_map(|births| &births.layouts).map(|(layout, _)| layout);
         let known = known.chain(registered(head.schema)).find(|layout| layout.schema.id == head.schema).cloned();
         let layout = self.share(&birth).unwrap_or_else(|_| Arc::new(Layout::default()));
         let births = self.devices.entry(device.clone()).or_default();
@@ -221,7 +220,7 @@ impl Schemas {
                 births.layouts.remove(0);
                 births.saved.births.remove(0);
             }
-            births.layouts.push(layout);
+            births.layouts.push((layout, registry::Kind(head.kind)));
             births.saved.births.push(SavedBirth { since: at, bytes: bytes.to_vec() });
         }
         Ok(birth)
@@ -246,13 +245,9 @@ impl Births {
         self.known(schema, at).map(|(layout, _)| layout)
     }
 
-    fn birth(&self, schema: u32, at: Offset) -> Option<&SavedBirth> {
-        self.known(schema, at).map(|(_, birth)| birth)
-    }
-
-    fn known(&self, schema: u32, at: Offset) -> Option<(&Arc<Layout>, &SavedBirth)> {
-        let known = self.layouts.iter().zip(&self.saved.births);
-        known.filter(|(_, birth)| birth.since < at).find(|(layout, _)| layout.schema.id == schema)
+    fn known(&self, schema: u32, at: Offset) -> Option<&(Arc<Layout>, registry::Kind)> {
+        let known = self.layouts.iter().zip(&self.saved.births).filter(|(_, birth)| birth.since < at);
+        known.map(|(known, _)| known).find(|(layout, _)| layout.schema.id == schema)
     }
 }
 

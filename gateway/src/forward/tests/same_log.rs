@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use halo_proto::registry::Kind;
 use halo_proto::schema::Schema;
 use halo_proto::topic::Grammar;
 use proptest::prelude::*;
 
 use crate::forward::halo_json::halo_json;
-use crate::halo::tests::support::{Log, native, power};
+use crate::halo::tests::support::{Log, WALL_MS, native, power, speedometer};
 use crate::halo::{FOLD_VERSION, Fold, Tally};
 use crate::record::{
     Act as AdminAct, Assignment, Body, Deed, Duplicates, Expired, Gap, Offset, Quarantine, Record, Start, SubjectKind,
@@ -25,6 +26,7 @@ enum Act {
     Value { device: usize, signal: usize, value: i32, ago_ms: i64, subject: Option<usize> },
     Wristband { device: usize, pulse: Vec<i64>, ago_ms: i64, event: bool },
     Power { device: usize, den: u32, values: Vec<i64> },
+    Drive { device: usize, subject: usize, kmh: Vec<i64>, ago_ms: i64 },
     Birth { device: usize, den: u32 },
     Broken { device: usize },
     Connected { device: usize },
@@ -52,6 +54,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(device, pulse, ago_ms, event)| Act::Wristband { device, pulse, ago_ms, event }),
         3 => (device(), 1u32..3, prop::collection::vec(-9i64..9, 1..4))
             .prop_map(|(device, den, values)| Act::Power { device, den, values }),
+        3 => (device(), 0..SUBJECTS.len(), prop::collection::vec(0i64..300, 1..20), ago_ms())
+            .prop_map(|(device, subject, kmh, ago_ms)| Act::Drive { device, subject, kmh, ago_ms }),
         1 => (device(), 1u32..3).prop_map(|(device, den)| Act::Birth { device, den }),
         1 => device().prop_map(|device| Act::Broken { device }),
         2 => device().prop_map(|device| Act::Connected { device }),
@@ -97,6 +101,14 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
             Act::Power { device, den, values } => {
                 let payload = native(&power(*den), seq, log.mono_ms, &[(0, std::slice::from_ref(values))], None);
                 log.native(DEVICES[*device], seq, payload);
+            }
+            Act::Drive { device, subject, kmh, ago_ms } => {
+                let (schema, t0_ms) = (speedometer(), (log.mono_ms as i64 - ago_ms).max(0) as u64);
+                log.birth_of(Kind::CAR_DONGLE, DEVICES[*device], &schema);
+                let payload = native(&schema, seq, t0_ms, &[(0, std::slice::from_ref(kmh))], None);
+                let mut frame = log.frame(DEVICES[*device], crate::record::Format::Tf1, WALL_MS, payload);
+                frame.subject = SUBJECTS[*subject].into();
+                log.push(Body::Frame(frame));
             }
             Act::Birth { device, den } => drop(log.birth(DEVICES[*device], &power(*den)).offset),
             Act::Broken { device } => drop(log.native(DEVICES[*device], seq, vec![0xf9, 1, 2]).offset),

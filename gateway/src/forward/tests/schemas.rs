@@ -11,7 +11,7 @@ use crate::forward::halo_json::halo_json;
 use crate::forward::health_json::{Health, State, health_json};
 use crate::forward::losses_json::losses_json;
 use crate::forward::readings_json::{Lane, readings_json};
-use crate::halo::tests::support::{Log, WALL_MS, native};
+use crate::halo::tests::support::{Log, WALL_MS, native, speedometer};
 use crate::halo::{Fold, Tally};
 use crate::record::{Body, Conflict, Dropped, Expired, Gap, Identity, Offset, Start, Stretch};
 
@@ -244,6 +244,35 @@ fn a_halo_reads_as_documented() {
         stats = stats
     );
     assert_eq!(std::str::from_utf8(&halo).unwrap(), expected);
+}
+
+#[test]
+fn derived_signals_fit_the_schema_and_read_as_documented() {
+    let mut log = Log::default();
+    let schema = speedometer();
+    log.birth_of(registry::Kind::CAR_DONGLE, "car", &schema);
+    log.after(60_000).native("car", 0, native(&schema, 0, 0, &[(0, &[vec![90; 61]])], None));
+    let mut fold = Fold::new(Grammar::default());
+    for record in &log.records {
+        fold.apply(record);
+    }
+    let halo = check(HALO, &halo_json(fold.subject("car").unwrap(), &mut Tally::default()));
+    let expected = concat!(
+        r#"{"trip.acceleration":{"value":0,"unit":"{events}"},"trip.braking":{"value":0,"unit":"{events}"},"#,
+        r#""trip.cornering":{"value":0,"unit":"{events}"},"trip.distance":{"value":1500,"unit":"m"},"#,
+        r#""trip.duration":{"value":60,"unit":"s"},"trip.from":{"value":1795291200000,"unit":"ms"},"#,
+        r#""trip.idle":{"value":0,"unit":"s"},"trip.reasons":{"value":[]},"trip.score":{"value":100,"unit":"{score}"},"#,
+        r#""trip.speed_max":{"value":90,"unit":"km/h"},"trip.state":{"value":"driving"},"#,
+        r#""trip.to":{"value":1795291260000,"unit":"ms"}}"#
+    );
+    assert_eq!(halo["derived"], serde_json::from_str::<Value>(expected).unwrap());
+    let (schema, mut found) = (serde_json::from_str::<Value>(HALO).unwrap(), Vec::new());
+    for wrong in [r#"{"unit":"m"}"#, r#"{"value":null}"#, r#"{"value":[1]}"#, r#"{"value":1,"confidence":1.1}"#] {
+        let wrong = serde_json::from_str(wrong).unwrap();
+        let before = found.len();
+        errors(&schema, &schema["$defs"]["derived"], &wrong, "", &mut found);
+        assert_eq!(found.len(), before + 1, "{wrong}");
+    }
 }
 
 /// A frame of a car's dongle with an event and a text: the registry knows number 5 and 1, and neither 77 nor 9.

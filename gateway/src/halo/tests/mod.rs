@@ -1,3 +1,4 @@
 pub(crate) mod support;
+mod derived;
 mod folding;
 mod size;

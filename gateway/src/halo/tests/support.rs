@@ -4,6 +4,7 @@ use bytes::Bytes;
 use halo_proto::birth::Head;
 use halo_proto::chunk::{Clock, Times};
 use halo_proto::frame::{Event, Header};
+use halo_proto::registry::Kind;
 use halo_proto::schema::{Column, FrameBuilder, Group, Schema};
 
 use crate::record::{
@@ -82,7 +83,11 @@ impl Log {
     }
 
     pub(crate) fn birth(&mut self, device: &str, schema: &Schema) -> &Record {
-        let head = Head { kind: 1, schema: schema.id, boot: 1, t0_ms: 0, sync: None, firmware: "1.0" };
+        self.birth_of(Kind::WRISTBAND, device, schema)
+    }
+
+    pub(crate) fn birth_of(&mut self, kind: Kind, device: &str, schema: &Schema) -> &Record {
+        let head = Head { kind: kind.0, schema: schema.id, boot: 1, t0_ms: 0, sync: None, firmware: "1.0" };
         let payload = schema.birth_bytes(&head).expect("a birth of our own").into();
         let (topic, arrival) = (format!("halo/v1/d/{device}/birth").into(), self.now());
         self.push(Body::Retained(Retained { topic, publisher: device.into(), qos: 1, arrival, payload }))
@@ -106,6 +111,12 @@ impl Log {
 /// A schema only births know: one signal `power`, each second.
 pub(crate) fn power(den: u32) -> Schema {
     let column = Column { metric: 0x8000, num: 1, den, bias: 0, k0: 4, name: Some("power".into()) };
+    Schema::hashed(vec![Group { clock: Clock::Regular { dt_ms: 1000 }, columns: vec![column] }]).expect("a schema")
+}
+
+/// A schema only births know: `speed` in km/h, each second.
+pub(crate) fn speedometer() -> Schema {
+    let column = Column { metric: 34, num: 1, den: 1, bias: 50, k0: 4, name: None };
     Schema::hashed(vec![Group { clock: Clock::Regular { dt_ms: 1000 }, columns: vec![column] }]).expect("a schema")
 }
 

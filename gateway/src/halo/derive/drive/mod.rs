@@ -1,0 +1,27 @@
+//! A car's drives: trips, harsh manoeuvres, idling, fuel, diagnostic codes, and a score with its reasons.
+//!
+//! In: rows of the car's signals at one time each, ignition and trouble-code events of the dongle. Out: trips as they
+//! begin and end, manoeuvres as they begin and end, codes as they come and go; and what is known of the current trip.
+//!
+//! * Time is the reading's own, never its position: a diagnostic port repeats each value until it is asked again (every
+//!   1.8 s in the cars recorded), so speeds are differenced over [`DriveSettings::span_ms`], not from row to row.
+//! * Several rows of one time are one row, the last counts. Rows before the newest are counted as late and kept out;
+//!   a clock that goes back by more than 15 min ends the trip and begins anew.
+//! * A trip carries its times, so that it can be given to whoever had the car then. A car that never moved had no trip.
+//! * Speed limits are not known here, so the score does not judge speeding.
+
+mod settings;
+mod sample;
+mod slope;
+mod trip;
+mod codes;
+mod events;
+mod machine;
+mod values;
+
+pub(crate) use machine::Drive;
+pub(crate) use sample::Sample;
+pub(crate) use settings::DriveSettings;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! Derived signals: pure, incremental, replayable folds of one device's readings.
+//!
+//! In: readings in the order the log has them, times in Unix milliseconds of corrected device time; [`Rows`] merges
+//! those of one frame by time. Out: values that are known now, and events as they happen. State is bounded, holds on any
+//! `f64` and any time, and goes on after a restart as if there had been none. No I/O, no clock, no chance; what is not
+//! known is absent.
+
+mod value;
+mod row;
+mod earth;
+mod drive;
+mod journey;
+
+pub(crate) use drive::{Drive, DriveSettings, Sample};
+pub(crate) use journey::{Journey, JourneySettings, Observation};
+pub(crate) use row::Rows;
+pub use value::{Derived, Value};
+
+#[cfg(test)]
+mod real_data;
