@@ -40,6 +40,7 @@ fn the_gateway_takes_every_frame_of_the_load_as_new_and_each_becomes_one_reading
     for wanted in ["\"duplicates\":0", "\"quarantined\":0"] {
         assert!(status.contains(wanted), "{wanted}: {status}");
     }
+    assert!(!status.contains("\"lag_bytes\":null"), "{status}");
     Ok(())
 }
 

@@ -47,7 +47,7 @@ impl Desk {
             "gateway": tools.gateway_id, "version": env!("CARGO_PKG_VERSION"),
             "state": health["state"], "reasons": health["reasons"],
             "listens": tools.listens, "started": rows::time(self.started.wall_ms), "uptime_s": uptime_ms / 1_000,
-            "durable": tools.durable.offset().0, "folded": tools.folded.load(Ordering::Acquire), "lag_bytes": health["lag_bytes"],
+            "durable": tools.durable.offset().0, "folded": tools.folded.load(Ordering::Acquire), "lag_bytes": health["log"]["lag_bytes"],
             "connections": connections, "devices": devices, "subjects": health["subjects"],
             "rates": {"frames_per_s": rates.frames, "log_bytes_per_s": rates.bytes},
             "disk": tools.parts.disk().as_ref().map(rows::disk),
