@@ -12,7 +12,7 @@ use crate::record::Offset;
 use crate::source::{self, Sources};
 use crate::store::Pins;
 use crate::store::backup;
-use crate::store::disk::{Budget, Mark};
+use crate::store::disk::Budget;
 use crate::store::fs::Disk;
 use crate::store::head::Head;
 
@@ -29,7 +29,7 @@ pub(super) struct Stages {
 impl Parts for Stages {
     fn disk(&self) -> Option<DiskRow> {
         let report = self.budget.report();
-        Some(DiskRow { used: report.used, max: report.max, mark: mark(report.mark), left: report.left })
+        Some(DiskRow { used: report.used, max: report.max, mark: report.mark.as_str(), left: report.left })
     }
 
     fn confirm_clock(&self) {
@@ -65,15 +65,6 @@ impl Parts for Stages {
         let _pin = self.pins.pin(Offset(0));
         let made = self.backups.backup(to, self.clock.now(), |_| ()).map_err(|error| error.to_string())?;
         Ok(json!({"path": made.path, "files": made.files, "bytes": made.bytes, "durable": made.durable.0}))
-    }
-}
-
-fn mark(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Calm => "calm",
-        Mark::Warn => "warn",
-        Mark::Shed => "shed",
-        Mark::Refuse => "refuse",
     }
 }
 

@@ -12,7 +12,6 @@ use crate::app::{App, StopSignal};
 use crate::broker::{LocalSubscriber, Message, TooSlow, TopicError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::disk::Mark;
 use crate::terminal::last_held;
 use crate::view::{About, Disk, Fleet, Input, Model, Observed, Sample, Screen, Upstream, Wish};
 
@@ -132,7 +131,7 @@ fn sample(app: &App, fleet: &FleetHandle, clock: &Clock) -> Sample {
         // In this order, so that nothing is folded before it is durable.
         folded: app.folded().0,
         durable: app.durable().0,
-        disk: Some(Disk { used: disk.used, max: disk.max, mark: mark(disk.mark).to_owned() }),
+        disk: Some(Disk { used: disk.used, max: disk.max, mark: disk.mark.as_str().to_owned() }),
         upstreams: app.upstreams().list().iter().map(upstream).collect(),
         fleet: Some(Fleet {
             devices: fleet.counts.devices,
@@ -142,15 +141,6 @@ fn sample(app: &App, fleet: &FleetHandle, clock: &Clock) -> Sample {
             acked: fleet.counts.acked,
             in_flight: fleet.in_flight,
         }),
-    }
-}
-
-fn mark(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Calm => "calm",
-        Mark::Warn => "warn",
-        Mark::Shed => "shed",
-        Mark::Refuse => "refuse",
     }
 }
 

@@ -103,6 +103,18 @@ pub enum Mark {
     Refuse,
 }
 
+impl Mark {
+    /// As operators read it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Warn => "warn",
+            Self::Shed => "shed",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
 /// What room is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
