@@ -135,8 +135,17 @@ pub enum Body {
     Dropped(Dropped),
     /// Decision: the quarantined frame at `cause` has left the quarantine unread.
     Expired(Expired),
+    /// Decision: stored records were found that cannot be read any more.
+    Damaged(Damaged),
     /// Facts carried over, so that the segments before them may be deleted.
     Carry(Carry),
+}
+
+impl Body {
+    /// Whether it tells that something was lost, or may have been.
+    pub fn tells_of_loss(&self) -> bool {
+        matches!(self, Self::Gap(_) | Self::Dropped(_) | Self::Expired(_) | Self::Conflict(_) | Self::Damaged(_))
+    }
 }
 
 /// Identity of a frame within a device: who restarts counts anew under another `boot`.
@@ -373,6 +382,18 @@ pub struct Stretch {
     pub last: Offset,
 }
 
+impl Stretch {
+    /// How many offsets it has.
+    pub fn offsets(&self) -> u64 {
+        self.last.0.saturating_sub(self.first.0).saturating_add(1)
+    }
+
+    /// Whether all of `other` is in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+}
+
 /// What became of the stored frames a consumer has passed; the rest of them is pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -492,6 +513,17 @@ pub struct Expired {
     pub subject: Name,
     /// Why, for a human: too old, or the quarantine was full.
     pub reason: String,
+}
+
+/// Stored records that the disk has damaged, or that were removed from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damaged {
+    /// Number of the segment they stood in.
+    pub segment: u64,
+    /// Their offsets: of all kinds of records, so that fewer frames than these may be lost.
+    pub lost: Stretch,
+    /// What is wrong with the bytes, for a human.
+    pub what: String,
 }
 
 /// One part of a set of carried facts: the parts of a set, joined, are the rows of a checkpoint.

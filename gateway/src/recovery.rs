@@ -17,7 +17,7 @@ use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
 use crate::store::replaying::{Replaying, Skipped};
 use crate::store::state::{self, Change, Engine, MemState, StateEngine, StateError, Table};
-use crate::store::{LOG_FOLDER, Log, Options, StoreError};
+use crate::store::{Damages, LOG_FOLDER, Log, Options, StoreError};
 
 /// How the names of all engines' files begin.
 const STATE_PREFIX: &str = "state.";
@@ -67,18 +67,25 @@ pub(crate) struct Restored {
     pub(crate) lacks_config: bool,
 }
 
-/// Takes the data folder, recovers its log and goes on with its time line and its checkpoints.
+/// Takes the data folder, recovers its log and goes on with its time line and its checkpoints; what is damaged it tells
+/// `damages`.
 ///
 /// # Errors
 /// [`RecoveryError`] by what to do about it.
-pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Restored, RecoveryError> {
+pub(crate) fn open(
+    config: &Config,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    damages: &Damages,
+) -> Result<Restored, RecoveryError> {
     let folder = config.gateway.data_dir.as_path();
     // Durably: a power cut after the first PUBACK must not take the folder's own name with it.
     Disk.create_dir(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
     let budget = Arc::new(Budget::new(&config.disk, config.store.segment_bytes, folder, STATE_PREFIX));
     let options = Options { budget: Some(Arc::clone(&budget)), ..config.store.options(Arc::clone(metrics)) };
     let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
-    recovered.findings.iter().for_each(|finding| warn!(%finding, "found while opening the log"));
+    damages.repaired(&Disk, &folder.join(LOG_FOLDER))?;
+    recovered.findings.iter().for_each(|finding| damages.met(finding));
     if let Some(last) = recovered.last_stamp {
         clock.continue_from(last);
     }
@@ -88,7 +95,8 @@ pub(crate) fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Re
         Replaying::open(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
     tell_of_other_engine(config.state.engine, folder);
     let state = Place { engine: config.state.engine, path: config.state.engine.path(folder) };
-    let (engine, mut head, fold) = restore(&state, identities.current(), &log, &config.grammar(), &replaying, &budget)?;
+    let (engine, mut head, fold) =
+        restore(&state, identities.current(), &log, &config.grammar(), &replaying, &budget, damages)?;
     head.limit_quarantine(config.quarantine.clone());
     head.trust(config.ingest.read_keys()?);
     let lacks_config = fold.applied() == Offset(0) && log.first_offset() > Offset(1);
@@ -120,7 +128,7 @@ fn tell_of_other_engine(engine: Engine, folder: &Path) {
     }
 }
 
-/// The checkpoints, and the head as of the log's end and the fold as of its checkpoint. Checkpoints of no use are set
+/// The checkpoints, the head as of the log's end, and the fold as of its checkpoint. Checkpoints of no use are set
 /// aside whole: rows that nobody would ever overwrite must not come back at the next start.
 fn restore(
     state: &Place,
@@ -129,6 +137,7 @@ fn restore(
     grammar: &Grammar,
     replaying: &Replaying,
     budget: &Budget,
+    damages: &Damages,
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
     let begins = log.first_offset();
     let skipped = replaying.skipped();
@@ -156,9 +165,9 @@ fn restore(
             replaying.applying(offset);
         }
     })?;
+    findings.iter().for_each(|finding| damages.met(finding));
     // What follows until the fold catches up is no record's fault.
     replaying.pausing();
-    findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
     Ok((engine, head, fold))
 }
 

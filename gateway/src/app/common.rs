@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::record::Name;
 use crate::recovery;
 use crate::source;
+use crate::store::Damages;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::disk::Budget;
 use crate::store::gate::Gate;
@@ -28,6 +29,7 @@ pub(super) struct Common {
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) gate: Arc<Gate>,
+    pub(super) damages: Arc<Damages>,
     pub(super) grammar: Grammar,
     pub(super) router: Router,
     pub(super) feeds: upstream::Feeds,
@@ -40,7 +42,8 @@ impl Common {
         let policy = AccountsPolicy::new(grammar, accounts, config.auth.required, Arc::clone(&metrics));
         let router = Router::new(&config.broker, Arc::new(policy.clone()), Arc::clone(&metrics));
         let feeds = upstream::Feeds::new(&config.upstream);
-        Self { clock: Clock::system(), metrics, gate: Arc::new(Gate::default()), grammar, router, feeds, policy }
+        let (gate, damages) = (Arc::default(), Arc::default());
+        Self { clock: Clock::system(), metrics, gate, damages, grammar, router, feeds, policy }
     }
 
     pub(super) fn for_owner(&self, asker: &Asker) -> owner::Shared {
@@ -48,6 +51,7 @@ impl Common {
         owner::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
+            damages: Arc::clone(&self.damages),
             metrics: Arc::clone(&self.metrics),
             wake: Box::new(move || {
                 waker.look();
@@ -85,6 +89,7 @@ impl Common {
         river::Shared {
             clock: self.clock.clone(),
             gate: Arc::clone(&self.gate),
+            damages: Arc::clone(&self.damages),
             metrics: Arc::clone(&self.metrics),
             router: self.router.clone(),
             grammar: self.grammar,
@@ -110,8 +115,8 @@ impl Common {
 
     pub(super) fn for_upstreams(&self, river: &river::Shared, appender: Appender, asker: Asker) -> upstream::Shared {
         let (gateway_id, log_ids) = (river.gateway_id.clone(), river.log_ids.clone());
-        let (clock, grammar) = (self.clock.clone(), self.grammar);
-        upstream::Shared { clock, grammar, gateway_id, log_ids, appender, asker }
+        let (clock, grammar, damages) = (self.clock.clone(), self.grammar, Arc::clone(&self.damages));
+        upstream::Shared { clock, grammar, gateway_id, log_ids, damages, appender, asker }
     }
 
     pub(super) fn broker(&self, config: broker::Config, inlet: Arc<Inlet>, asker: Asker) -> Broker {

@@ -95,7 +95,7 @@ impl Flow {
     /// Recovers the data folder and writes what every start writes.
     pub(super) fn prepare(config: &Config, common: &Common) -> Result<Self, StartError> {
         let Restored { log, identities, engine, head, fold, replaying, budget, last, lacks_config } =
-            recovery::open(config, &common.clock, &common.metrics)?;
+            recovery::open(config, &common.clock, &common.metrics, &common.damages)?;
         let (checkpointer, checkpoints) =
             Checkpointer::start_within(engine, Some(Arc::clone(&budget))).map_err(StartError::Thread)?;
         let Doors { inlet, inbox, asker, called } = Doors::new(common);

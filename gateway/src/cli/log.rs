@@ -263,6 +263,10 @@ pub(super) fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
             }),
         ),
         Body::Expired(it) => ("expired", json!({"device": *it.device, "subject": *it.subject, "reason": it.reason})),
+        Body::Damaged(it) => (
+            "damaged",
+            json!({"segment": it.segment, "from": it.lost.first.0, "until": it.lost.last.0, "reason": it.what}),
+        ),
         Body::Carry(carry) => (
             "carry",
             json!({

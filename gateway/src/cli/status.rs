@@ -10,7 +10,7 @@ use super::client::Target;
 use super::table::{print, text};
 use super::{Failure, log};
 use crate::admin::Command;
-use crate::record::{Body, Offset};
+use crate::record::Offset;
 use crate::store::fs::Disk;
 use crate::store::{self, Dumped, LOG_FOLDER};
 use crate::terminal::say;
@@ -141,7 +141,7 @@ fn losses_of_log(target: &Target) -> Result<ExitCode, Failure> {
     let mut count = 0_u64;
     store::dump(&Disk, &folder, Offset(1)..=Offset(u64::MAX), |dumped| {
         let Dumped::Record(record) = dumped else { return ControlFlow::Continue(()) };
-        if !matches!(record.body, Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_)) {
+        if !record.body.tells_of_loss() {
             return ControlFlow::Continue(());
         }
         count += 1;

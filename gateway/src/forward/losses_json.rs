@@ -49,6 +49,11 @@ pub fn losses_json(log: &str, record: &Record) -> Option<Bytes> {
             json.reason = "the sequence was used before, with other bytes or too long ago to compare; both are kept";
             json.of = record.cause.map(|cause| mid(log, cause));
         }
+        Body::Damaged(damaged) => {
+            // Whose they were is not known; no device and no subject can have this name.
+            (json.kind, json.device, json.subject) = ("damaged", "*", "*");
+            (json.frames, json.reason) = (damaged.lost.offsets(), &damaged.what);
+        }
         _ => return None,
     }
     Some(document(&json))

@@ -24,7 +24,6 @@ use crate::halo::{Fold, Subject, Tally};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Name, Offset, Record, StartEpoch};
-use crate::store::Reader;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::disk::Budget;
 use crate::store::fs::Fs;
@@ -32,6 +31,7 @@ use crate::store::gate::Gate;
 use crate::store::identity::Identities;
 use crate::store::replaying::{Replaying, die_if_asked};
 use crate::store::state::{Change, Table};
+use crate::store::{Damages, Reader};
 
 /// Bytes of log folded before due halos and questions get their turn.
 const BATCH_BYTES: usize = 256 << 10;
@@ -58,6 +58,8 @@ pub struct Shared {
     pub clock: Clock,
     /// How full the river is.
     pub gate: Arc<Gate>,
+    /// Stored records that cannot be read any more.
+    pub damages: Arc<Damages>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Where halos and readings go.
@@ -207,7 +209,7 @@ impl<F: Fs> River<F> {
             }
         };
         self.unreadable = false;
-        batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
+        batch.findings.iter().for_each(|finding| self.shared.damages.met(finding));
         let now_ms = self.now_ms();
         for record in &batch.records {
             self.fold_record(record, now_ms);
@@ -347,7 +349,7 @@ impl<F: Fs> River<F> {
         ];
         let known = known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned());
         let upstreams = self.shared.upstreams.ailments(self.shared.clock.now());
-        known.chain(self.shared.budget.ailments()).chain(upstreams).collect()
+        known.chain(self.shared.damages.ailment()).chain(self.shared.budget.ailments()).chain(upstreams).collect()
     }
 
     fn health_payload(&self) -> Bytes {
@@ -429,7 +431,7 @@ fn publish_readings(
 }
 
 fn publish_losses(shared: &Shared, (topic, wakes): (&mut String, &mut Held), record: &Record) {
-    if !matches!(record.body, Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_)) {
+    if !record.body.tells_of_loss() {
         return;
     }
     write_topic(topic, &shared.grammar, Topic::Losses { gateway: &shared.gateway_id });

@@ -169,7 +169,7 @@ impl Fold {
             Body::Replayed(frame) => self.replayed(frame),
             Body::Act(act) => self.act(&act.deed),
             // Given up unread: counted when it was set aside.
-            Body::Dropped(_) | Body::Expired(_) | Body::Carry(_) => {}
+            Body::Dropped(_) | Body::Expired(_) | Body::Damaged(_) | Body::Carry(_) => {}
         }
     }
 

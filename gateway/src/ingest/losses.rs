@@ -31,6 +31,9 @@ pub enum LossKind {
     Discarded,
     /// They use a sequence again, with other bytes or too late to compare; stored and read all the same.
     Conflict,
+    /// They were stored, and the disk has damaged them. Whose they were is not known: they stand under `*`, counted as
+    /// records of all kinds, so that fewer frames than these may be lost.
+    Damaged,
 }
 
 /// One run of frames.
@@ -75,6 +78,8 @@ pub struct LossTotals {
     pub conflict: u64,
     /// Of all these, in runs too old to be listed.
     pub unlisted: u64,
+    /// Damaged on the disk.
+    pub damaged: u64,
 }
 
 /// The ledger.
@@ -106,6 +111,12 @@ impl Loss {
         }
     }
 
+    /// Records that cannot be read any more.
+    pub(super) fn damaged(lost: &Stretch) -> Self {
+        let unknown = Name::from(OTHERS);
+        Self::frames(LossKind::Damaged, (&unknown, &unknown), lost.offsets())
+    }
+
     fn frames(kind: LossKind, (device, subject): (&Name, &Name), frames: u64) -> Self {
         Self {
             kind,
@@ -128,6 +139,10 @@ impl Loss {
 
     /// Takes in a later run that goes on where this one ends, or that it meets.
     fn join(&mut self, later: &Self) -> bool {
+        if self.kind == LossKind::Damaged {
+            // Each stretch stands for itself: what lies between two of them is well.
+            return false;
+        }
         let touches = match (self.first.zip(self.last), later.first.zip(later.last)) {
             (Some((first, last)), Some((from, to))) => from <= last.saturating_add(1) && first <= to.saturating_add(1),
             (None, None) => true,
@@ -154,6 +169,7 @@ impl LossTotals {
             LossKind::Expired => &mut self.expired,
             LossKind::Discarded => &mut self.discarded,
             LossKind::Conflict => &mut self.conflict,
+            LossKind::Damaged => &mut self.damaged,
         }
     }
 }
@@ -162,6 +178,11 @@ impl Losses {
     /// The runs listed, in the order they began.
     pub(super) fn runs(&self) -> impl ExactSizeIterator<Item = &Loss> {
         self.runs.values()
+    }
+
+    /// Whether the ledger lists all of a damaged stretch.
+    pub(super) fn has_damage(&self, lost: &Stretch) -> bool {
+        self.runs.values().any(|run| run.kind == LossKind::Damaged && run.stretch.covers(lost))
     }
 
     /// By device, everything since ever.

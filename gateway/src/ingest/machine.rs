@@ -144,6 +144,7 @@ impl Ingest {
             Body::Gap(gap) => self.apply_gap(record, gap),
             Body::Conflict(conflict) => self.apply_conflict(record, conflict),
             Body::Dropped(dropped) => self.apply_dropped(record, dropped),
+            Body::Damaged(damaged) => self.apply_damaged(record, damaged),
             Body::Act(act) => self.apply_act(record, act),
             Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Connected(_) => {}
             Body::Cursor(_) | Body::Carry(_) => {}

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::format::kind;
 use crate::record::{
-    Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Dropped, Duplicates, Expired, Format, Frame, Gap, GatewayTime,
-    Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start, Stretch, WallJump,
+    Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Damaged, Dropped, Duplicates, Expired, Format, Frame, Gap,
+    GatewayTime, Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start, Stretch, WallJump,
 };
 
 /// The version of every kind of record that this program writes.
@@ -87,6 +87,12 @@ struct DroppedHead {
 }
 
 #[derive(Serialize, Deserialize)]
+struct DamagedHead {
+    segment: u64,
+    lost: Stretch,
+}
+
+#[derive(Serialize, Deserialize)]
 struct CarryHead {
     set: u64,
     part: u32,
@@ -127,7 +133,8 @@ pub(crate) fn names(body: &Body) -> [Option<&Name>; 3] {
         Body::Cursor(it) => [Some(&it.consumer), None, None],
         Body::Dropped(it) => [Some(&it.device), Some(&it.subject), None],
         Body::Expired(it) => [Some(&it.device), Some(&it.subject), None],
-        Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Config(_) | Body::Act(_) | Body::Carry(_) => [None; 3],
+        Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Config(_) | Body::Act(_) => [None; 3],
+        Body::Damaged(_) | Body::Carry(_) => [None; 3],
     }
 }
 
@@ -143,6 +150,7 @@ pub(crate) fn rest(body: &Body) -> Result<Cow<'_, [u8]>, postcard::Error> {
         Body::Act(act) => Cow::Owned(postcard::to_stdvec(act)?),
         Body::Dropped(dropped) => Cow::Owned(postcard::to_stdvec(&(&dropped.reason, &dropped.missed))?),
         Body::Expired(expired) => Cow::Borrowed(expired.reason.as_bytes()),
+        Body::Damaged(damaged) => Cow::Borrowed(damaged.what.as_bytes()),
         Body::Carry(carry) => Cow::Borrowed(&carry.bytes),
         _ => Cow::Borrowed(&[]),
     })
@@ -195,6 +203,7 @@ pub(crate) fn encode<'a>(
             let head = DroppedHead { missing, frames: it.frames, stretch: it.stretch };
             Encoded::new(kind::DROPPED, &about(a, b, head), rest)
         }
+        Body::Damaged(it) => Encoded::new(kind::DAMAGED, &DamagedHead { segment: it.segment, lost: it.lost }, rest),
         Body::Carry(it) => Encoded::new(kind::CARRY, &CarryHead { set: it.set, part: it.part, end: it.end }, rest),
     }
 }
@@ -269,6 +278,10 @@ pub(crate) fn decode(
             let DroppedHead { missing: Missing { boot, first, last }, frames, stretch } = head;
             let (reason, missed) = read(&rest)?;
             Body::Dropped(Dropped { device, subject, boot, first, last, frames, stretch, reason, missed })
+        }
+        kind::DAMAGED => {
+            let DamagedHead { segment, lost } = read(head)?;
+            Body::Damaged(Damaged { segment, lost, what: text(&rest)? })
         }
         kind::CARRY => {
             let CarryHead { set, part, end } = read(head)?;

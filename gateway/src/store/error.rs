@@ -137,29 +137,35 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { segment, bytes: Range { start, end }, offsets, what } = self;
-        write!(f, "segment {segment}, bytes {start}..{end}: ")?;
-        match what {
-            Damage::Unreadable => f.write_str("unreadable")?,
-            Damage::Body => f.write_str("record body fails its checksum")?,
-            Damage::Unknown { kind, version } => write!(f, "record of unknown kind {kind}, version {version}")?,
-            Damage::Malformed => f.write_str("record does not fit its kind")?,
-            Damage::Name(number) => write!(f, "definition of name {number} is lost")?,
-            Damage::HeaderCopy => f.write_str("one copy of the segment header is damaged")?,
-            Damage::Header => f.write_str("both copies of the segment header are damaged")?,
-            Damage::Missing => {
-                f.write_str("these bytes are gone, cut off or removed from outside: stop the gateway and put the file back from a copy; ")?;
-                f.write_str("without one the log goes on as it is and reports this at every start")?;
-            }
-            Damage::Slack => f.write_str("unused bytes are not zero")?,
-            Damage::Footer => f.write_str("footer is damaged, it can be rebuilt")?,
-            Damage::TornTail => f.write_str("unfinished end, never acknowledged")?,
-            Damage::Stale => f.write_str("left by a failed commit, not part of the log")?,
+        write!(f, "segment {segment}, bytes {start}..{end}: {what}")?;
+        if *what == Damage::Missing {
+            f.write_str(": stop the gateway and put the file back from a copy; ")?;
+            f.write_str("without one the log goes on as it is and reports this at every start")?;
         }
         match offsets {
             Some(offsets) if offsets.start() == offsets.end() => write!(f, "; offset {} is lost", offsets.start()),
             Some(offsets) => write!(f, "; offsets {}..={} are lost", offsets.start(), offsets.end()),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "unreadable",
+            Self::Body => "record body fails its checksum",
+            Self::Unknown { kind, version } => return write!(f, "record of unknown kind {kind}, version {version}"),
+            Self::Malformed => "record does not fit its kind",
+            Self::Name(number) => return write!(f, "definition of name {number} is lost"),
+            Self::HeaderCopy => "one copy of the segment header is damaged",
+            Self::Header => "both copies of the segment header are damaged",
+            Self::Missing => "these bytes are gone, cut off or removed from outside",
+            Self::Slack => "unused bytes are not zero",
+            Self::Footer => "footer is damaged, it can be rebuilt",
+            Self::TornTail => "unfinished end, never acknowledged",
+            Self::Stale => "left by a failed commit, not part of the log",
+        })
     }
 }
 

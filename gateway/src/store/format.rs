@@ -137,6 +137,8 @@ pub mod kind {
     pub const EXPIRED: u8 = 38;
     /// Decision: stored frames given up for want of room.
     pub const DROPPED: u8 = 39;
+    /// Decision: stored records were found damaged.
+    pub const DAMAGED: u8 = 40;
     /// A part of a set of facts carried over from segments that may be deleted.
     pub const CARRY: u8 = 64;
 }

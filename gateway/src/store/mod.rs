@@ -32,6 +32,7 @@ pub mod retention;
 mod carry;
 mod chain;
 mod config;
+mod damages;
 mod codec;
 mod durable;
 mod error;
@@ -52,6 +53,7 @@ mod verify;
 mod walk;
 
 pub use config::{Config, ENVELOPE_BYTES_MAX, LOG_FOLDER, SEGMENT_BYTES_MAX};
+pub use damages::Damages;
 pub use durable::Durable;
 pub use error::{Damage, Finding, StoreError};
 pub use footer::{Footer, FrameRange, Place, Summary, tag};

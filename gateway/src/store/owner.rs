@@ -20,7 +20,7 @@ use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Question, Submission};
 use crate::store::state::{MemState, StateEngine, Table};
-use crate::store::{Log, StoreError};
+use crate::store::{Damages, Log, StoreError};
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
 const GROUP_SUBMISSIONS_MAX: usize = 4_096;
@@ -66,7 +66,7 @@ struct Group {
     quarantined: u64,
     replayed: u64,
     expired: u64,
-    /// Departures and counts of repeats. Ingest forgets them as it applies them; if the group fails, they are said again.
+    /// Departures, counts of repeats, damage: forgotten once they are told; if the group fails, they are said again.
     once: Vec<Body>,
     /// Cursors in it: they count for others once they are durable.
     cursors: Vec<(Name, Offset)>,
@@ -79,6 +79,7 @@ pub struct Owner<F: Fs> {
     checkpoints: Option<Checkpointer>,
     clock: Clock,
     gate: Arc<Gate>,
+    damages: Arc<Damages>,
     metrics: Arc<Metrics>,
     /// Called after each commit: whoever follows the log may look again.
     wake: Box<dyn Fn() + Send>,
@@ -97,6 +98,8 @@ pub struct Shared {
     pub clock: Clock,
     /// How full the river is.
     pub gate: Arc<Gate>,
+    /// Stored records that cannot be read any more.
+    pub damages: Arc<Damages>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Called after each commit.
@@ -106,7 +109,7 @@ pub struct Shared {
 impl<F: Fs> Owner<F> {
     /// An owner of `log` whose durable records `head` has applied. `checkpoints: None` = the log alone (simulations).
     pub fn new(log: Log<F>, head: Head, checkpoints: Option<Checkpointer>, shared: Shared) -> Self {
-        let Shared { clock, gate, metrics, wake } = shared;
+        let Shared { clock, gate, damages, metrics, wake } = shared;
         let (waiting, group, tick_due_ms) = (Vec::new(), Group::default(), 0);
         let (questions, checkpoint_ms, checkpoint_bytes) = (Vec::new(), clock.now().mono_ms, 0);
         Self {
@@ -115,6 +118,7 @@ impl<F: Fs> Owner<F> {
             checkpoints,
             clock,
             gate,
+            damages,
             metrics,
             wake,
             waiting,
@@ -307,6 +311,12 @@ impl<F: Fs> Owner<F> {
                 self.append(draft, stamp)?;
             }
         }
+        for damaged in self.damages.take() {
+            let draft = Body::Damaged(damaged).into();
+            if self.head.ingest.accepts(&draft) {
+                self.append(draft, stamp)?;
+            }
+        }
         Ok(())
     }
 
@@ -398,7 +408,7 @@ impl<F: Fs> Owner<F> {
         // Durable with the next group; a failure now is that group's.
         for body in once {
             if let Err(error) = self.append(body.into(), stamp) {
-                warn!(%error, "a departure or a count of repeats is not in the log");
+                warn!(%error, "a departure, a count of repeats or of damage is not in the log");
             }
         }
         Turn::Next
@@ -406,7 +416,10 @@ impl<F: Fs> Owner<F> {
 
     fn recover(&mut self) -> Result<(), StoreError> {
         let lost = self.log.recover_from_failure()?;
-        lost.iter().for_each(|finding| error!(%finding, "the disk has lost what it had reported durable"));
+        for finding in &lost {
+            error!(%finding, "the disk has lost what it had reported durable");
+            self.damages.met(finding);
+        }
         let mut rebuilt = self.last_checkpoint()?;
         rebuilt.skip(self.head.skipped().clone());
         let mut reader = self.log.reader(rebuilt.applied().next());
@@ -447,7 +460,7 @@ impl Group {
             Body::Quarantine(_) => self.quarantined += 1,
             Body::Replayed(_) => self.replayed += 1,
             Body::Expired(_) => self.expired += 1,
-            Body::Gone(_) | Body::Duplicates(_) => self.once.push(record.body.clone()),
+            Body::Gone(_) | Body::Duplicates(_) | Body::Damaged(_) => self.once.push(record.body.clone()),
             Body::Cursor(cursor) => self.cursors.push((Name::clone(&cursor.consumer), cursor.confirmed)),
             _ => {}
         }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::damages::note_lost;
 use super::error::{Damage, Finding, StoreError};
 use super::folder::{Folder, named_end, probe_all};
 use super::format::{FIRST_ITEM, Mark};
@@ -86,6 +87,9 @@ pub fn repair<F: Fs>(fs: &F, dir: &Path, write: bool) -> Result<Repair, StoreErr
     let mut mended = Vec::new();
     for (segment, findings) in by_segment {
         let (deed, rebuilt) = plan(fs, dir, segment, &findings)?;
+        if write && !matches!(deed, Deed::Left(_)) {
+            note_lost(fs, dir, findings.iter())?;
+        }
         let kept_as = if write { carry_out(fs, dir, segment, &deed, rebuilt)? } else { None };
         mended.push(Mended { segment, findings, deed, kept_as });
     }
@@ -207,7 +211,7 @@ fn free_name<F: Fs>(fs: &F, dir: &Path, path: &Path) -> Result<PathBuf, StoreErr
 }
 
 /// A whole file under its name, or none.
-fn put<F: Fs>(fs: &F, dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn put<F: Fs>(fs: &F, dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");
     let unfinished = path.with_file_name(name);

@@ -123,6 +123,11 @@ fn more_bodies() -> Vec<Body> {
                 change: AccountChange::User { password: true, roles: Some(vec!["reader".into()]), may: None },
             },
         }),
+        Body::Damaged(Damaged {
+            segment: u64::MAX,
+            lost: Stretch { first: Offset(1), last: Offset(u64::MAX) },
+            what: "unreadable".into(),
+        }),
         Body::Carry(Carry { set: u64::MAX, part: 0, end: None, bytes: Bytes::from_static(b"rows") }),
         Body::Carry(Carry {
             set: u64::MAX,

@@ -34,7 +34,7 @@ fn said(data: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-fn rows(data: &Path, arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn rows(data: &Path, arguments: &[&str]) -> Vec<Value> {
     let said = said(data, &[arguments, &["--json"]].concat());
     said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod damage;
 #[cfg(debug_assertions)]
 mod deadly;
 mod demo;

@@ -13,7 +13,7 @@ use crate::forward::losses_json::losses_json;
 use crate::forward::readings_json::{Lane, readings_json};
 use crate::halo::tests::support::{Log, WALL_MS, native, speedometer};
 use crate::halo::{Fold, Tally};
-use crate::record::{Body, Conflict, Dropped, Expired, Gap, Identity, Offset, Start, Stretch};
+use crate::record::{Body, Conflict, Damaged, Dropped, Expired, Gap, Identity, Offset, Start, Stretch};
 
 const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
 const READINGS: &str = include_str!("../../../schema/readings-1.schema.json");
@@ -179,6 +179,7 @@ fn every_kind_of_loss_is_a_document_that_fits_and_nothing_else_is_one() {
                 missed: vec![("cloud".into(), 4)],
             }),
         ),
+        ("damaged", 7, Body::Damaged(Damaged { segment: 2, lost: stretch, what: "unreadable".into() })),
         ("expired", 1, Body::Expired(Expired { device: name(), subject: whom(), reason: "too old".into() })),
         (
             "conflict",

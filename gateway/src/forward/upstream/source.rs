@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use halo_proto::topic::Topic;
-use tracing::warn;
 
 use super::config::{Config, Send};
 use super::machine::{Fate, Way};
@@ -16,7 +15,7 @@ use crate::ingest::readings::{Readings, read};
 use crate::ingest::schemas::Schemas;
 use crate::record::{Body, Frame, Offset, Progress, Record};
 use crate::store::fs::Fs;
-use crate::store::{Reader, StoreError};
+use crate::store::{Damages, Reader, StoreError};
 
 /// Bytes of log read at a time, for each way.
 const BATCH_BYTES: usize = 64 << 10;
@@ -74,14 +73,14 @@ impl<F: Fs> Source<F> {
     }
 
     /// The next record of a way at or after `from`.
-    pub(super) fn peek(&mut self, way: Way, from: Offset) -> Result<Option<Offset>, StoreError> {
+    pub(super) fn peek(&mut self, way: Way, from: Offset, damages: &Damages) -> Result<Option<Offset>, StoreError> {
         let pull = self.pull(way);
         if pull.next != from {
             *pull = Pull::at(&pull.reader, from);
         }
         if self.pull(way).batch.is_empty() {
             let batch = self.pull(way).reader.next(BATCH_BYTES)?;
-            batch.findings.iter().for_each(|finding| warn!(%finding, "damage in the log"));
+            batch.findings.iter().for_each(|finding| damages.met(finding));
             if way == Way::Live {
                 batch.records.iter().for_each(|record| self.learn(record));
             }
@@ -180,7 +179,7 @@ impl<F: Fs> Source<F> {
                 Some(message) => (Fate::Replayed { original: record.cause.unwrap_or(record.offset) }, Some(message)),
                 None => (Fate::Pass, None),
             },
-            Body::Gap(_) | Body::Dropped(_) | Body::Expired(_) | Body::Conflict(_) => {
+            body if body.tells_of_loss() => {
                 let missed = missed(&record.body, &config.name);
                 let message = losses.then(|| loss(config, shared, way, record)).flatten();
                 let publish = message.is_some();

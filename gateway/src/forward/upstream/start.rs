@@ -15,11 +15,11 @@ use crate::clock::Clock;
 use crate::forward::owned::Asker;
 use crate::ingest::schemas::Schemas;
 use crate::record::{Offset, Progress};
-use crate::store::Reader;
 use crate::store::fs::Fs;
 use crate::store::head::Head;
 use crate::store::identity::Identities;
 use crate::store::inlet::Appender;
+use crate::store::{Damages, Reader};
 
 /// Why an upstream cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) gateway_id: String,
     /// What message ids begin with.
     pub(crate) log_ids: Identities,
+    pub(crate) damages: Arc<Damages>,
     pub(crate) appender: Appender,
     pub(crate) asker: Asker,
 }

@@ -11,7 +11,7 @@ use crate::ingest::quarantine::{Entry, Held, Quarantine};
 use crate::ingest::readings::format_of;
 use crate::record::Quarantine as SetAside;
 use crate::record::{
-    Act, Body, Conflict, Deed, Draft, Dropped, Expired, Format, Frame, Gap, Name, Offset, Record, Stretch,
+    Act, Body, Conflict, Damaged, Deed, Draft, Dropped, Expired, Format, Frame, Gap, Name, Offset, Record, Stretch,
 };
 
 /// What became of the frames stored, since ever: the rest of `stored` was read.
@@ -84,6 +84,8 @@ impl Ingest {
         match &draft.body {
             Body::Replayed(_) => draft.cause.is_some_and(is_quarantined),
             Body::Act(Act { deed: Deed::Discard { frame }, .. }) => is_quarantined(*frame),
+            // Every start finds what is damaged again.
+            Body::Damaged(damaged) => !self.losses.has_damage(&damaged.lost),
             Body::Act(act) => self.assignments.check_act(&act.deed).is_ok(),
             _ => true,
         }
@@ -165,6 +167,11 @@ impl Ingest {
         let Dropped { device, subject, boot, first, last, frames, stretch, reason, .. } = dropped;
         let run = Loss::run(LossKind::Dropped, (device, subject), *boot, (*first, *last));
         self.losses.enter(Loss { frames: u64::from(*frames), ..run }, reason, *stretch, record.stamp);
+    }
+
+    pub(super) fn apply_damaged(&mut self, record: &Record, damaged: &Damaged) {
+        let reason = format!("stored and damaged since, in segment {}: {}", damaged.segment, damaged.what);
+        self.losses.enter(Loss::damaged(&damaged.lost), &reason, damaged.lost, record.stamp);
     }
 
     pub(super) fn apply_act(&mut self, record: &Record, act: &Act) {

@@ -62,7 +62,8 @@ struct Given {
 }
 
 fn start(config: &Config) -> Result<Given, RecoveryError> {
-    let Restored { log, engine, mut head, mut fold, .. } = open(config, &Clock::system(), &Arc::default())?;
+    let Restored { log, engine, mut head, mut fold, .. } =
+        open(config, &Clock::system(), &Arc::default(), &Damages::default())?;
     let mut reader = log.reader(fold.applied().next());
     loop {
         let batch = reader.next(1 << 20)?;
@@ -203,7 +204,8 @@ fn what_kills_a_start_after_the_head_has_been_replayed_is_no_records_fault() {
     let config = config(folder.path(), Engine::Redb);
     fill(&config);
     state::remove(&Engine::Redb.path(folder.path())).unwrap();
-    let Restored { replaying, log, engine, .. } = open(&config, &Clock::system(), &Arc::default()).unwrap();
+    let Restored { replaying, log, engine, .. } =
+        open(&config, &Clock::system(), &Arc::default(), &Damages::default()).unwrap();
     assert!(log.durable() > Offset(1), "there was something to replay");
     // As `abort` would leave it.
     std::mem::forget(replaying);

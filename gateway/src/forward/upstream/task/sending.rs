@@ -67,7 +67,7 @@ impl<F: Fs> Task<F> {
     /// Whether a way has a record to give.
     pub(super) fn has(&mut self, way: Way) -> Result<bool, StoreError> {
         let Some(from) = self.machine.wants(way) else { return Ok(false) };
-        let Some(offset) = self.source.peek(way, from)? else { return Ok(false) };
+        let Some(offset) = self.source.peek(way, from, &self.shared.damages)? else { return Ok(false) };
         if self.machine.end(way).is_some_and(|end| offset > end) {
             self.machine.ended(way);
             return Ok(false);

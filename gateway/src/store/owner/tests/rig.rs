@@ -80,8 +80,13 @@ impl Rig {
         if head.config().hash != config.hash {
             first.push(Body::Config(config.clone()));
         }
-        let shared =
-            Shared { clock: clock.clone(), gate: gate.clone(), metrics: metrics.clone(), wake: Box::new(|| ()) };
+        let shared = Shared {
+            clock: clock.clone(),
+            gate: gate.clone(),
+            damages: Arc::default(),
+            metrics: metrics.clone(),
+            wake: Box::new(|| ()),
+        };
         let mut owner = Owner::new(log, head, None, shared);
         owner.begin(first)?;
         let (queue, inbox) = sync_channel(64);
