@@ -72,6 +72,8 @@ struct Active<F: Fs> {
     file: Arc<F::File>,
     room: u64,
     tail: u64,
+    /// Up to here the file was written, by groups or with zeros ahead of them.
+    filled: u64,
     numbers: Numbers,
     footer: FooterBuilder,
 }
@@ -203,12 +205,14 @@ impl<F: Fs> Log<F> {
         }
         self.copy_names()?;
         self.finish_group();
+        let len = self.group.bytes.len() as u64;
+        let filled = self.fill_ahead(len);
         let file = &self.active.file;
         let written = file.write_at(&self.group.bytes, self.active.tail).and_then(|()| file.sync_data());
         if let Err(source) = written {
             return Err(self.poison(source));
         }
-        let len = self.group.bytes.len() as u64;
+        self.active.filled = filled;
         self.active.tail += len;
         self.mark = Mark { segment: self.active.header.segment, position: self.active.tail };
         let metrics = &self.options.metrics;
@@ -219,6 +223,21 @@ impl<F: Fs> Log<F> {
         self.folder.durable.advance(durable, self.mark.segment, self.mark.position);
         self.group.clear();
         Ok(durable)
+    }
+
+    /// A group that reaches behind what was ever written brings zeros along for the ones after it, as far as there will be
+    /// room. Where a group falls on bytes that were written, its sync is one flush; else the file's map changes too, and
+    /// the file system syncs that as well, with flushes of its own. The end of what is written then.
+    fn fill_ahead(&mut self, len: u64) -> u64 {
+        let end = self.active.tail + len;
+        if end <= self.active.filled || len >= FILL_AHEAD {
+            return end.max(self.active.filled);
+        }
+        // To the end of a block: the file's map is in blocks.
+        let filled = (end + FILL_AHEAD).next_multiple_of(BLOCK).min(self.active.room);
+        let zeros = usize::try_from(filled.saturating_sub(end)).unwrap_or_default();
+        self.group.bytes.resize(self.group.bytes.len() + zeros, 0);
+        filled.max(end)
     }
 
     /// After a failed commit: reads what the disk really has of the segment, cuts it there, and goes on in a new one.
@@ -550,7 +569,8 @@ impl<F: Fs> Active<F> {
     fn new(Prepared { header, file, room }: Prepared<F>) -> Self {
         let mut footer = FooterBuilder::default();
         footer.summary.epoch = header.epoch;
-        Self { header, file, room, tail: FIRST_ITEM, numbers: Numbers::default(), footer }
+        let (tail, filled) = (FIRST_ITEM, FIRST_ITEM);
+        Self { header, file, room, tail, filled, numbers: Numbers::default(), footer }
     }
 }
 
@@ -575,6 +595,11 @@ impl Options {
 const PART_BYTES_MAX: usize = 60 << 10;
 /// Smallest segment: its headers and two groups of a few records.
 const SEGMENT_BYTES_MIN: u64 = 8 << 10;
+/// Zeros written ahead of a group smaller than this: a busy log writes no byte twice, a thin one changes the file's map once
+/// in so many bytes.
+const FILL_AHEAD: u64 = 128 << 10;
+/// What file systems allocate in.
+const BLOCK: u64 = 4_096;
 /// How long a disk without room for a segment is not asked again, milliseconds.
 const NO_ROOM_PAUSE_MS: u64 = 1_000;
 /// Bytes that a name takes in a definition besides its text, at most: a length of up to five bytes.
