@@ -225,16 +225,17 @@ impl<F: Fs> Log<F> {
         Ok(durable)
     }
 
-    /// A group that reaches behind what was ever written brings zeros along for the ones after it, as far as there will be
-    /// room. Where a group falls on bytes that were written, its sync is one flush; else the file's map changes too, and
-    /// the file system syncs that as well, with flushes of its own. The end of what is written then.
+    /// A group that reaches behind what was ever written brings zeros along for some groups after it. Where a group falls
+    /// on bytes that were written, its sync is one flush; else the file's map changes too, and the file system syncs that
+    /// as well, with flushes of its own. The end of what is written then.
     fn fill_ahead(&mut self, len: u64) -> u64 {
         let end = self.active.tail + len;
-        if end <= self.active.filled || len >= FILL_AHEAD {
+        if end <= self.active.filled || len > FILL_GROUP_MAX {
             return end.max(self.active.filled);
         }
+        let ahead = FILL_BYTES_MIN.max(len * FILL_GROUPS);
         // To the end of a block: the file's map is in blocks.
-        let filled = (end + FILL_AHEAD).next_multiple_of(BLOCK).min(self.active.room);
+        let filled = (end + ahead).next_multiple_of(BLOCK).min(self.active.room);
         let zeros = usize::try_from(filled.saturating_sub(end)).unwrap_or_default();
         self.group.bytes.resize(self.group.bytes.len() + zeros, 0);
         filled.max(end)
@@ -595,9 +596,12 @@ impl Options {
 const PART_BYTES_MAX: usize = 60 << 10;
 /// Smallest segment: its headers and two groups of a few records.
 const SEGMENT_BYTES_MIN: u64 = 8 << 10;
-/// Zeros written ahead of a group smaller than this: a busy log writes no byte twice, a thin one changes the file's map once
-/// in so many bytes.
-const FILL_AHEAD: u64 = 128 << 10;
+/// Zeros are written ahead for so many groups of the same size …
+const FILL_GROUPS: u64 = 4;
+/// … and at least so many bytes: a thin log changes the file's map once in so many.
+const FILL_BYTES_MIN: u64 = 128 << 10;
+/// Groups above this bring none: the bytes take as long as the flushes, and need not be written twice.
+const FILL_GROUP_MAX: u64 = 1 << 20;
 /// What file systems allocate in.
 const BLOCK: u64 = 4_096;
 /// How long a disk without room for a segment is not asked again, milliseconds.

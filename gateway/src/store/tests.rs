@@ -261,6 +261,21 @@ fn a_record_that_can_never_fit_is_too_long_and_a_full_group_says_so() {
 }
 
 #[test]
+fn small_groups_fall_on_bytes_that_were_written_ahead_of_them() {
+    let fs = MemFs::new(9);
+    let (mut log, _) = Log::open(fs.clone(), &dir(), Options { segment_bytes: 256 << 10, ..small() }).unwrap();
+    let path = segment::path(&dir(), 1);
+    let before = fs.extended(&path);
+    for seq in 0..200 {
+        log.push(&frame("d", seq, &[1; 500]).into(), at(0)).unwrap();
+        log.commit().unwrap();
+    }
+    let extended = fs.extended(&path) - before;
+    assert!((1..=2).contains(&extended), "{extended} of 200 commits changed the file's map");
+    assert_eq!(read_all(&mut log.reader(Offset(1))).0.len(), 200);
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_acknowledged_until_the_log_has_been_recovered() {
     for fault in [Fault::Io, Fault::Full] {
         let fs = MemFs::new(5);

@@ -96,6 +96,8 @@ struct Inode {
     dirty: BTreeMap<usize, [u8; SECTOR]>,
     /// Believed clean after a failed sync: the medium has this for certain.
     lost: BTreeMap<usize, [u8; SECTOR]>,
+    /// Where the bytes end that were ever written, and how many writes moved it: a real file's map changes with each.
+    written: (usize, u64),
 }
 
 impl MemFs {
@@ -174,6 +176,13 @@ impl MemFs {
         let state = self.state();
         let inode = state.lookup(path).ok()?;
         Some(state.inodes.get(inode)?.bytes.clone())
+    }
+
+    /// How many writes reached behind what was ever written of a file.
+    pub fn extended(&self, path: &Path) -> u64 {
+        let state = self.state();
+        let inode = state.lookup(path).ok().and_then(|inode| state.inodes.get(inode));
+        inode.map_or(0, |inode| inode.written.1)
     }
 
     /// A disk of its own with the same files, all durable.
@@ -453,6 +462,9 @@ impl FsFile for MemFile {
         let State { inodes, rng, .. } = &mut *state;
         let inode = inodes.get_mut(self.inode).ok_or(io::ErrorKind::NotFound)?;
         inode.touch(from, from + part, rng);
+        if inode.written.0 < from + part {
+            inode.written = (from + part, inode.written.1 + 1);
+        }
         if inode.bytes.len() < from + part {
             inode.bytes.resize(from + part, 0);
         }
