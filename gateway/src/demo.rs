@@ -25,6 +25,7 @@ use crate::record::{Body, Offset, StartEpoch};
 use crate::store::fs::Disk;
 use crate::store::{LOG_FOLDER, Reader, StoreError};
 use crate::terminal::say;
+use crate::units::count;
 use crate::view;
 
 mod board;
@@ -189,22 +190,23 @@ fn crews(devices: u32) -> Vec<Crew> {
 
 fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
     let address = app.address();
-    println!(
-        "halo-gateway demo: {} devices of {} kinds publish to mqtt://{address}, seed {}\ndata in {}",
-        options.devices,
-        mixed(options.devices).len(),
+    say(format_args!(
+        "halo-gateway demo: {} of {} {} to mqtt://{address}, seed {}\ndata in {}",
+        count(options.devices.into(), "device"),
+        count(mixed(options.devices).len() as u64, "kind"),
+        if options.devices == 1 { "publishes" } else { "publish" },
         options.seed,
         folder.display()
-    );
-    println!(
+    ));
+    say(format_args!(
         "An integrator would type:\n\n    mosquitto_sub -h {} -p {} -t '{halos}' -v\n",
         address.ip(),
         address.port()
-    );
+    ));
     match options.duration {
-        Some(duration) => println!("It ends after {duration:?}; Ctrl-C ends it now.\n"),
-        None => println!("Ctrl-C ends it.\n"),
-    }
+        Some(duration) => say(format_args!("It ends after {duration:?}; Ctrl-C ends it now.\n")),
+        None => say("Ctrl-C ends it.\n"),
+    };
 }
 
 /// Shows halos until the time is over, somebody presses Ctrl-C or the gateway fails.
@@ -315,8 +317,11 @@ fn report(account: &Account, as_json: bool) {
     let lines = [
         String::new(),
         format!(
-            "  sent             {:>8} frames by {} devices, {} of them again, over {} connections",
-            fleet.sent, fleet.devices, fleet.resent, fleet.connects
+            "  sent             {:>8} frames by {}, {} of them again, over {}",
+            fleet.sent,
+            count(fleet.devices, "device"),
+            fleet.resent,
+            count(fleet.connects, "connection")
         ),
         format!("  acknowledged     {:>8} (still unacknowledged: {})", fleet.acked, fleet.unacked),
         format!("  durable          {durable:>8} frames in the log"),

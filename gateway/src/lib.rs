@@ -9,6 +9,9 @@
 //! Everything is a record in one durable log; everything else is a fold over it or a cursor into it.
 //! The modules below stand in flow order and each uses only those above it (`tests/architecture.rs` keeps that true).
 
+// Everything goes through `terminal`: a write that fails is told there, and never a panic.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod record;
 pub mod units;
 pub mod clock;

@@ -1,11 +1,12 @@
-//! Lines for whoever reads this process's output, if anybody still does.
+//! Lines for whoever reads this process's output, if anybody still does. Everything that goes to stdout goes through
+//! here, so that a write that failed is told at the end of every command.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
 #[cfg(feature = "view")]
 use std::io::IsTerminal;
 use std::io::{self, Write, stderr, stdout};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Log lines held back at most; the oldest go first.
 const HELD_MAX: usize = 200;
@@ -19,9 +20,53 @@ struct Held {
     gone: u64,
 }
 
-/// Prints a line; `false` once nobody reads any more, as behind `| head`, which is no failure of ours.
+/// The first write to stdout that failed.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line; `false` once it cannot be written, as behind `| head`: then nothing more need be said.
 pub(crate) fn say(line: impl Display) -> bool {
-    writeln!(stdout(), "{line}").and_then(|()| stdout().flush()).is_ok()
+    // In one piece: of two programs that write to one file each line stays whole.
+    let mut out = Out;
+    out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Stdout, for what is more than lines.
+pub(crate) struct Out;
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        noted(stdout().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        noted(stdout().flush())
+    }
+}
+
+/// Remembers why a write to stdout failed that others made.
+pub(crate) fn noted<T>(written: io::Result<T>) -> io::Result<T> {
+    written.inspect_err(|error| {
+        if error.kind() != io::ErrorKind::Interrupted {
+            // A copy: whoever writes stops by the error itself.
+            let copy = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+            UNWRITTEN.get_or_init(|| copy);
+        }
+    })
+}
+
+/// Why not everything that was said to stdout is there, if it is not. That nobody reads any more is no failure of ours.
+pub(crate) fn unwritten() -> Option<&'static io::Error> {
+    UNWRITTEN.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+}
+
+/// Says something to whoever watches; if nobody does, there is nobody to tell.
+pub(crate) fn complain(line: impl Display) {
+    drop(stderr().write_all(format!("{line}\n").as_bytes()));
+}
+
+/// As [`complain`], without ending the line: a question, or how far something is that takes long.
+pub(crate) fn prompt(text: impl Display) {
+    drop(stderr().write_all(text.to_string().as_bytes()));
 }
 
 /// Log lines: to stderr, or held back while a picture stands on that terminal.
@@ -76,8 +121,7 @@ impl Drop for HeldLogs {
     fn drop(&mut self) {
         let Some(Held { lines, gone }) = held().take() else { return };
         let before = (gone > 0).then(|| format!("({gone} earlier log lines are gone)"));
-        // Nobody reads any more: then there is nobody to tell.
-        before.into_iter().chain(lines).for_each(|line| drop(writeln!(stderr(), "{line}")));
+        before.into_iter().chain(lines).for_each(complain);
     }
 }
 

@@ -71,6 +71,12 @@ impl Visitor<'_> for Size {
     }
 }
 
+/// `1 segment`, `2 segments`, `0 segments`: `one` is the word for one of them.
+pub fn count(n: u64, one: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {one}{plural}")
+}
+
 /// `6 h 20 min`, `12 d 3 h`, `45 s`: the two largest units.
 pub fn render_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -138,6 +144,11 @@ mod tests {
     fn a_duration_shows_its_two_largest_units() {
         let shown = [45, 61, 22_800, 1_047_600].map(|s| render_duration(Duration::from_secs(s)));
         assert_eq!(shown, ["45 s", "1 min", "6 h 20 min", "12 d 3 h"]);
+    }
+
+    #[test]
+    fn one_thing_is_not_told_as_many() {
+        assert_eq!([0, 1, 2].map(|n| count(n, "frame")), ["0 frames", "1 frame", "2 frames"]);
     }
 
     #[test]

@@ -323,6 +323,28 @@ async fn a_message_refused_again_and_again_is_given_up_and_told_in_losses() -> R
     Ok(())
 }
 
+/// It showed nothing pending while halos waited, and sent each of them twice once it was connected: as one of all
+/// subjects, and a second later as one that had changed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn halos_that_wait_are_counted_and_each_goes_out_once_a_connection() -> Result<(), Failure> {
+    let folder = TempDir::new()?;
+    let broker = Scripted::start(Script { subscription: Some(0x87), answer: |_| 0 }).await?;
+    let proxy = Proxy::start(broker.address()).await?;
+    proxy.set(Mode::Refuse);
+    let app = gateway(folder.path(), &upstream("cloud", proxy.address(), "send = [\"halos\"]")).await?;
+    feed(&app, 14).await?;
+    state(&app, "cloud", "away with halos that wait", |it| it.halos_pending == 7 && it.lag_ms > 0).await?;
+    proxy.set(Mode::Pass);
+    state(&app, "cloud", "through", |it| it.halos >= 7 && it.halos_pending == 0).await?;
+    let came = |broker: &Scripted| broker.taken().iter().filter(|(topic, _)| topic.contains("/halos/")).count();
+    assert_eq!(came(&broker), 7, "one a subject");
+    proxy.cut();
+    state(&app, "cloud", "through again", |it| it.connections == 2 && it.halos >= 14 && it.halos_pending == 0).await?;
+    assert_eq!(came(&broker), 14, "one a subject and connection");
+    assert!(app.stop().await.drained);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_takes_connections_and_swallows_the_rest_never_counts_as_flowing() -> Result<(), Failure> {
     let folder = TempDir::new()?;

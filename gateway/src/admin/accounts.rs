@@ -38,7 +38,7 @@ impl AccountsDesk {
     /// polled to its end: dropped halfway, it leaves a record or a file of what is not in force.
     pub(super) async fn change(&self, change: Change) -> Result<Option<String>, Refusal> {
         let _turn = self.turn.lock().await;
-        let (what, deed) = (format!("{change:?}"), change.deed());
+        let (what, deed) = (change.to_string(), change.deed());
         let mut accounts = self.accounts();
         // Off the runtime: a password is hashed here.
         let made = tokio::task::spawn_blocking(move || change.make(&mut accounts).map(|token| (accounts, token)));

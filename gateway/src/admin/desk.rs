@@ -134,7 +134,7 @@ impl Desk {
             Command::Backup { to } => self.backup(to).await,
             Command::ConfirmClock => {
                 self.tools.parts.confirm_clock();
-                Ok(Vec::new())
+                Ok(vec![json!({"clock": rows::time(self.now_ms()), "confirmed": true})])
             }
             Command::Users => Ok(rows::users(&self.tools.accounts.accounts())),
             Command::Roles => Ok(rows::roles(&self.tools.accounts.accounts())),

@@ -17,6 +17,18 @@ pub enum StartError {
     /// The listener.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Others could reach it, and there are no accounts yet.
+    #[error(
+        "{wrong}: make one with `halo-gateway passwd USER {place}` or `halo-gateway device token DEVICE {place}`, or listen on 127.0.0.1:{port}"
+    )]
+    NoAccounts {
+        /// What is asked for.
+        wrong: BindError,
+        /// The flags that name the place of the accounts.
+        place: String,
+        /// Of the listener.
+        port: u16,
+    },
     /// The accounts.
     #[error(transparent)]
     Accounts(#[from] auth::FileError),

@@ -82,7 +82,7 @@ fn upstream(status: &Status) -> Upstream {
             "round_trip_is_puback": status.round_trip_is_puback, "live": live, "backfill": backfill,
             "quarantined": status.account.quarantined, "dropped": status.account.dropped,
             "counting": status.counting, "repeats_possible": status.repeats_possible, "repeated": status.repeated,
-            "halos": status.halos, "given_up": status.given_up, "connections": status.connections,
+            "halos": status.halos, "halos_pending": status.halos_pending, "given_up": status.given_up, "connections": status.connections,
             "last_error": status.last_error, "earlier_error": status.earlier_error,
             "error_at": status.error_at_ms.map(time), "next_try": status.next_try_ms.map(time),
         }),

@@ -63,6 +63,30 @@ impl fmt::Debug for Password {
     }
 }
 
+/// As a line of a log says it, without secrets.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { name, password, roles, may } => {
+                let password = password.as_ref().map(|_| "password set".to_owned());
+                let roles = roles.as_ref().map(|roles| listed("roles", roles));
+                let may = may.as_ref().map(|may| listed("may", &may.texts()));
+                let said: Vec<String> = [password, roles, may].into_iter().flatten().collect();
+                write!(f, "user {name}: {}", said.join("; "))
+            }
+            Self::RemoveUser { name } => write!(f, "user {name} removed"),
+            Self::Role { name, may } => write!(f, "role {name}: {}", listed("may", &may.texts())),
+            Self::RemoveRole { name } => write!(f, "role {name} removed"),
+            Self::Token { device } => write!(f, "new token for device {device}"),
+            Self::RemoveToken { device } => write!(f, "token of device {device} removed"),
+        }
+    }
+}
+
+fn listed(what: &str, all: &[String]) -> String {
+    if all.is_empty() { format!("{what} nothing") } else { format!("{what} {}", all.join(", ")) }
+}
+
 impl Change {
     /// What is changed, without secrets, for the log.
     pub fn deed(&self) -> Deed {
@@ -178,6 +202,19 @@ mod tests {
         Change::RemoveRole { name: "chief".into() }.make(&mut accounts).unwrap();
         assert_eq!(accounts, Accounts::default());
         assert!(Change::RemoveUser { name: "anna".into() }.make(&mut accounts).is_err());
+    }
+
+    /// The log said `User { name: "anna", password: Some(***), roles: Some(["reader"]), may: None }`.
+    #[test]
+    fn a_change_is_told_in_words() {
+        let told = user("anna", Some("hunter22"), Some(&["reader", "chief"])).to_string();
+        assert_eq!(told, "user anna: password set; roles reader, chief");
+        let may: Grants = toml::from_str("publish = ['a/#']\nsubscribe = ['b']").unwrap();
+        let told = Change::Role { name: "r".to_owned(), may }.to_string();
+        assert_eq!(told, "role r: may publish a/#, subscribe b");
+        let told = Change::Role { name: "r".to_owned(), may: Grants::default() }.to_string();
+        assert_eq!(told, "role r: may nothing");
+        assert_eq!(Change::Token { device: "w-1".to_owned() }.to_string(), "new token for device w-1");
     }
 
     #[test]

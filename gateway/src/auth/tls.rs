@@ -54,7 +54,7 @@ fn file(path: &Path, error: &PemError, what: &str) -> TlsError {
     let problem = match error {
         PemError::Io(error) => error.to_string(),
         PemError::NoItemsFound => format!("holds no {what} in PEM form"),
-        other => format!("{other:?}"),
+        other => other.to_string(),
     };
     TlsError::File { path: path.to_owned(), problem }
 }

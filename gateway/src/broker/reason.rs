@@ -46,7 +46,7 @@ codes! {
     /// The filter breaks the standard's rules or a limit.
     TOPIC_FILTER_INVALID = 0x8F: "topic filter invalid: `+` stands for one whole level, `#` for all that follow, at most 1024 bytes and 32 levels",
     /// The topic breaks the standard's rules, a limit, or the gateway's topic grammar.
-    TOPIC_NAME_INVALID = 0x90: "topic invalid: no wildcards, no leading `$`, at most 1024 bytes and 32 levels; devices publish telemetry to <root>/d/<device>/t",
+    TOPIC_NAME_INVALID = 0x90: "topic invalid: below the gateway's root there are only its own topics, of which clients publish to <root>/d/<device>/t, birth and state (an id is 1 to 64 of A-Z a-z 0-9 . _ -); anywhere: no wildcards, no leading `$`, at most 1024 bytes and 32 levels",
     /// More unacknowledged QoS 1 publishes than the CONNACK allowed.
     RECEIVE_MAXIMUM_EXCEEDED = 0x93: "too many unacknowledged publishes: keep to the Receive Maximum of the CONNACK",
     /// Topic aliases are not offered.

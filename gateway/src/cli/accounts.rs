@@ -14,7 +14,7 @@ use crate::admin::{self, Command};
 use crate::auth::{self, ACCOUNTS_FILE, Accounts, Change, Filter, Grants, Password, Prefix};
 use crate::store::LOG_FOLDER;
 use crate::store::fs::{Disk, Fs};
-use crate::terminal::say;
+use crate::terminal::{complain, prompt, say};
 
 /// `passwd USER`.
 #[derive(Args)]
@@ -59,6 +59,23 @@ struct Place {
     /// File of the accounts, if not the data folder's; only needed while no gateway runs.
     #[arg(long, value_name = "FILE", global = true, display_order = 82)]
     accounts: Option<PathBuf>,
+    /// Make the data folder if there is none yet: accounts for a gateway that is still to be started.
+    #[arg(long, global = true, display_order = 83)]
+    create: bool,
+}
+
+/// As [`Place`], of a command that has its target from elsewhere.
+#[derive(Clone, Copy)]
+pub(super) struct Where<'a> {
+    pub(super) target: &'a Target,
+    pub(super) file: Option<&'a Path>,
+    pub(super) create: bool,
+}
+
+impl Place {
+    fn at(&self) -> Where<'_> {
+        Where { target: &self.target, file: self.accounts.as_deref(), create: self.create }
+    }
 }
 
 /// `user …`.
@@ -121,27 +138,27 @@ pub(super) fn passwd(args: Passwd) -> Result<ExitCode, Failure> {
     let Granted { roles, may } = granted;
     let (roles, may) = (said(roles), may.said());
     let change = Change::User { name: user.clone(), password, roles, may };
-    change_with(&place.target, place.accounts.as_deref(), change)?;
+    change_with(place.at(), change)?;
     done(&place.target, json!({"user": user}), &format!("the password of {user} is set"));
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn users(args: Users) -> Result<ExitCode, Failure> {
     let Users { place, command } = args;
-    let (target, file) = (&place.target, place.accounts.as_deref());
+    let (target, at) = (&place.target, place.at());
     match command {
         User::List => {
-            let rows = list(target, file, Command::Users, admin::users)?;
+            let rows = list(at, Command::Users, admin::users)?;
             let nothing = "no accounts: whoever is on this machine may connect, nobody else can";
             print(&rows, target.json, &["user", "kind", "roles", "publish", "subscribe", "devices"], nothing);
         }
         User::Grant { user, granted: Granted { roles, may } } => {
             let change = Change::User { name: user.clone(), password: None, roles: said(roles), may: may.said() };
-            change_with(target, file, change)?;
+            change_with(at, change)?;
             done(target, json!({"user": user}), &format!("what {user} may do is set"));
         }
         User::Remove { user } => {
-            change_with(target, file, Change::RemoveUser { name: user.clone() })?;
+            change_with(at, Change::RemoveUser { name: user.clone() })?;
             done(target, json!({"removed": user}), &format!("{user} is removed"));
         }
     }
@@ -150,18 +167,18 @@ pub(super) fn users(args: Users) -> Result<ExitCode, Failure> {
 
 pub(super) fn roles(args: Roles) -> Result<ExitCode, Failure> {
     let Roles { place, command } = args;
-    let (target, file) = (&place.target, place.accounts.as_deref());
+    let (target, at) = (&place.target, place.at());
     match command {
         Role::List => {
-            let rows = list(target, file, Command::Roles, admin::roles)?;
+            let rows = list(at, Command::Roles, admin::roles)?;
             print(&rows, target.json, &["role", "publish", "subscribe", "devices"], "no roles");
         }
         Role::Set { role, may } => {
-            change_with(target, file, Change::Role { name: role.clone(), may: may.into() })?;
+            change_with(at, Change::Role { name: role.clone(), may: may.into() })?;
             done(target, json!({"role": role}), &format!("role {role} is set"));
         }
         Role::Remove { role } => {
-            change_with(target, file, Change::RemoveRole { name: role.clone() })?;
+            change_with(at, Change::RemoveRole { name: role.clone() })?;
             done(target, json!({"removed": role}), &format!("role {role} is removed"));
         }
     }
@@ -169,23 +186,28 @@ pub(super) fn roles(args: Roles) -> Result<ExitCode, Failure> {
 }
 
 /// `device token`: prints the token, the only time it is seen.
-pub(super) fn change_token(target: &Target, change: Change, file: Option<&Path>) -> Result<(), Failure> {
-    match change_with(target, file, change)? {
-        Some(token) if target.json => say(json!({"token": token})),
+pub(super) fn change_token(at: Where<'_>, change: Change) -> Result<(), Failure> {
+    let as_json = at.target.json;
+    match change_with(at, change)? {
+        Some(token) if as_json => say(json!({"token": token})),
         Some(token) => {
-            eprintln!("the password of the device, shown only now; its user name is its id:");
+            complain("the password of the device, shown only now; its user name is its id:");
             say(token)
         }
-        None => say(if target.json { "{}" } else { "the token is taken away" }),
+        None => say(if as_json { "{}" } else { "the token is taken away" }),
     };
     Ok(())
 }
 
 /// Through the gateway if one runs, else in the file; a new token comes back.
-fn change_with(target: &Target, file: Option<&Path>, change: Change) -> Result<Option<String>, Failure> {
+fn change_with(at: Where<'_>, change: Change) -> Result<Option<String>, Failure> {
+    let Where { target, create, .. } = at;
     if running(target)? {
         let rows = target.ask(Command::Accounts(change))?;
         return Ok(rows.first().and_then(|row| row["token"].as_str()).map(str::to_owned));
+    }
+    if !create {
+        check_data_folder(&target.data_dir)?;
     }
     // Held until the file is written, so that no gateway starts with the old one meanwhile.
     let log = target.data_dir.join(LOG_FOLDER);
@@ -196,31 +218,43 @@ fn change_with(target: &Target, file: Option<&Path>, change: Change) -> Result<O
         }
         _ => format!("{}: {error}", log.display()),
     })?;
-    let path = accounts_path(target, file);
+    let path = accounts_path(at);
     let mut accounts = auth::read(&path)?;
     let token = change.make(&mut accounts)?;
     auth::write(&path, &accounts)?;
     Ok(token)
 }
 
+/// A folder whose name was mistyped gets no accounts, which no gateway would ever read.
+fn check_data_folder(folder: &Path) -> Result<(), Failure> {
+    if folder.join(LOG_FOLDER).is_dir() || folder.join(ACCOUNTS_FILE).exists() {
+        return Ok(());
+    }
+    let (folder, is) =
+        (folder.display(), if folder.exists() { "is no data folder of a gateway" } else { "is not there" });
+    Err(format!(
+        "{folder} {is}: name the data folder with --data-dir, or, before the first start of a gateway, have it made with \
+         --create"
+    )
+    .into())
+}
+
 fn running(target: &Target) -> Result<bool, Failure> {
     Ok(target.try_ask(Command::Roles)?.is_some())
 }
 
-fn list(
-    target: &Target,
-    file: Option<&Path>,
-    command: Command,
-    rows: fn(&Accounts) -> Vec<Value>,
-) -> Result<Vec<Value>, Failure> {
-    match target.try_ask(command)? {
-        Some(rows) => Ok(rows),
-        None => Ok(rows(&auth::read(&accounts_path(target, file))?)),
+fn list(at: Where<'_>, command: Command, rows: fn(&Accounts) -> Vec<Value>) -> Result<Vec<Value>, Failure> {
+    if let Some(rows) = at.target.try_ask(command)? {
+        return Ok(rows);
     }
+    if at.file.is_none() {
+        check_data_folder(&at.target.data_dir)?;
+    }
+    Ok(rows(&auth::read(&accounts_path(at))?))
 }
 
-fn accounts_path(target: &Target, file: Option<&Path>) -> PathBuf {
-    file.map_or_else(|| target.data_dir.join(ACCOUNTS_FILE), Path::to_owned)
+fn accounts_path(at: Where<'_>) -> PathBuf {
+    at.file.map_or_else(|| at.target.data_dir.join(ACCOUNTS_FILE), Path::to_owned)
 }
 
 fn done(target: &Target, row: Value, words: &str) {
@@ -236,11 +270,11 @@ fn read_password(user: &str) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return line();
     }
-    eprint!("password for {user}: ");
+    prompt(format_args!("password for {user}: "));
     let first = unseen(line)?;
-    eprint!("\nonce more: ");
+    prompt("\nonce more: ");
     let second = unseen(line)?;
-    eprintln!();
+    complain("");
     if first == second { Ok(first) } else { Err("the two are not the same".into()) }
 }
 

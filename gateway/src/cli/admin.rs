@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Failure;
+use super::accounts::{Where, change_token};
 use super::client::Target;
 use super::table::{print, text};
 use crate::admin::{Command, Which};
 use crate::auth::Change;
 use crate::record::SubjectKind;
 use crate::terminal::say;
+use crate::units::count;
 
 /// `device`, `subject`, `quarantine`, `upstream`: what to do, and on which gateway.
 #[derive(Args)]
@@ -72,6 +74,9 @@ pub(super) enum Device {
         /// File of the accounts, if not the data folder's.
         #[arg(long, value_name = "FILE")]
         accounts: Option<std::path::PathBuf>,
+        /// Make the data folder if there is none yet: a token for a gateway that is still to be started.
+        #[arg(long)]
+        create: bool,
     },
 }
 
@@ -166,9 +171,9 @@ pub(super) fn device(on: On<Device>) -> Result<ExitCode, Failure> {
             let done = format!("{device} is forgotten");
             did(&target.ask(Command::Forget { device })?, target.json, &done);
         }
-        Device::Token { device, remove, accounts } => {
+        Device::Token { device, remove, accounts, create } => {
             let change = if remove { Change::RemoveToken { device } } else { Change::Token { device } };
-            super::accounts::change_token(&target, change, accounts.as_deref())?;
+            change_token(Where { target: &target, file: accounts.as_deref(), create }, change)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -194,8 +199,8 @@ pub(super) fn quarantine(on: On<Quarantine>) -> Result<ExitCode, Failure> {
             print(&target.ask(Command::Quarantine)?, target.json, &fields, "the quarantine is empty");
         }
         Quarantine::Show { frame } => show(&target.ask(Command::Quarantined { frame })?, target.json),
-        Quarantine::Replay(chosen) => show(&target.ask(Command::Replay(chosen.into()))?, target.json),
-        Quarantine::Discard(chosen) => show(&target.ask(Command::Discard(chosen.into()))?, target.json),
+        Quarantine::Replay(chosen) => tell(&target.ask(Command::Replay(chosen.into()))?, target.json, replayed),
+        Quarantine::Discard(chosen) => tell(&target.ask(Command::Discard(chosen.into()))?, target.json, discarded),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -208,7 +213,17 @@ pub(super) fn upstream(on: On<Upstream>) -> Result<ExitCode, Failure> {
     };
     match command {
         Upstream::List => {
-            let fields = ["upstream", "state", "lag_ms", "forwarded", "pending", "round_trip_ms", "last_error"];
+            let fields = [
+                "upstream",
+                "state",
+                "lag_ms",
+                "forwarded",
+                "pending",
+                "halos",
+                "halos_pending",
+                "round_trip_ms",
+                "last_error",
+            ];
             print(&target.ask(Command::Upstreams)?, target.json, &fields, "no upstream is configured");
         }
         Upstream::Pause { upstream } => hold(upstream, true)?,
@@ -227,7 +242,8 @@ pub(super) enum Source {
 /// What to do with the clock.
 #[derive(Subcommand)]
 pub(super) enum Clock {
-    /// Say that the wall clock is right after it jumped ahead by more than a day: deletion by age goes on.
+    /// Say that the wall clock is right. After it jumped ahead by more than a day nothing is deleted by age (disk.keep)
+    /// until somebody says so; where it did not, this changes nothing.
     Confirm,
 }
 
@@ -240,11 +256,40 @@ pub(super) fn source(on: On<Source>) -> Result<ExitCode, Failure> {
 
 pub(super) fn clock(on: On<Clock>) -> Result<ExitCode, Failure> {
     let On { target, command: Clock::Confirm } = on;
-    target.ask(Command::ConfirmClock)?;
-    if !target.json {
-        say("what is old enough is deleted again");
+    for row in target.ask(Command::ConfirmClock)? {
+        if target.json {
+            say(row);
+        } else {
+            let clock = text(&row["clock"]);
+            say(format_args!(
+                "the wall clock ({clock}) counts as right: frames older than disk.keep are deleted again"
+            ));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(rows: &[Value], as_json: bool, words: fn(&Value) -> String) {
+    rows.iter().all(|row| if as_json { say(row) } else { say(words(row)) });
+}
+
+fn replayed(row: &Value) -> String {
+    let number = |key: &str| row[key].as_u64().unwrap_or_default();
+    let (again, read, left) = (count(number("replayed"), "frame"), number("read"), number("still_quarantined"));
+    let stays = match left {
+        0 => "none stays in quarantine",
+        1 => "1 stays in quarantine; `halo-gateway quarantine list` says why",
+        _ => {
+            return format!(
+                "{again} read again: {read} understood, {left} stay in quarantine; `halo-gateway quarantine list` says why"
+            );
+        }
+    };
+    format!("{again} read again: {read} understood, {stays}")
+}
+
+fn discarded(row: &Value) -> String {
+    format!("{} given up; the log says so", count(row["discarded"].as_u64().unwrap_or_default(), "frame"))
 }
 
 /// One thing: indented JSON, or `key value` lines when it is flat.

@@ -17,7 +17,11 @@ use crate::store::backup::{self, ACCOUNTS_FILE, About, Backup};
 use crate::store::fs::Disk;
 use crate::store::identity::Identities;
 use crate::store::{LOG_FOLDER, Reader};
-use crate::terminal::say;
+use crate::terminal::{complain, prompt, say};
+use crate::units::count;
+
+/// Restored, and not everything is as it was.
+const DAMAGED: u8 = 3;
 
 /// Where a backup goes.
 #[derive(Args)]
@@ -41,7 +45,7 @@ pub(super) struct From {
     /// The data folder to make; it must not exist, or be empty.
     #[arg(long, value_name = "NEW")]
     data_dir: PathBuf,
-    /// Take what is intact of a damaged backup; without it, a damaged one is refused.
+    /// Take what is intact of a damaged backup; without it, a damaged one is refused. Then the exit code is 3.
     #[arg(long)]
     force: bool,
     /// One JSON document per line: what was damaged or found, and last what was restored.
@@ -61,7 +65,7 @@ pub(super) fn backup(To { to, json, settings }: &To) -> Result<ExitCode, Failure
     let data_dir = config.gateway.data_dir;
     let _lock = state::lock(&data_dir)?;
     let (log, findings) = Reader::over(Disk, &data_dir.join(LOG_FOLDER), Offset(0))?;
-    findings.iter().for_each(|finding| eprintln!("! {finding}"));
+    findings.iter().for_each(|finding| complain(format_args!("! {finding}")));
     let about = About {
         gateway: config.gateway.id,
         identities: Identities::of_folder(&data_dir)?,
@@ -69,13 +73,13 @@ pub(super) fn backup(To { to, json, settings }: &To) -> Result<ExitCode, Failure
         time: Clock::system().now(),
     };
     let shows_progress = io::stderr().is_terminal();
-    let made = backup::backup(&log, &about, to, |progress| {
+    let made = backup::backup(&log, &about, to, |so_far| {
         if shows_progress {
-            eprint!("\r{} of {} MB", progress.done >> 20, progress.total >> 20);
+            prompt(format_args!("\r{} of {} MB", so_far.done >> 20, so_far.total >> 20));
         }
     })?;
     if shows_progress {
-        eprintln!();
+        complain("");
     }
     let Backup { path, durable, files, bytes } = made;
     tell(&json!({"path": path, "files": files, "bytes": bytes, "durable": durable.0}), *json);
@@ -89,14 +93,16 @@ fn tell(made: &Value, as_json: bool) {
         return;
     }
     let path = made["path"].as_str().unwrap_or_default();
-    let (files, bytes, durable) = (&made["files"], &made["bytes"], &made["durable"]);
-    say(format_args!("{path}: {files} files, {bytes} bytes, every record up to offset {durable}"));
+    let counted = |key: &str, one| count(made[key].as_u64().unwrap_or_default(), one);
+    let (files, bytes, durable) = (counted("files", "file"), counted("bytes", "byte"), &made["durable"]);
+    say(format_args!("{path}: {files}, {bytes}, every record up to offset {durable}"));
 }
 
 /// Makes a data folder of a backup.
 pub(super) fn restore(From { from, data_dir, force, json }: &From) -> Result<ExitCode, Failure> {
     let restored = backup::restore(from, data_dir, *force)?;
-    let code = if restored.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let is_intact = restored.damaged.is_empty() && restored.findings.is_empty();
+    let code = if is_intact { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) };
     if *json {
         restored.damaged.iter().all(|damaged| say(json!({"damaged": damaged})));
         restored.findings.iter().all(|finding| say(json!({"finding": finding.to_string()})));
@@ -107,17 +113,20 @@ pub(super) fn restore(From { from, data_dir, force, json }: &From) -> Result<Exi
         }));
         return Ok(code);
     }
-    restored.damaged.iter().for_each(|damaged| eprintln!("! {damaged}"));
-    restored.findings.iter().for_each(|finding| eprintln!("! {finding}"));
+    restored.damaged.iter().for_each(|damaged| complain(format_args!("! {damaged}")));
+    restored.findings.iter().for_each(|finding| complain(format_args!("! {finding}")));
     say(format_args!(
-        "{}: gateway {} as of {}, {} records up to offset {}, {} bytes",
+        "{}: gateway {} as of {}, {} up to offset {}, {}",
         data_dir.display(),
         restored.manifest.gateway,
         restored.manifest.time,
-        restored.records,
+        count(restored.records, "record"),
         restored.durable,
-        restored.bytes
+        count(restored.bytes, "byte")
     ));
+    if !is_intact {
+        complain("damage was found (lines with ! above): what it touched is lost, everything else is restored");
+    }
     say(format_args!(
         "new records get message ids with {}; start it with `halo-gateway run --data-dir {}`",
         restored.identity,

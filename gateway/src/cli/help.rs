@@ -1,14 +1,17 @@
-//! What `--help` says below the options: examples and exit codes.
+//! What `--help` says below the options: examples and exit codes. Lines are short enough for 80 columns, and none is
+//! continued on a next one: a terminal wraps what is longer a second time.
 
 pub(super) const ALL: &str = "\
 Examples:
-  halo-gateway demo                       see it work: a gateway and 15 simulated devices, nothing to set up
-  halo-gateway run                        a gateway on 127.0.0.1:1883, its data in ./halo-data
-  halo-gateway status                     how that gateway is
-  halo-gateway check --config gw.toml     would `run` take this configuration?
+  halo-gateway demo                     see it work: a gateway and 15 devices
+  halo-gateway run                      on 127.0.0.1:1883, data in ./halo-data
+  halo-gateway status                   how that gateway is
+  halo-gateway check --config gw.toml   would `run` take this configuration?
 
-Exit codes of every command: 0 done; 1 it failed, and the last line on stderr says where and what to do; 2 the command
-line is wrong.";
+Exit codes of every command; what a command adds to them stands in its help:
+  0  done
+  1  it failed; the last line on stderr says where and what to do
+  2  the command line is wrong";
 
 pub(super) const RUN: &str = "\
 Examples:
@@ -16,25 +19,40 @@ Examples:
   halo-gateway run --config gateway.toml --set disk.max=20GB
   HALO_GATEWAY__GATEWAY__MQTT=127.0.0.1:2883 halo-gateway run
 
-Later sources win: defaults, file, environment, --set, flags. `halo-gateway config show --origin` lists every key.
-Exit codes: 0 stopped, and everything accepted was stored and folded; 1 it did not start, or failed; 2 the command line
-is wrong.";
+Later sources win: defaults, file, environment, --set, flags.
+`halo-gateway config show --origin` lists every key.
+
+Exit codes:
+  0  stopped, and everything accepted was stored and folded
+  1  it did not start, or failed
+  2  the command line is wrong";
 
 #[cfg(feature = "demo")]
 pub(super) const DEMO: &str = "\
 Examples:
-  halo-gateway demo                       on a terminal: a picture that moves; ? shows its keys
-  halo-gateway demo --plain --for 20s     lines, and an account at the end
+  halo-gateway demo                      a picture that moves; ? shows its keys
+  halo-gateway demo --plain --for 20s    lines, and an account at the end
   halo-gateway demo --devices 200 --seed 7 --data-dir ./demo-data
 
-Exit codes: 0 nothing that was acknowledged is missing from the log; 1 something is, or it failed; 2 the command line is
-wrong.";
+Exit codes:
+  0  nothing that was acknowledged is missing from the log
+  1  something is missing, or it failed
+  2  the command line is wrong";
 
 #[cfg(feature = "view")]
 pub(super) const TOP: &str = "\
-Keys: ↑ ↓ select, enter opens a halo, tab the other list, p holds the picture, ? help, q quits.
+Keys:
+  ↑ ↓    select
+  enter  open a halo
+  tab    the other list
+  p      hold the picture
+  ?      help
+  q      quit
 
-Exit codes: 0 you left; 1 no gateway runs on that folder, or there is no terminal; 2 the command line is wrong.";
+Exit codes:
+  0  you left
+  1  no gateway runs on that folder, or there is no terminal
+  2  the command line is wrong";
 
 pub(super) const LOG: &str = "\
 Examples:
@@ -42,12 +60,15 @@ Examples:
   halo-gateway log dump halo-data --device my-watch --from 1000
   halo-gateway log repair halo-data --write
 
-Exit codes: 0 done, and of `verify` and `repair`: nothing is damaged, or it is repaired; 1 something is damaged, or it
-failed; 2 the command line is wrong.";
+Exit codes:
+  0  done; of `verify` and `repair`: nothing is damaged, or it is repaired
+  1  something is damaged, or it failed
+  2  the command line is wrong";
 
 pub(super) const DEVICE: &str = "\
 Examples:
-  halo-gateway device assign wrist-17 anna --kind person --from 2026-11-01T00:00:00Z
+  halo-gateway device assign wrist-17 anna --kind person
+  halo-gateway device assign wrist-17 anna --from 2026-11-01T00:00:00Z
   halo-gateway device release wrist-17
   halo-gateway device token my-watch";
 
@@ -59,12 +80,15 @@ Examples:
 
 pub(super) const PASSWD: &str = "\
 Examples:
-  halo-gateway passwd anna --role reader             asks for the password, twice
-  printf %s \"$SECRET\" | halo-gateway passwd anna     takes it from stdin";
+  halo-gateway passwd anna --role reader             asks for it, twice
+  printf %s \"$SECRET\" | halo-gateway passwd anna     takes it from stdin
+  halo-gateway passwd anna --create                  before the first start";
 
 pub(super) const ROLE: &str = "\
 Example:
-  halo-gateway role set reader --subscribe 'halo/v1/halos/+'      what is not granted is not allowed";
+  halo-gateway role set reader --subscribe 'halo/v1/halos/+'
+
+What is not granted is not allowed.";
 
 pub(super) const BACKUP: &str = "\
 Example:
@@ -72,8 +96,15 @@ Example:
 
 pub(super) const RESTORE: &str = "\
 Example:
-  halo-gateway restore /backup/2026-11-22 --data-dir halo-data-new";
+  halo-gateway restore /backup/2026-11-22 --data-dir halo-data-new
+
+Exit codes:
+  0  restored, and everything in it is intact
+  1  nothing was restored
+  2  the command line is wrong
+  3  restored; damage was found, and what it touched is missing";
 
 pub(super) const COMPLETIONS: &str = "\
 Example:
-  halo-gateway completions bash > ~/.local/share/bash-completion/completions/halo-gateway";
+  halo-gateway completions bash \\
+    > ~/.local/share/bash-completion/completions/halo-gateway";

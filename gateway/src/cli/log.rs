@@ -16,7 +16,8 @@ use crate::record::{Account, Body, Cursor, Format, Frame, Offset, Record};
 use crate::store::fs::Disk;
 use crate::store::repair::Deed;
 use crate::store::{self, Dumped, LOG_FOLDER};
-use crate::terminal::say;
+use crate::terminal::{Out, complain, prompt, say};
+use crate::units::count;
 
 /// What to do with the log.
 #[derive(Subcommand)]
@@ -84,32 +85,29 @@ fn log_folder(folder: &Folder) -> Result<PathBuf, Failure> {
 fn verify(folder: &Folder) -> Result<ExitCode, Failure> {
     let log = log_folder(folder)?;
     let shows_progress = io::stderr().is_terminal();
-    let verified = store::verify(&Disk, &log, |progress| {
+    let verified = store::verify(&Disk, &log, |so_far| {
         if shows_progress {
-            eprint!("\r{} of {} MB", progress.done >> 20, progress.total >> 20);
+            prompt(format_args!("\r{} of {} MB", so_far.done >> 20, so_far.total >> 20));
         }
     })?;
     if shows_progress {
-        eprintln!();
+        complain("");
     }
     for finding in &verified.findings {
         if folder.json {
-            println!(
-                "{}",
-                json!({"finding": finding.to_string(), "segment": finding.segment, "from": finding.bytes.start, "until": finding.bytes.end})
-            );
+            let (from, until) = (finding.bytes.start, finding.bytes.end);
+            say(json!({"finding": finding.to_string(), "segment": finding.segment, "from": from, "until": until}));
         } else {
             say(finding);
         }
     }
     let (segments, records, findings) = (verified.segments, verified.records, verified.findings.len());
     if folder.json {
-        println!(
-            "{}",
-            json!({"segments": segments, "records": records, "bytes": verified.bytes, "findings": findings})
-        );
+        say(json!({"segments": segments, "records": records, "bytes": verified.bytes, "findings": findings}));
     } else {
-        say(format_args!("{segments} segments, {records} records, {} bytes: {findings} findings", verified.bytes));
+        let found = count(findings as u64, "finding");
+        let (segments, records) = (count(segments as u64, "segment"), count(records, "record"));
+        say(format_args!("{segments}, {records}, {}: {found}", count(verified.bytes, "byte")));
     }
     Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -118,7 +116,9 @@ fn repair(folder: &Folder, write: bool) -> Result<ExitCode, Failure> {
     let repaired = store::repair::repair(&Disk, &log_folder(folder)?, write)?;
     for mended in &repaired.mended {
         let deed = match &mended.deed {
-            Deed::Rewritten { kept, filled } => format!("{kept} records kept, {filled} bytes lost"),
+            Deed::Rewritten { kept, filled } => {
+                format!("{} kept, {} lost", count(*kept, "record"), count(*filled, "byte"))
+            }
             Deed::Replaced => "replaced by a segment without records".to_owned(),
             Deed::SetAside => "no part of the log: set aside".to_owned(),
             Deed::Left(why) => format!("left as it is: {why}"),
@@ -149,8 +149,14 @@ fn repair(folder: &Folder, write: bool) -> Result<ExitCode, Failure> {
     if !folder.json {
         match (repairable, write) {
             (0, _) => say("nothing to repair"),
-            (n, false) => say(format_args!("{n} segments can be repaired: stop the gateway and add --write")),
-            (n, true) => say(format_args!("{n} segments repaired; findings left: {}", repaired.left.len())),
+            (n, false) => {
+                let segments = count(n as u64, "segment");
+                say(format_args!("{segments} can be repaired: stop the gateway and add --write"))
+            }
+            (n, true) => {
+                let segments = count(n as u64, "segment");
+                say(format_args!("{segments} repaired; findings left: {}", repaired.left.len()))
+            }
         };
     }
     Ok(if write || repairable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -158,7 +164,7 @@ fn repair(folder: &Folder, write: bool) -> Result<ExitCode, Failure> {
 
 fn dump(folder: &Folder, from: Offset, device: Option<&str>) -> Result<ExitCode, Failure> {
     let log = log_folder(folder)?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Out);
     let mut written = Ok(());
     store::dump(&Disk, &log, from..=Offset(u64::MAX), |dumped| {
         written = match dumped {
@@ -173,11 +179,12 @@ fn dump(folder: &Folder, from: Offset, device: Option<&str>) -> Result<ExitCode,
         };
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    match written.and_then(|()| out.flush()) {
-        // Whoever reads has seen enough, as with `| head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        result => result.map(|()| ExitCode::SUCCESS).map_err(Into::into),
+    // What is left of a failed write is not tried again; `Out` has noted why it failed.
+    match written {
+        Ok(()) => drop(out.flush()),
+        Err(_) => drop(out.into_parts()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_about(record: &Record, device: &str) -> bool {

@@ -1,6 +1,7 @@
 //! The command line: what a user can type, what comes back, and with which exit code.
 //!
-//! Exit codes: 0 done; 1 it failed, the last line on stderr says where and what to do; 2 the arguments were wrong.
+//! Exit codes: 0 done; 1 it failed, the last line on stderr says where and what to do; 2 the arguments were wrong; 3 of
+//! `restore`: done, but damage was found.
 //! Output for people goes to stdout as lines; `--json` gives one JSON document per line instead. Logs go to stderr.
 
 mod accounts;
@@ -14,10 +15,13 @@ mod show;
 mod state;
 mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "view")]
 mod top;
+mod usage;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +32,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, StopSignal};
 use crate::config::Config;
-use crate::terminal::say;
+use crate::terminal::{Out, complain, noted, say, unwritten};
+use crate::units::count;
 
 /// What a command ends with when it fails; shown once, at the top.
 type Failure = Box<dyn std::error::Error>;
@@ -154,19 +159,41 @@ impl Settings {
 
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let quiet = !matches!(cli.command, Command::Run(_));
-    if let Err(error) = init_logs(cli.log.as_deref(), if quiet { "warn" } else { "info" }) {
-        eprintln!("halo-gateway: --log: {error}");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell(usage::plain(told)),
+    };
+    let runs = matches!(cli.command, Command::Run(_));
+    if let Err(error) = init_logs(cli.log.as_deref(), if runs { "info" } else { "warn" }) {
+        complain(format_args!("halo-gateway: --log: {error}"));
         return ExitCode::from(2);
     }
     match execute(cli.command) {
-        Ok(code) => code,
+        // What it said is not why a gateway runs.
+        Ok(code) if runs => code,
+        Ok(code) => if_written(code),
         Err(failure) => {
-            eprintln!("halo-gateway: {failure}");
+            complain(format_args!("halo-gateway: {failure}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version go to stdout, what is wrong with the arguments to stderr.
+fn tell(told: clap::Error) -> ExitCode {
+    if told.use_stderr() {
+        drop(told.print());
+        return ExitCode::from(2);
+    }
+    drop(noted(told.print().and_then(|()| Out.flush())));
+    if_written(ExitCode::SUCCESS)
+}
+
+/// A command whose words were lost has failed, unless nobody wants to read them.
+fn if_written(code: ExitCode) -> ExitCode {
+    let Some(error) = unwritten() else { return code };
+    complain(format_args!("halo-gateway: write to stdout: {error}"));
+    ExitCode::FAILURE
 }
 
 fn init_logs(level: Option<&str>, default: &str) -> Result<(), Failure> {
@@ -204,7 +231,10 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Backup(to) => backup::backup(&to),
         Command::Restore(from) => backup::restore(&from),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "halo-gateway", &mut std::io::stdout());
+            // Through memory: its writer panics where a write fails.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "halo-gateway", &mut script);
+            drop(Out.write_all(&script).and_then(|()| Out.flush()));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -231,11 +261,11 @@ fn check(Check { json, disk, settings }: &Check) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     say(format_args!(
-        "configuration is valid: gateway {} on {}, data in {}, {} assignments",
+        "configuration is valid: gateway {} on {}, data in {}, {}",
         config.gateway.id,
         config.gateway.mqtt,
         config.gateway.data_dir.display(),
-        config.assignment.len()
+        count(config.assignment.len() as u64, "assignment")
     ));
     warnings.iter().all(|warning| say(format_args!("warning: {warning}")));
     measured.iter().flat_map(disk::Measured::lines).all(say);
@@ -249,6 +279,7 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
         let app = App::start(config).await?;
         say(format_args!("halo-gateway listens on mqtt://{}", app.address()));
         app.tls_address().iter().all(|address| say(format_args!("halo-gateway listens on mqtts://{address}")));
+        unwritten().iter().for_each(|error| tracing::warn!(%error, "stdout cannot be written"));
         let failed = tokio::select! {
             reason = stop.heard() => { tracing::info!(reason, "stopping"); false }
             () = app.failed() => true,

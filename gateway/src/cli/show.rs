@@ -26,25 +26,50 @@ pub(super) struct Show {
     /// Also say where each value comes from: a default, a line of the file, a variable or a flag.
     #[arg(long)]
     origin: bool,
-    /// One JSON document per line.
+    /// One JSON document: sections and keys as in the file; with --origin `value` and `origin` of each key.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
     let Command::Show(Show { settings, origin, json }) = command;
-    let values = flat(&serde_json::to_value(settings.load()?)?);
+    let config = serde_json::to_value(settings.load()?)?;
     let origins = origins(&settings)?;
+    if json {
+        say(tree(&config, "", &|key| origin.then(|| origin_of(&origins, key))));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let values = flat(&config);
     let width = values.iter().map(|(key, value)| key.len() + 3 + value.len()).max().unwrap_or_default();
     values.iter().all(|(key, value)| {
-        let from = origin_of(&origins, key);
-        if json {
-            return say(json!({"key": key, "value": value, "origin": from}));
-        }
         let line = format!("{key} = {value}");
-        if origin { say(format_args!("{line:<width$}  # {from}")) } else { say(line) }
+        if origin { say(format_args!("{line:<width$}  # {}", origin_of(&origins, key))) } else { say(line) }
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tree as programs read it: secrets as `***`, durations as they are written in a configuration, what is not set as
+/// null. A key whose origin is asked for is an object of both.
+fn tree(value: &Value, path: &str, origin: &impl Fn(&str) -> Option<String>) -> Value {
+    let dot = if path.is_empty() { "" } else { "." };
+    match value {
+        Value::Object(fields) if duration(value).is_none() && !fields.is_empty() => {
+            let below =
+                |(key, value): (&String, &Value)| (key.clone(), tree(value, &format!("{path}{dot}{key}"), origin));
+            Value::Object(fields.iter().map(below).collect())
+        }
+        Value::Array(tables) if tables.iter().any(Value::is_object) => {
+            tables.iter().enumerate().map(|(at, it)| tree(it, &format!("{path}[{at}]"), origin)).collect()
+        }
+        value => {
+            let told = match duration(value) {
+                _ if !value.is_null() && is_secret(path) => json!("***"),
+                Some(duration) => json!(exact(duration)),
+                None => value.clone(),
+            };
+            origin(path).map_or(told.clone(), |origin| json!({"value": told, "origin": origin}))
+        }
+    }
 }
 
 /// Every leaf of the tree with its dotted key. Lists of tables are counted, as `upstream[0].name`.
@@ -70,14 +95,17 @@ fn flat(tree: &Value) -> Vec<(String, String)> {
 }
 
 fn shown(path: &str, value: &Value) -> String {
-    let name = path.rsplit('.').next().unwrap_or_default();
-    let secret = ["password", "token", "secret"].iter().any(|word| name.contains(word));
     match (value, duration(value)) {
         (Value::Null, _) => "(not set)".to_owned(),
-        _ if secret => "***".to_owned(),
+        _ if is_secret(path) => "***".to_owned(),
         (_, Some(duration)) => format!("\"{}\"", exact(duration)),
         (value, None) => value.to_string(),
     }
+}
+
+fn is_secret(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    ["password", "token", "secret"].iter().any(|word| name.contains(word))
 }
 
 /// As it could be written in a configuration.
@@ -199,6 +227,68 @@ mod tests {
         assert!(is_shown("gateway.tls.cert") && keys.len() > 30, "{keys:?}");
     }
 
+    /// What a section has to say before anything in it can be left out.
+    const LEAST: [(&str, &str); 4] = [
+        ("[gateway.tls]", "address = \"127.0.0.1:0\"\ncert = \"c\"\nkey = \"k\"\n"),
+        ("[[source]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
+        ("[[upstream]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
+        ("[[assignment]]", "device = \"a\"\nsubject = \"a\"\n"),
+    ];
+
+    fn least(heading: &str) -> &'static str {
+        LEAST.iter().find(|(it, _)| *it == heading).map_or("", |(_, least)| least)
+    }
+
+    fn configuration(heading: &str, keys: &str) -> Value {
+        let text = format!("{heading}\n{keys}");
+        let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
+        serde_json::to_value(config).expect("JSON")
+    }
+
+    /// Keys and defaults of the table under a heading of `docs/configuration.md`.
+    fn documented(docs: &str, heading: &str) -> Vec<(String, String)> {
+        let section = docs.split(&format!("\n## `{heading}`\n")).nth(1).unwrap_or_else(|| panic!("no {heading}"));
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        let cells = |row: &str| row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect::<Vec<_>>();
+        rows.map(cells).map(|cells| (cells[1].clone(), cells[3].clone())).collect()
+    }
+
+    #[test]
+    fn every_key_there_is_stands_in_the_documentation_with_its_default() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        let docs = std::fs::read_to_string(docs).expect("docs/configuration.md is there");
+        let lists = ["source", "upstream", "assignment"];
+        let sections = expected("")
+            .into_iter()
+            .map(|it| if lists.contains(&&*it) { format!("[[{it}]]") } else { format!("[{it}]") });
+        for heading in sections.chain(["[gateway.tls]".to_owned()]) {
+            let (told, least) = (documented(&docs, &heading), least(&heading));
+            let mut keys: Vec<&String> = told.iter().map(|(key, _)| key).collect();
+            let mut wanted = expected(&heading);
+            keys.sort();
+            wanted.sort();
+            assert_eq!(keys, wanted.iter().collect::<Vec<_>>(), "{heading}");
+            let unset = configuration(&heading, least);
+            for (key, default) in &told {
+                let is_least = least.lines().any(|line| line.starts_with(&format!("{key} =")));
+                match default.as_str() {
+                    "*required*" => assert!(is_least, "{heading} {key}"),
+                    "*none*" => {
+                        let (text, path) = (key.as_str(), heading.trim_matches(['[', ']']));
+                        let section = path.split('.').fold(&unset, |it, level| &it[level]);
+                        let section = section.get(0).unwrap_or(section);
+                        assert!(section[text].is_null(), "{heading} {key} has a default: {}", section[text]);
+                    }
+                    default => {
+                        let set = configuration(&heading, &format!("{least}{key} = {default}\n"));
+                        assert_eq!(set, unset, "{heading} {key} = {default} is not the default");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn secrets_and_durations_are_shown_as_people_may_see_them() {
         let tree = json!({"upstream": [{"password": "hunter2", "url": "x"}], "halo": {"silent_after": {"secs": 90, "nanos": 0}}, "none": null});
@@ -212,6 +302,23 @@ mod tests {
         for (key, value) in expected {
             assert!(shown.contains(&(key.to_owned(), value.to_owned())), "{key} of {shown:?}");
         }
+    }
+
+    #[test]
+    fn programs_get_a_tree_with_numbers_as_numbers_and_origins_beside_values_when_asked() {
+        let config = json!({
+            "upstream": [{"password": "hunter2", "window": 9}], "halo": {"silent_after": {"secs": 90, "nanos": 0}},
+            "gateway": {"tls": null},
+        });
+        let plain = json!({
+            "upstream": [{"password": "***", "window": 9}], "halo": {"silent_after": "90s"}, "gateway": {"tls": null},
+        });
+        assert_eq!(tree(&config, "", &|_| None), plain);
+        let origins = BTreeMap::from([("upstream[0].window".to_owned(), "gw.toml:2".to_owned())]);
+        let told = tree(&config, "", &|key| Some(origin_of(&origins, key)));
+        assert_eq!(told["upstream"][0]["window"], json!({"value": 9, "origin": "gw.toml:2"}));
+        assert_eq!(told["halo"]["silent_after"], json!({"value": "90s", "origin": "default"}));
+        assert_eq!(told["gateway"]["tls"], json!({"value": null, "origin": "default"}));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Failure, Settings};
 use crate::clock::Clock;
@@ -12,7 +12,7 @@ use crate::halo::FOLD_VERSION;
 use crate::store::fs::{Disk, Fs};
 use crate::store::state::{self, Engine, Figures, Work};
 use crate::store::{LOG_FOLDER, StoreError};
-use crate::terminal::say;
+use crate::terminal::{complain, say};
 
 /// What to do with the checkpoints.
 #[derive(Subcommand)]
@@ -22,6 +22,9 @@ pub(super) enum Command {
         /// `redb` or `sled`.
         #[arg(long, value_name = "ENGINE", value_parser = engine)]
         to: Engine,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -55,7 +58,7 @@ pub(super) struct Comparison {
 /// Runs one of the commands.
 pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Migrate { to, settings } => migrate(to, &settings),
+        Command::Migrate { to, json, settings } => migrate(to, json, &settings),
         Command::Compare(comparison) => compare(&comparison),
     }
 }
@@ -65,16 +68,23 @@ fn engine(text: &str) -> Result<Engine, String> {
     found.ok_or_else(|| "wanted `redb` or `sled`".to_owned())
 }
 
-fn migrate(to: Engine, settings: &Settings) -> Result<ExitCode, Failure> {
+fn migrate(to: Engine, json: bool, settings: &Settings) -> Result<ExitCode, Failure> {
     // Before anything is locked or read: the target may be an engine that this build lacks.
-    if !to.is_built() || !to.other().is_built() {
-        return Err(state::StateError::NotBuilt(Engine::Sled.name()).to_string().into());
+    if !to.is_built() {
+        return Err(state::StateError::NotBuilt(to.name()).into());
     }
     let data_dir = settings.load()?.gateway.data_dir;
     let _lock = lock(&data_dir)?;
     let migrated = state::migrate(&data_dir, to, FOLD_VERSION.into())?;
+    if json {
+        let rows: Map<String, Value> =
+            migrated.rows.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();
+        let checksum = format!("{:08x}", migrated.checksum);
+        say(json!({"engine": to.name(), "path": migrated.path, "rows": rows, "checksum": checksum}));
+        return Ok(ExitCode::SUCCESS);
+    }
     let rows: Vec<String> = migrated.rows.iter().map(|(table, rows)| format!("{rows} {table}")).collect();
-    say(format_args!("{} rows in {}, checksum {:08x}", rows.join(", "), migrated.path.display(), migrated.checksum));
+    say(format_args!("rows: {} in {}, checksum {:08x}", rows.join(", "), migrated.path.display(), migrated.checksum));
     say(format_args!("now write into the configuration:\n\n[state]\nengine = \"{}\"", to.name()));
     Ok(ExitCode::SUCCESS)
 }
@@ -107,7 +117,7 @@ fn compare(comparison: &Comparison) -> Result<ExitCode, Failure> {
         print_table(&figures, work);
     }
     if !Engine::Sled.is_built() {
-        eprintln!("this build has redb only; build with --features sled to measure both");
+        complain("this build has redb only; build with --features sled to measure both");
     }
     Ok(ExitCode::SUCCESS)
 }

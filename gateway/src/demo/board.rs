@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// Columns of the subject's name.
 const NAME: usize = 10;
+/// In place of what is not known yet.
+const NONE: &str = "–";
 
 /// The newest halo of each subject that changed, shown in turn.
 #[derive(Default)]
@@ -39,67 +41,67 @@ impl Board {
 
 /// A halo's line: what a kind of device is known by decides which signals it has.
 fn line(subject: &str, halo: &Value) -> String {
-    let told = |name: &str, decimals: usize| value(halo, name, decimals);
+    let told = |name: &str, decimals: usize, width: usize, unit: &str| value(halo, name, decimals, width, unit);
     let body = if has(halo, "t50") {
         format!(
-            "T50 {:>7} °R   fan {:>7} /min   core {:>7} /min   fuel ratio {:>6}   bypass {:>6}",
-            told("t50", 1),
-            told("nf", 1),
-            told("nc", 1),
-            told("phi", 1),
-            told("bpr", 3)
+            "T50 {}   fan {}   core {}   fuel ratio {}   bypass {}",
+            told("t50", 1, 7, " °R"),
+            told("nf", 1, 7, " /min"),
+            told("nc", 1, 7, " /min"),
+            told("phi", 1, 6, ""),
+            told("bpr", 3, 6, "")
         )
     } else if has(halo, "paced_share") || has(halo, "lead_impedance") {
         format!(
-            "RR {:>4} ms   rate {:>3} /min   paced {:>3} %   battery {:>5} V   lead {:>4} Ω{}",
-            told("rr_interval", 0),
-            told("heart_rate", 0),
-            told("paced_share", 0),
-            told("battery_voltage", 2),
-            told("lead_impedance", 0),
+            "RR {}   rate {}   paced {}   battery {}   lead {}{}",
+            told("rr_interval", 0, 4, " ms"),
+            told("heart_rate", 0, 3, " /min"),
+            told("paced_share", 0, 3, " %"),
+            told("battery_voltage", 2, 5, " V"),
+            told("lead_impedance", 0, 4, " Ω"),
             happened(halo)
         )
     } else if has(halo, "rpm") || has(halo, "odometer") {
         format!(
-            "{:>3} km/h   {:>4} /min   fuel {:>3} %   coolant {:>3} °C   at {:>8} {:>8}{}",
-            told("speed", 0),
-            told("rpm", 0),
-            told("fuel_level", 0),
-            told("coolant_temperature", 0),
-            told("latitude", 4),
-            told("longitude", 4),
+            "{}   {}   fuel {}   coolant {}   at {} {}{}",
+            told("speed", 0, 3, " km/h"),
+            told("rpm", 0, 4, " /min"),
+            told("fuel_level", 0, 3, " %"),
+            told("coolant_temperature", 0, 3, " °C"),
+            told("latitude", 4, 8, ""),
+            told("longitude", 4, 8, ""),
             happened(halo)
         )
     } else if has(halo, "cargo_temperature") {
         format!(
-            "{:>5} °C   shock {:>5} g   {:>3} km/h   at {:>8} {:>8}   battery {:>3} %{}",
-            told("cargo_temperature", 1),
-            told("shock", 2),
-            told("speed", 0),
-            told("latitude", 4),
-            told("longitude", 4),
-            told("battery", 0),
+            "{}   shock {}   {}   at {} {}   battery {}{}",
+            told("cargo_temperature", 1, 5, " °C"),
+            told("shock", 2, 5, " g"),
+            told("speed", 0, 3, " km/h"),
+            told("latitude", 4, 8, ""),
+            told("longitude", 4, 8, ""),
+            told("battery", 0, 3, " %"),
             happened(halo)
         )
     } else if has(halo, "taps") {
-        let party = halo["context"]["texts"]["party"]["value"].as_str().unwrap_or("-");
+        let party = halo["context"]["texts"]["party"]["value"].as_str().unwrap_or(NONE);
         format!(
-            "{party:<10} in land {:>2}   taps {:>3}   last reader {:>4}   steps {:>6}   battery {:>3} %",
-            told("zone", 0),
-            told("taps", 0),
-            told("reader", 0),
-            told("steps", 0),
-            told("battery", 0)
+            "{party:<10} in land {}   taps {}   last reader {}   steps {}   battery {}",
+            told("zone", 0, 2, ""),
+            told("taps", 0, 3, ""),
+            told("reader", 0, 4, ""),
+            told("steps", 0, 6, ""),
+            told("battery", 0, 3, " %")
         )
     } else {
         format!(
-            "heart {:>3} /min ({:<16})   SpO2 {:>3} %   skin {:>4} °C   steps {:>6}   battery {:>3} %",
-            told("heart_rate", 0),
+            "heart {} ({:<16})   SpO2 {}   skin {}   steps {}   battery {}",
+            told("heart_rate", 0, 3, " /min"),
             range(halo, "heart_rate"),
-            told("spo2", 0),
-            told("skin_temperature", 1),
-            told("steps", 0),
-            told("battery", 0)
+            told("spo2", 0, 3, " %"),
+            told("skin_temperature", 1, 4, " °C"),
+            told("steps", 0, 6, ""),
+            told("battery", 0, 3, " %")
         )
     };
     format!("{subject:<NAME$} {body}")
@@ -109,8 +111,12 @@ fn has(halo: &Value, signal: &str) -> bool {
     halo["signals"][signal].is_object()
 }
 
-fn value(halo: &Value, signal: &str, decimals: usize) -> String {
-    halo["signals"][signal]["value"].as_f64().map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
+/// A value in its unit, right-aligned; one that was not heard of yet takes as much room, and has no unit.
+fn value(halo: &Value, signal: &str, decimals: usize, width: usize, unit: &str) -> String {
+    match halo["signals"][signal]["value"].as_f64() {
+        Some(value) => format!("{value:>width$.decimals$}{unit}"),
+        None => format!("{NONE:>width$}{:1$}", "", unit.chars().count()),
+    }
 }
 
 /// Least, greatest and mean of the last minute.
@@ -118,7 +124,7 @@ fn range(halo: &Value, signal: &str) -> String {
     let minute = &halo["signals"][signal]["stats"]["1m"];
     match (minute["min"].as_f64(), minute["max"].as_f64(), minute["mean"].as_f64()) {
         (Some(min), Some(max), Some(mean)) => format!("{min:.0}–{max:.0}, mean {mean:.1}"),
-        _ => "-".to_owned(),
+        _ => NONE.to_owned(),
     }
 }
 
@@ -157,6 +163,19 @@ mod tests {
             let line = line("engine-02", &halo);
             assert!(line.contains(wanted) && line.chars().count() <= 110, "{line}");
         }
+    }
+
+    /// `SpO2 - %` was a line's beginning in the demo.
+    #[test]
+    fn what_is_not_known_yet_has_no_unit_and_keeps_its_room() {
+        let (some, all) = (halo(&[("heart_rate", 71.0)]), halo(&[("heart_rate", 71.0), ("spo2", 97.0)]));
+        let (some, all) = (line("wrist-01", &some), line("wrist-01", &all));
+        assert!(some.contains("SpO2   –     skin    –      steps") && !some.contains("– %"), "{some}");
+        assert!(all.contains("SpO2  97 %   skin"), "{all}");
+        assert_eq!(
+            some.find("skin").map(|at| some[..at].chars().count()),
+            all.find("skin").map(|at| all[..at].chars().count())
+        );
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Due {
         }
     }
 
+    /// The subjects that are due now or later.
+    pub(super) fn queued(&self) -> impl ExactSizeIterator<Item = &Name> {
+        self.queued.keys()
+    }
+
     /// When the next halo is due.
     pub(super) fn next(&self) -> Option<u64> {
         self.queue.first().map(|(due, _)| *due)

@@ -48,7 +48,7 @@ pub(super) enum Key<'a> {
 
 /// A checkpoint that cannot be used: the state is to be rebuilt from the log.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("ingest checkpoint row {key:?} {why}")]
+#[error("ingest checkpoint row {key} {why}")]
 pub struct LoadError {
     /// The row's key, with unprintable bytes escaped.
     pub key: String,

@@ -17,6 +17,7 @@ use super::head::HEAD_KEY;
 use super::reader::Reader;
 use super::state::{Change, StateEngine, StateError, Table};
 use crate::record::{Body, Carry, CarryEnd, Offset, Record};
+use crate::units::count;
 
 /// Bytes of log read at a time, and about as many of rows written at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -109,7 +110,7 @@ impl Taker {
         let rows = engine.range(table, self.after.as_deref(), self.part_bytes)?;
         let Some((last, _)) = rows.last() else {
             if self.left > 0 {
-                let what = format!("table {table:?} ends {} rows before its end", self.left);
+                let what = format!("table {} ends {} before its end", table.name(), count(self.left, "row"));
                 return Err(StateError::Damaged { path: "state".into(), what });
             }
             self.table += 1;

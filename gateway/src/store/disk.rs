@@ -306,7 +306,8 @@ impl Budget {
     /// What is wrong with the disk or retention, for a human.
     pub fn ailments(&self) -> Vec<String> {
         let account = self.account();
-        let used = units::render_size(account.usage.used);
+        // What `report` says is used.
+        let used = units::render_size(account.usage.used + account.usage.spare);
         let max = units::render_size(self.levels(&account.usage).max);
         let full = match self.mark() {
             Mark::Calm => None,

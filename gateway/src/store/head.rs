@@ -49,7 +49,7 @@ pub enum HeadError {
         found: u16,
     },
     /// Not what was written.
-    #[error("checkpoint row {row:?} of table {table:?} is not readable")]
+    #[error("checkpoint row {row} of table {} is not readable", .table.name())]
     Row {
         /// Where it stands.
         table: Table,

@@ -112,6 +112,16 @@ enum Why {
     Dropped,
 }
 
+impl Why {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Old => "older than disk.keep, and every upstream has it",
+            Self::Room => "room is needed, and every upstream has it",
+            Self::Dropped => "room is needed, and its devices are in disk.drop_oldest",
+        }
+    }
+}
+
 impl<F: Fs> Retention<F> {
     /// Retention of a log that was just opened; `last` is the stamp of its last record before this start.
     ///
@@ -264,7 +274,13 @@ impl<F: Fs> Retention<F> {
         })?;
         if removed {
             self.parts.metrics.store_segments_deleted_total.add(1);
-            info!(segment = oldest.header.segment, first = oldest.first.0, next = first.0, ?why, "segment removed");
+            info!(
+                segment = oldest.header.segment,
+                first = oldest.first.0,
+                next = first.0,
+                why = why.words(),
+                "segment removed"
+            );
         }
         Ok(removed)
     }

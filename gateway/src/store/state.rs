@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 mod compare;
 mod engines;
+mod guard;
 mod migrate;
 mod redb;
 mod sealed;
@@ -17,6 +18,8 @@ mod sled;
 
 pub use compare::{Figures, Work, compare};
 pub use engines::{bytes_on_disk, remove};
+#[cfg(feature = "view")]
+pub(crate) use guard::is_guarded;
 pub use migrate::{MigrateError, Migrated, migrate};
 pub use redb::Redb;
 #[cfg(feature = "sled")]
@@ -60,6 +63,11 @@ pub enum Table {
 impl Table {
     /// All of them, in the order by which sets of carried facts name them: new ones go behind the last.
     pub const ALL: [Self; 5] = [Self::Ingest, Self::Retained, Self::Halo, Self::Meta, Self::Cursor];
+
+    /// Its name on disk and in messages.
+    pub const fn name(self) -> &'static str {
+        sealed::name(self)
+    }
 }
 
 /// One row set or removed.

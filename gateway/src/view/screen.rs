@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::draw::draw;
 use super::model::{Key, Model};
+use crate::store::state::is_guarded;
 use crate::terminal::{HeldLogs, hold_logs, say_later};
 
 /// Keys that wait: more than anybody types in one frame.
@@ -177,6 +178,10 @@ fn put_back() {
 fn hook() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
+        // An error will say it.
+        if is_guarded() {
+            return;
+        }
         let ends_all = std::thread::current().name() == Some("main");
         if UP.load(Ordering::SeqCst) && !ends_all && say_later(&info.to_string()) {
             return;

@@ -46,7 +46,7 @@ fn refused(data: &Path, arguments: &[&str], wanted: &str) {
 }
 
 fn token(data: &Path, device: &str) -> String {
-    said(data, &["device", "token", device]).trim().to_owned()
+    said(data, &["device", "token", device, "--create"]).trim().to_owned()
 }
 
 /// Publishes for two devices and waits until their halos are there.
@@ -137,10 +137,13 @@ fn a_quarantined_frame_is_shown_read_again_in_vain_and_given_up_on_the_record() 
     assert!(said(data, &["quarantine", "list"]).contains("odd"));
     assert_eq!(rows(data, &["quarantine", "show", &frame])[0]["payload"], "6e6f2074656c656d65747279");
     refused(data, &["quarantine", "show", "999"], "frame 999 is not in quarantine");
+    let told = said(data, &["quarantine", "replay", "--all"]);
+    assert!(told.starts_with("1 frame read again: 0 understood, 1 stays in quarantine;"), "{told}");
     let replayed = rows(data, &["quarantine", "replay", "--all"]);
     assert_eq!((&replayed[0]["read"], &replayed[0]["still_quarantined"]), (&0.into(), &1.into()), "{replayed:?}");
-    assert_eq!(rows(data, &["quarantine", "list"])[0]["attempts"], 2);
-    said(data, &["quarantine", "discard", "--device", "odd"]);
+    assert_eq!(rows(data, &["quarantine", "list"])[0]["attempts"], 3);
+    let told = said(data, &["quarantine", "discard", "--device", "odd"]);
+    assert_eq!(told, "1 frame given up; the log says so\n");
     assert!(rows(data, &["quarantine", "list"]).is_empty());
     let losses = rows(data, &["losses"]);
     assert_eq!((&losses[0]["kind"], &losses[0]["device"]), (&"discarded".into(), &"odd".into()), "{losses:?}");
@@ -182,7 +185,9 @@ fn a_backup_made_while_the_gateway_runs_is_a_gateway_with_its_halos() {
     assert_eq!(restored.status.code(), Some(0), "{}", complaint(&restored));
     let _gateway = Gateway::start(new, "127.0.0.1:0", &[]);
     assert_eq!(rows(new, &["subject", "show", "w-1"])[0]["signals"], before);
-    assert_eq!(said(new, &["clock", "confirm"]), "what is old enough is deleted again\n");
+    let confirmed = said(new, &["clock", "confirm"]);
+    assert!(confirmed.contains("counts as right: frames older than disk.keep are deleted again"), "{confirmed}");
+    assert_eq!(rows(new, &["clock", "confirm"])[0]["confirmed"], true);
     assert!(rows(new, &["source", "list"]).is_empty());
 }
 
@@ -249,6 +254,29 @@ fn the_socket_is_for_its_owner_replaces_a_stale_one_and_goes_with_the_gateway() 
     BufReader::new(next).read_line(&mut String::new()).expect("its turn has come");
     assert_eq!(gateway.stop(), Some(0));
     assert!(!socket.exists());
+}
+
+/// A mistyped `--data-dir` made a folder with a token in it that no gateway would ever know.
+#[test]
+fn accounts_are_not_made_in_a_folder_that_is_none_of_a_gateway() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (empty, absent) = (folder.path(), folder.path().join("halo-dat"));
+    let all = [
+        &["device", "token", "w-1"][..],
+        &["passwd", "anna"],
+        &["role", "set", "reader"],
+        &["user", "remove", "anna"],
+        &["user", "list"],
+        &["role", "list"],
+    ];
+    for arguments in all {
+        refused(&absent, arguments, "halo-dat is not there: name the data folder with --data-dir");
+        assert!(!absent.exists(), "{arguments:?}");
+        refused(empty, arguments, "is no data folder of a gateway");
+        assert_eq!(fs::read_dir(empty).expect("readable").count(), 0, "{arguments:?}");
+    }
+    said(&absent, &["device", "token", "w-1", "--create"]);
+    assert_eq!(rows(&absent, &["user", "list"])[0]["user"], "w-1", "without --create from now on");
 }
 
 /// `anna`, who reads halos, and a token for `w-1`, before any gateway has run.
@@ -338,7 +366,7 @@ fn listening_beyond_loopback_is_allowed_once_there_are_accounts_and_nobody_is_an
     let data = folder.path();
     let arguments = ["check", "--mqtt", "0.0.0.0:0"];
     refused(data, &arguments, "needs authentication");
-    refused(data, &["run", "--mqtt", "0.0.0.0:0"], "passwd USER");
+    refused(data, &["run", "--mqtt", "0.0.0.0:0"], &format!("passwd USER --data-dir {} --create`", data.display()));
     let token = with_accounts(data);
     let checked = said(data, &arguments);
     assert!(checked.contains("warning: gateway.mqtt = 0.0.0.0:0: passwords and tokens travel in clear"), "{checked}");
@@ -389,9 +417,13 @@ fn the_configuration_in_force_is_shown_with_its_origins() {
         let found = shown.lines().any(|line| line.starts_with(key) && line.ends_with(&origin));
         assert!(found, "{key} {origin} is not in {shown}");
     }
-    let output = run(&["config", "show", "--json"]);
-    let shown = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(shown.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|row| row["origin"] == "default")));
+    let shown = |arguments: &[&str]| serde_json::from_slice::<Value>(&run(arguments).stdout).expect("one document");
+    let tree = shown(&["config", "show", "--json"]);
+    assert_eq!((&tree["disk"]["max"], &tree["halo"]["silent_after"]), (&10_000_000_000_u64.into(), &"300s".into()));
+    assert_eq!((&tree["gateway"]["id"], &tree["gateway"]["tls"]), (&"gateway".into(), &Value::Null));
+    let tree = shown(&["config", "show", "--json", "--origin", "--set", "disk.max=20GB"]);
+    let told = serde_json::json!({"value": 20_000_000_000_u64, "origin": "--set disk.max"});
+    assert_eq!((&tree["disk"]["max"], &tree["gateway"]["id"]["origin"]), (&told, &"default".into()));
 }
 
 fn tls_client(port: u16, id: &str, root: rustls::pki_types::CertificateDer<'static>) -> MqttOptions {

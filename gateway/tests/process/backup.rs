@@ -154,6 +154,17 @@ fn a_stopped_gateway_is_backed_up_and_restored_by_command() {
     );
     assert!(told["identity"].is_string() && told["data_dir"] == new.as_str(), "{told}");
     assert_eq!(halo_after_a_start(Path::new(&new), "my-watch", &[]), (30, 89), "as of the backup");
+    let file = Path::new(&to).join(LOG_FOLDER).join("0000000000000001.seg");
+    let mut bytes = fs::read(&file).expect("readable");
+    let at = bytes.windows(6).position(|it| it == b"_rate\"").expect("a payload");
+    bytes[at] ^= 0x20;
+    fs::write(&file, &bytes).expect("writable");
+    let forced = folder.path().join("forced").display().to_string();
+    let refused = run(&["restore", &to, "--data-dir", &forced]);
+    assert_eq!(refused.status.code(), Some(1), "{}", complaint(&refused));
+    let restored = run(&["restore", &to, "--data-dir", &forced, "--force"]);
+    assert_eq!(restored.status.code(), Some(3), "{}", complaint(&restored));
+    assert!(complaint(&restored).contains("everything else is restored"), "{}", complaint(&restored));
     let refused = run(&["restore", &to, "--data-dir", &data]);
     assert!(!refused.status.success() && complaint(&refused).contains("not empty"), "{}", complaint(&refused));
     assert_eq!(halo_after_a_start(Path::new(&data), "my-watch", &[]), (35, 104), "untouched");
@@ -188,7 +199,7 @@ fn a_damaged_log_is_repaired_by_command_and_only_when_told_to() {
     let done = run(&["log", "repair", "--write", &data]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert_eq!(done.status.code(), Some(0), "{said}{}", complaint(&done));
-    assert!(said.contains("is lost") && said.contains(".damaged") && said.contains("1 segments repaired"), "{said}");
+    assert!(said.contains("is lost") && said.contains(".damaged") && said.contains("1 segment repaired"), "{said}");
     assert_eq!(run(&["log", "verify", &data]).status.code(), Some(0));
     assert_eq!(run(&["log", "repair", "--write", "--dry-run", &data]).status.code(), Some(2), "usage");
     let (frames, _) = halo_after_a_start(folder.path(), "my-watch", &[]);

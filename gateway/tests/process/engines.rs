@@ -32,7 +32,10 @@ fn checkpoints_go_over_to_sled_and_back_and_halos_stay() {
     assert!(said.contains("checksum") && said.contains("engine = \"sled\""), "{said}");
     assert!(!Engine::Redb.path(folder.path()).exists() && Engine::Sled.path(folder.path()).exists());
     assert_eq!(halo_after_a_start(folder.path(), "my-watch", &["state.engine=sled"]), (30, 89));
-    assert!(migrate(folder.path(), "redb").status.success());
+    let back = ["state", "migrate", "--to", "redb", "--json", "--data-dir", &folder.path().display().to_string()];
+    let back: Value = serde_json::from_slice(&run(&back).stdout).expect("JSON");
+    assert!(back["engine"] == "redb" && back["rows"]["halo"].as_u64() >= Some(1), "{back}");
+    assert_eq!(back["checksum"].as_str().map(str::len), Some(8), "{back}");
     assert!(!Engine::Sled.path(folder.path()).exists());
     assert_eq!(halo_after_a_start(folder.path(), "my-watch", &[]), (30, 89));
 }
@@ -50,9 +53,27 @@ fn nothing_to_migrate_is_said_and_no_folder_is_made() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
     let refused = migrate(&data, "redb");
-    let wanted = if has_sled() { "holds no log" } else { "--features sled" };
-    assert!(!refused.status.success() && complaint(&refused).contains(wanted), "{}", complaint(&refused));
+    assert!(!refused.status.success() && complaint(&refused).contains("holds no log"), "{}", complaint(&refused));
     assert!(!data.exists());
+}
+
+/// It was said to lack sled, and to be told to take redb, which is what had been asked for.
+#[test]
+fn a_build_without_sled_says_of_what_it_cannot_read_whose_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    record(folder.path(), "my-watch", 60..62);
+    let said = complaint(&migrate(folder.path(), "redb"));
+    assert!(said.contains("state.sled is not there: nothing to migrate"), "{said}");
+    if has_sled() {
+        return;
+    }
+    std::fs::create_dir(Engine::Sled.path(folder.path())).expect("made");
+    let said = complaint(&migrate(folder.path(), "redb"));
+    assert!(
+        said.contains("state.sled is the state engine sled's, which this halo-gateway was built without"),
+        "{said}"
+    );
+    assert!(!said.contains("take \"redb\"") && Engine::Sled.path(folder.path()).exists(), "{said}");
 }
 
 #[test]
@@ -62,6 +83,8 @@ fn the_comparison_prints_machine_settings_and_figures() {
     let arguments = ["state", "compare", "--rows", "300", "--runs", "1", "--dir", &dir];
     let table = run(&arguments);
     assert!(table.status.success(), "{}", complaint(&table));
+    // It damages files on purpose, and redb panics on them.
+    assert!(!complaint(&table).contains("panicked at"), "{}", complaint(&table));
     let text = String::from_utf8_lossy(&table.stdout).into_owned();
     for wanted in ["cores, Linux", "300 rows of 1000 bytes, 500 a commit", "| rebuild after damage, ms |"] {
         assert!(text.contains(wanted), "{text} lacks {wanted:?}");

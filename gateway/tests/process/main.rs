@@ -9,6 +9,7 @@ mod demo;
 mod engines;
 mod harness;
 mod kill;
+mod output;
 mod plain;
 mod refusals;
 mod retention;

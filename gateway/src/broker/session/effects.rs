@@ -1,5 +1,6 @@
 //! What can happen to a session, and what it wants done.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::broker::codec::{Login, Malformed, Packet, Reply, SubscribeRequest, Version};
@@ -87,6 +88,26 @@ pub(crate) enum Cause {
     Kicked(Kick),
     /// The log failed.
     LogFailed,
+}
+
+/// As a line of a log says it.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected(code) => write!(f, "the client said goodbye ({code:#04x})"),
+            Self::Gone => f.write_str("the socket closed without a goodbye"),
+            Self::ConnectTimeout => f.write_str("no CONNECT in time"),
+            Self::ConnectRefused(code) => write!(f, "CONNECT refused ({code:#04x})"),
+            Self::Violation(code) => write!(f, "it broke the protocol ({code:#04x})"),
+            Self::PublishRefused(code) => write!(f, "publish refused ({code:#04x})"),
+            Self::KeepAlive => f.write_str("keep-alive ran out"),
+            Self::Kicked(Kick::TakenOver) => f.write_str("taken over by another connection"),
+            Self::Kicked(Kick::TooSlow) => f.write_str("too slow, its queue is full"),
+            Self::Kicked(Kick::Shutdown) => f.write_str("the gateway stops"),
+            Self::Kicked(Kick::Revoked) => f.write_str("its account was removed or changed"),
+            Self::LogFailed => f.write_str("the log failed"),
+        }
+    }
 }
 
 impl Cause {

@@ -19,7 +19,7 @@ const WILL_WAIT: Duration = Duration::from_secs(10);
 impl Connection {
     /// The connection is closed for the client; what it left behind is brought to its end.
     pub(super) async fn finish(mut self, cause: Cause) {
-        debug!(session = self.key.0, ?cause, "connection closed");
+        debug!(session = self.key.0, %cause, "connection closed");
         self.count_end(cause);
         self.mailbox.close();
         self.pause = Pause::No;

@@ -32,6 +32,16 @@ impl Changes {
         std::mem::take(&mut *self.dirty())
     }
 
+    /// What was taken has not arrived.
+    pub(super) fn put_back(&self, subjects: impl IntoIterator<Item = Name>) {
+        self.dirty().extend(subjects);
+    }
+
+    /// How many changed since the last [`Changes::take`].
+    pub(super) fn len(&self) -> usize {
+        self.dirty().len()
+    }
+
     /// Resolves when something changed. Cancel safe.
     pub(super) async fn any(&self) {
         self.any.notified().await;

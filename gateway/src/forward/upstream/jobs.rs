@@ -16,8 +16,8 @@ pub(super) enum Came {
     Cursor(Result<(), String>),
     /// All subjects there are.
     Subjects(Vec<Name>),
-    /// So many halos were asked for, and these there are.
-    Rendered(usize, Vec<(Name, Bytes)>),
+    /// The halos of these were asked for, and these there are.
+    Rendered(Vec<Name>, Vec<(Name, Bytes)>),
     /// Of a connection that is gone; the present one has asked for everything itself.
     Stale,
     /// It broke off: what was asked never comes.
@@ -75,7 +75,7 @@ impl Jobs {
     /// Asks for the halos of some subjects.
     pub(super) fn render(&mut self, asker: Asker, names: Vec<Name>) {
         self.ask(async move {
-            let (asked, (reply, rendered)) = (names.len(), oneshot::channel());
+            let (asked, (reply, rendered)) = (names.clone(), oneshot::channel());
             asker.call(Call::Render(names, reply)).await;
             Came::Rendered(asked, rendered.await.unwrap_or_default())
         });
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn rendered(subject: &str) -> Came {
-        Came::Rendered(1, vec![(subject.into(), Bytes::from_static(b"{}"))])
+        Came::Rendered(vec![subject.into()], vec![(subject.into(), Bytes::from_static(b"{}"))])
     }
 
     /// Halos asked for on one connection were sent on the next one, before its probe had made its way.

@@ -66,9 +66,7 @@ fn translate(event: Event) -> Option<Raw> {
             Raw::Subscribed(ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))))
         }
         Event::Incoming(Packet::Publish(publish)) => Raw::Received(publish.payload),
-        Event::Incoming(Packet::Disconnect(said)) => {
-            Raw::Down(format!("the broker disconnected: {:?}", said.reason_code))
-        }
+        Event::Incoming(Packet::Disconnect(said)) => Raw::Down(transport::disconnected(said.reason_code as u8)),
         Event::Outgoing(Outgoing::Disconnect) => Raw::Down("disconnected".to_owned()),
         _ => return None,
     })

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::forward::json::Time;
 use crate::record::{Account, GatewayTime, Offset, Stretch};
+use crate::units::count;
 
 /// Without data for so long, an upstream is an ailment of the gateway, milliseconds.
 const AILING_MS: u64 = 60_000;
@@ -86,6 +87,8 @@ pub struct Status {
     pub repeated: u64,
     /// Halos confirmed since the start.
     pub halos: u64,
+    /// Subjects whose newest halo is not confirmed yet.
+    pub halos_pending: u64,
     /// Connections since the start.
     pub connections: u64,
     /// Messages given up since the start: in `losses`.
@@ -125,6 +128,7 @@ impl Board {
             repeats_possible: 0,
             repeated: 0,
             halos: 0,
+            halos_pending: 0,
             connections: 0,
             given_up: 0,
             last_error: None,
@@ -197,7 +201,8 @@ impl Boards {
                 format!("upstream {name} is {state}, no data flows since {since}: {why}")
             });
             let given_up = (status.given_up > 0).then(|| {
-                format!("upstream {} was not given {} messages it refused: see losses", status.name, status.given_up)
+                let messages = count(status.given_up, "message");
+                format!("upstream {} was not given {messages} it refused: see losses", status.name)
             });
             [away, given_up]
         };

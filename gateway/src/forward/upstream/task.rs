@@ -149,7 +149,8 @@ impl<F: Fs> Task<F> {
             let ended = self.connection().await;
             self.jobs.disconnected();
             self.machine.disconnected(ended.by_peer);
-            self.halos.disconnected();
+            let unsent = self.halos.disconnected();
+            self.changes.iter().for_each(|changes| changes.put_back(unsent.iter().cloned()));
             if self.stop.is_cancelled() || *self.held.borrow() {
                 continue;
             }

@@ -192,6 +192,33 @@ impl Link {
     }
 }
 
+/// Why a broker ended the connection, by the reason of its MQTT 5 DISCONNECT.
+pub(super) fn disconnected(code: u8) -> String {
+    let why = match code {
+        0x00 => "it said goodbye",
+        0x81 => "malformed packet",
+        0x82 => "protocol error",
+        0x87 => "not authorized",
+        0x89 => "server busy",
+        0x8B => "server shutting down",
+        0x8D => "keep-alive ran out",
+        0x8E => "another connection uses this client id",
+        0x90 => "topic name invalid",
+        0x93 => "receive maximum exceeded",
+        0x95 => "packet too large",
+        0x96 => "message rate too high",
+        0x97 => "quota exceeded",
+        0x98 => "administrative action",
+        0x9A => "retain not supported",
+        0x9B => "QoS not supported",
+        0x9C => "use another server",
+        0x9D => "server moved",
+        0x9F => "connection rate exceeded",
+        _ => "no reason was given",
+    };
+    format!("the broker disconnected: {why} ({code:#04x})")
+}
+
 /// An MQTT 5 reason of a PUBACK, as [`super`] sorts them.
 pub(super) fn reason(code: u8) -> (Reason, &'static str) {
     match code {

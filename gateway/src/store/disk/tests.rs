@@ -33,6 +33,16 @@ fn marks_follow_what_is_used_of_the_folder() {
     assert_eq!(budget.ailments(), Vec::<String>::new());
 }
 
+/// `status` told two figures: health's without the spare segment, its own with it.
+#[test]
+fn health_and_figures_tell_of_the_same_bytes() {
+    let config = Config { max: 100_000_000, reserve: 0, ..Config::default() };
+    let measure = || Ok(Usage { used: 80_000_000, spare: 2_000_000, state: 0, free: u64::MAX, segments: 80 });
+    let budget = Budget::measured_by(&config, SEGMENT, Box::new(measure));
+    assert_eq!(budget.report().used, 82_000_000);
+    assert!(budget.ailments()[0].starts_with("82.0 MB of 100.0 MB of disk are used"), "{:?}", budget.ailments());
+}
+
 #[test]
 fn what_the_volume_lacks_counts_like_a_smaller_bound() {
     let (budget, used) = budget(60_000_000);

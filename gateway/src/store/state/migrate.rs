@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::sealed::name;
 use super::{Change, Engine, Row, StateEngine, StateError, Table, remove};
+use crate::units::count;
 
 /// Bytes of rows copied in one commit.
 const COMMIT_BYTES: usize = 4 << 20;
@@ -15,6 +16,17 @@ pub enum MigrateError {
     /// There is nothing to take over: the log rebuilds what the other engine lacks.
     #[error("{} is not there: nothing to migrate; the gateway makes its checkpoints from the log", .0.display())]
     Nothing(PathBuf),
+    /// There are checkpoints, of an engine that this program was built without.
+    #[error(
+        "{} is the state engine {engine}'s, which this halo-gateway was built without: migrate with one built with --features {engine}, or start this one as it is, the log rebuilds the checkpoints",
+        .path.display()
+    )]
+    Unreadable {
+        /// What is there.
+        path: PathBuf,
+        /// Whose it is.
+        engine: &'static str,
+    },
     /// Both engines have checkpoints, and they differ.
     #[error("both {} and {} exist and differ: delete the one that is not in use, the log rebuilds either", .from.display(), .to.display())]
     Both {
@@ -65,6 +77,9 @@ pub fn migrate(data_dir: &Path, to: Engine, fold_version: u32) -> Result<Migrate
     let (old, new) = (to.other().path(data_dir), to.path(data_dir));
     if !old.exists() {
         return Err(MigrateError::Nothing(old));
+    }
+    if !to.other().is_built() {
+        return Err(MigrateError::Unreadable { path: old, engine: to.other().name() });
     }
     let source = to.other().open(&old, fold_version)?;
     let wanted = Census::of(source.as_ref())?;
@@ -146,7 +161,8 @@ impl Census {
     fn difference(&self, got: &Self) -> Option<String> {
         let counts = Table::ALL.into_iter().zip(self.rows.iter().zip(&got.rows));
         let fewer = counts.into_iter().find(|(_, (wanted, got))| wanted != got);
-        let fewer = fewer.map(|(table, (wanted, got))| format!("{got} rows of {table:?}, wanted {wanted}"));
+        let fewer =
+            fewer.map(|(table, (wanted, got))| format!("{} of {}, wanted {wanted}", count(*got, "row"), name(table)));
         fewer.or_else(|| (self.checksum != got.checksum).then(|| "the checksum over all rows".to_owned()))
     }
 }

@@ -3,7 +3,6 @@
 
 use std::io::ErrorKind;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{
@@ -12,7 +11,8 @@ use redb::{
 
 use tracing::warn;
 
-use super::sealed::{Digest, name, reason, sealed, unsealed, unsealed_rows};
+use super::guard::guarded;
+use super::sealed::{Digest, name, sealed, unsealed, unsealed_rows};
 use super::{Change, Row, StateEngine, StateError, Table};
 
 /// Bytes of pages kept in memory; the state is written often and read once.
@@ -35,9 +35,8 @@ pub struct Redb {
 impl Drop for Redb {
     fn drop(&mut self) {
         // Closing commits once more, and on a damaged file redb panics there too; the file is rebuilt at the next start.
-        let closed = catch_unwind(AssertUnwindSafe(|| drop(self.database.take())));
-        if let Err(panic) = closed {
-            warn!(file = %self.path.display(), reason = reason(panic.as_ref()), "state not closed cleanly");
+        if let Err(reason) = guarded(|| drop(self.database.take())) {
+            warn!(file = %self.path.display(), reason, "state not closed cleanly");
         }
     }
 }
@@ -59,8 +58,8 @@ impl Redb {
     ) -> Result<Self, StateError> {
         let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
         // On a damaged file redb may panic instead of returning an error; no byte of a disposable file may end the process.
-        let opened = catch_unwind(AssertUnwindSafe(|| open(Database::builder().set_cache_size(CACHE_BYTES))));
-        let database = opened.map_err(|panic| damaged(reason(panic.as_ref())))?.map_err(|error| match error {
+        let opened = guarded(|| open(Database::builder().set_cache_size(CACHE_BYTES)));
+        let database = opened.map_err(damaged)?.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StateError::InUse(path.to_owned()),
             // A page number or length that a flipped bit made too large ends in a read beyond the end of the file.
             DatabaseError::Storage(redb::StorageError::Io(error))
@@ -86,10 +85,8 @@ impl Redb {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StateError> {
-        match catch_unwind(AssertUnwindSafe(|| read(self.database()))) {
-            Ok(read) => read.map_err(|error| self.damaged(error.to_string())),
-            Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
-        }
+        let read = guarded(|| read(self.database())).map_err(|what| self.damaged(what))?;
+        read.map_err(|error| self.damaged(error.to_string()))
     }
 
     fn database(&self) -> &Database {
@@ -184,7 +181,7 @@ impl StateEngine for Redb {
         if digest == wanted && intact {
             Ok(digest.rows)
         } else {
-            Err(self.damaged(format!("table {table:?} lacks rows")))
+            Err(self.damaged(format!("table {} lacks rows", name(table))))
         }
     }
 
@@ -199,10 +196,8 @@ impl StateEngine for Redb {
             }
             Ok(transaction.commit()?)
         };
-        match catch_unwind(AssertUnwindSafe(write)) {
-            Ok(written) => written.map_err(|error| StateError::Io { path: self.path.clone(), what: error.to_string() }),
-            Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
-        }
+        let written = guarded(write).map_err(|what| self.damaged(what))?;
+        written.map_err(|error| StateError::Io { path: self.path.clone(), what: error.to_string() })
     }
 }
 

@@ -1,8 +1,6 @@
 //! What both engines on disk add to a library that does not check what it reads: a CRC-32C behind every value, and a
 //! digest over all rows of a table that tells when one is missing.
 
-use std::any::Any;
-
 use super::{Row, Table};
 
 /// How many rows a table has, and the exclusive or of their checksums.
@@ -31,7 +29,7 @@ pub(super) fn sealed(table: Table, key: &[u8], value: &[u8]) -> Vec<u8> {
 /// The value of a row as it was committed, or what is wrong with it.
 pub(super) fn unsealed(table: Table, key: &[u8], value: &[u8]) -> Result<Vec<u8>, String> {
     let intact = value.split_last_chunk().filter(|(value, crc)| crc32(table, key, value).to_le_bytes() == **crc);
-    let what = || format!("value of {table:?} row {} fails its checksum", key.escape_ascii());
+    let what = || format!("value of {} row {} fails its checksum", name(table), key.escape_ascii());
     intact.map(|(value, _)| value.to_vec()).ok_or_else(what)
 }
 
@@ -43,7 +41,7 @@ pub(super) fn unsealed_rows(table: Table, rows: Vec<Row>, wanted: Digest) -> Res
         unsealed(table, &key, &value).map(|value| (key, value))
     };
     let rows = rows.into_iter().map(unsealed).collect::<Result<_, _>>()?;
-    if digest == wanted { Ok(rows) } else { Err(format!("table {table:?} lacks rows")) }
+    if digest == wanted { Ok(rows) } else { Err(format!("table {} lacks rows", name(table))) }
 }
 
 /// The table's name on disk.
@@ -61,10 +59,4 @@ pub(super) const fn name(table: Table) -> &'static str {
 fn crc32(table: Table, key: &[u8], value: &[u8]) -> u32 {
     let place = crc32c::crc32c_append(crc32c::crc32c(name(table).as_bytes()), &(key.len() as u64).to_le_bytes());
     crc32c::crc32c_append(crc32c::crc32c_append(place, key), value)
-}
-
-/// What a panic of a library said.
-pub(super) fn reason(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the engine panicked".to_owned())
 }

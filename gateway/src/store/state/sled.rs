@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sled::{Batch, Db, IVec};
 use tracing::warn;
 
-use super::sealed::{Digest, reason, sealed, unsealed, unsealed_rows};
+use super::guard::guarded;
+use super::sealed::{Digest, sealed, unsealed, unsealed_rows};
 use super::{Change, Row, StateEngine, StateError, Table};
 
 /// Bytes of pages kept in memory; the state is written often and read once.
@@ -47,9 +47,8 @@ pub(super) struct Stamp {
 impl Drop for Sled {
     fn drop(&mut self) {
         // Closing writes once more, and on damaged files that may panic; they are rebuilt at the next start.
-        let closed = catch_unwind(AssertUnwindSafe(|| drop(self.database.take())));
-        if let Err(panic) = closed {
-            warn!(folder = %self.path.display(), reason = reason(panic.as_ref()), "state not closed cleanly");
+        if let Err(reason) = guarded(|| drop(self.database.take())) {
+            warn!(folder = %self.path.display(), reason, "state not closed cleanly");
         }
     }
 }
@@ -78,10 +77,8 @@ impl Sled {
 
     fn call<T>(&self, call: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, StateError> {
         let database = self.database.as_ref().expect("only dropping takes it");
-        match catch_unwind(AssertUnwindSafe(|| call(database))) {
-            Ok(called) => called.map_err(|error| self.failed(error)),
-            Err(panic) => Err(self.damaged(reason(panic.as_ref()))),
-        }
+        let called = guarded(|| call(database)).map_err(|what| self.damaged(what))?;
+        called.map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: sled::Error) -> StateError {
@@ -197,9 +194,8 @@ impl StateEngine for Sled {
 fn open_unlocked(path: &Path) -> Result<Db, StateError> {
     for attempt in 1.. {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
         let damaged = |what: String| StateError::Damaged { path: path.to_owned(), what };
-        let opened = opened.map_err(|panic| damaged(reason(panic.as_ref())))?;
+        let opened = guarded(|| config.open()).map_err(damaged)?;
         match opened.map_err(|error| failed(path, error)) {
             Err(StateError::InUse(_)) if attempt < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
             opened => return opened,

@@ -54,7 +54,9 @@ impl<F: Fs> Task<F> {
         }
         it.flowing_since_ms = Some(self.now_ms());
         self.set(State::Flowing);
-        if self.changes.is_some() {
+        if let Some(changes) = &self.changes {
+            // All subjects are sent, so those that changed meanwhile are not to be sent a second time.
+            drop(changes.take());
             self.jobs.name_subjects(self.shared.asker.clone());
         }
         Ok(())
@@ -97,7 +99,7 @@ impl<F: Fs> Task<F> {
                 subjects.iter().for_each(|subject| self.halos.touch(subject, now_ms));
             }
             (Came::Rendered(asked, rendered), Some(it)) => {
-                self.halos.rendered(asked, &rendered);
+                self.halos.rendered(&asked, &rendered);
                 for (subject, payload) in rendered {
                     self.send_halo(subject, payload, it)?;
                 }

@@ -4,7 +4,7 @@ use super::{Connection, Task};
 use crate::forward::upstream::config::Send;
 use crate::forward::upstream::machine::Way;
 use crate::forward::upstream::probe::By;
-use crate::forward::upstream::status::LaneStatus;
+use crate::forward::upstream::status::{LaneStatus, State};
 use crate::store::fs::Fs;
 
 impl<F: Fs> Task<F> {
@@ -32,7 +32,9 @@ impl<F: Fs> Task<F> {
         let all = all || !self.config.sends(Send::Readings);
         board.pending = if all { 0 } else { self.source.frames().saturating_sub(self.machine.passed()) };
         board.counting = self.source.is_counting();
-        let is_behind = board.pending > 0;
+        board.halos_pending = (self.halos.waiting() + self.changes.as_ref().map_or(0, |it| it.len())) as u64;
+        // Halos wait for their turn also while data flows, a second at most.
+        let is_behind = board.pending > 0 || (board.halos_pending > 0 && board.state != State::Flowing);
         let behind_since_ms = self.behind_since_ms.get().unwrap_or(now_ms);
         self.behind_since_ms.set(is_behind.then_some(behind_since_ms));
         // What is under way tells when it was written; what nobody has read yet, since when it waits.
