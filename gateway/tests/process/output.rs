@@ -40,7 +40,7 @@ fn commands(data: &str) -> Vec<Vec<&str>> {
         vec!["log", "repair", data],
         vec!["losses", "--data-dir", data],
         vec!["user", "list", "--data-dir", data],
-        vec!["role", "list", "--json", "--data-dir", data],
+        vec!["role", "list", "--data-dir", data],
         vec!["state", "compare", "--rows", "10", "--runs", "1", "--dir", data],
     ]
 }
