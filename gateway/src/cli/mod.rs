@@ -28,7 +28,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::{App, StopSignal};
 use crate::config::Config;
@@ -197,12 +199,10 @@ fn if_written(code: ExitCode) -> ExitCode {
 }
 
 fn init_logs(level: Option<&str>, default: &str) -> Result<(), Failure> {
-    let filter = match level {
-        Some(level) => EnvFilter::builder().parse(level)?,
-        None => EnvFilter::new(default),
-    };
+    let filter: Targets = level.unwrap_or(default).parse().map_err(|error| format!("--log: {error}"))?;
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(|| crate::terminal::Logs).init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| crate::terminal::Logs);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
 }
 
