@@ -199,7 +199,7 @@ fn if_written(code: ExitCode) -> ExitCode {
 }
 
 fn init_logs(level: Option<&str>, default: &str) -> Result<(), Failure> {
-    let filter: Targets = level.unwrap_or(default).parse().map_err(|error| format!("--log: {error}"))?;
+    let filter: Targets = level.unwrap_or(default).parse()?;
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| crate::terminal::Logs);
     tracing_subscriber::registry().with(lines).with(filter).init();
