@@ -3,9 +3,7 @@
 use halo_proto::registry::{self, Kind};
 use serde::{Deserialize, Serialize};
 
-use super::derive::{
-    Body, Derived, Drive, DriveSettings, Journey, JourneySettings, Observation, Rows, Sample, Vitals,
-};
+use super::derive::{Body, Derived, Drive, DriveSettings, Journey, JourneySettings, Observation, Rows, Sample, Vitals};
 use super::signal::is_future;
 use crate::ingest::readings::{Event, Readings};
 use crate::record::{Frame, Name};
@@ -45,6 +43,7 @@ enum Topic {
     Journey,
     Heart,
     Motion,
+    Visit,
 }
 
 impl Derivations {
@@ -120,21 +119,23 @@ impl Derivation {
     }
 
     fn topics(&self) -> impl Iterator<Item = Topic> {
-        let (first, second) = match self {
-            Self::Drive(_) => (Some(Topic::Drive), None),
-            Self::Journey(_) => (Some(Topic::Journey), None),
-            Self::Body(body) => {
-                (body.has_heart().then_some(Topic::Heart), body.has_motion().then_some(Topic::Motion))
-            }
+        let topics = match self {
+            Self::Drive(_) => [Some(Topic::Drive), None, None],
+            Self::Journey(_) => [Some(Topic::Journey), None, None],
+            Self::Body(body) => [
+                body.has_heart().then_some(Topic::Heart),
+                body.has_motion().then_some(Topic::Motion),
+                body.has_visit().then_some(Topic::Visit),
+            ],
         };
-        first.into_iter().chain(second)
+        topics.into_iter().flatten()
     }
 
     fn fold(&mut self, readings: &Readings, arrival_ms: i64) {
         match self {
             Self::Drive(drive) => drives(drive, readings, arrival_ms),
             Self::Journey(journey) => travels(journey, readings, arrival_ms),
-            Self::Body(body) => body.fold(Rows::<Vitals>::of(readings, arrival_ms), arrival_ms),
+            Self::Body(body) => lives(body, readings, arrival_ms),
         }
     }
 
@@ -143,6 +144,7 @@ impl Derivation {
             Self::Drive(drive) => drive.values(out),
             Self::Journey(journey) => journey.values(out),
             Self::Body(body) if topic == Topic::Heart => body.heart_values(out),
+            Self::Body(body) if topic == Topic::Visit => body.visit_values(out),
             Self::Body(body) => body.motion_values(out),
         }
     }
@@ -199,6 +201,16 @@ fn travels(journey: &mut Journey, readings: &Readings, arrival_ms: i64) {
         }
         if let Some(cel) = seen.temperature {
             journey.temperature(at_ms, cel);
+        }
+    }
+}
+
+fn lives(body: &mut Body, readings: &Readings, arrival_ms: i64) {
+    body.fold(Rows::<Vitals>::of(readings, arrival_ms), arrival_ms);
+    for event in readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms)) {
+        let known = registry::event(Kind::PARK_BAND, event.code).filter(|_| event.kind == Some(Kind::PARK_BAND));
+        if let (Some("tap"), Ok(reader)) = (known.map(|known| known.name), u16::try_from(event.value)) {
+            body.tap(event.event_ms, reader);
         }
     }
 }

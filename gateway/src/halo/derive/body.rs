@@ -1,4 +1,5 @@
-//! What a device worn on, or in, a body tells of it: its heart and its movement, each from its first reading on.
+//! What a device worn on, or in, a body tells of it: its heart, its movement, and what it was held against, each from
+//! its first reading on.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +7,14 @@ use super::heart::{Heart, HeartSettings};
 use super::motion::{Motion, MotionSettings};
 use super::row::{Field, Row};
 use super::value::Derived;
+use super::visit::Visit;
 
 /// One body, by one device: 4 kB while a wristband is worn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Body {
     heart: Option<Box<Heart>>,
     motion: Option<Box<Motion>>,
+    visit: Option<Box<Visit>>,
 }
 
 /// What a device said of a body at one time, in the registry's units.
@@ -50,6 +53,7 @@ impl Body {
     pub(crate) fn fold(&mut self, rows: impl Iterator<Item = (i64, Vitals)>, arrival_ms: i64) {
         self.heart.iter_mut().for_each(|heart| heart.arrived(arrival_ms));
         self.motion.iter_mut().for_each(|motion| motion.arrived(arrival_ms));
+        self.visit.iter_mut().for_each(|visit| visit.arrived(arrival_ms));
         // What begins and ends is not told yet: a halo shows states, and events of devices.
         let (mut of_heart, mut of_motion) = (Vec::new(), Vec::new());
         for (at_ms, row) in rows {
@@ -72,6 +76,11 @@ impl Body {
         }
     }
 
+    /// A reader was tapped.
+    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16) {
+        self.visit.get_or_insert_default().tap(at_ms, reader);
+    }
+
     /// Whether anything was told of the heart.
     pub(crate) fn has_heart(&self) -> bool {
         self.heart.is_some()
@@ -80,6 +89,11 @@ impl Body {
     /// Whether anything was told of movement.
     pub(crate) fn has_motion(&self) -> bool {
         self.motion.is_some()
+    }
+
+    /// Whether a reader was ever tapped.
+    pub(crate) fn has_visit(&self) -> bool {
+        self.visit.is_some()
     }
 
     /// What is known of the heart now.
@@ -92,10 +106,16 @@ impl Body {
         self.motion.iter().for_each(|motion| motion.values(out));
     }
 
+    /// Where the wearer was last, and how long that took.
+    pub(crate) fn visit_values(&self, out: &mut Vec<Derived>) {
+        self.visit.iter().for_each(|visit| visit.values(out));
+    }
+
     /// Bytes of memory held, heap included.
     pub(crate) fn memory_bytes(&self) -> usize {
         let heart = self.heart.as_ref().map_or(0, |heart| heart.memory_bytes());
-        size_of::<Self>() + heart + self.motion.as_ref().map_or(0, |motion| motion.memory_bytes())
+        let motion = self.motion.as_ref().map_or(0, |motion| motion.memory_bytes());
+        size_of::<Self>() + heart + motion + self.visit.as_ref().map_or(0, |_| size_of::<Visit>())
     }
 
     fn heart(&mut self) -> &mut Heart {

@@ -13,6 +13,7 @@ mod drive;
 mod journey;
 mod heart;
 mod motion;
+mod visit;
 mod body;
 
 pub(crate) use body::{Body, Vitals};

@@ -27,6 +27,11 @@ impl Order {
         admitted
     }
 
+    /// The newest time; none before the first reading.
+    pub(super) fn newest_ms(&self) -> Option<i64> {
+        self.newest_ms
+    }
+
     /// Whether the newest reading was dated by a clock that has been set back since; `now_ms` is the gateway's.
     pub(super) fn is_ahead_of(&self, now_ms: i64) -> bool {
         self.newest_ms.is_some_and(|newest_ms| newest_ms.saturating_sub(now_ms) > AHEAD_MS_MAX)
@@ -59,7 +64,7 @@ mod tests {
     fn the_ends_of_time_have_an_order_and_days() {
         let mut order = Order::default();
         assert_eq!([i64::MIN, i64::MAX, i64::MIN].map(|at| order.admits(at)), [true, true, false]);
-        assert!(order.is_ahead_of(i64::MIN) && order.since_ms(i64::MIN) == Some(i64::MIN + 1));
+        assert!(order.is_ahead_of(i64::MIN) && order.since_ms(i64::MIN) == Some(i64::MIN));
         assert_eq!([-1, 0, DAY_MS - 1, DAY_MS].map(day), [-1, 0, 0, 1]);
         assert!(day(i64::MIN) < 0 && day(i64::MAX) > 0);
     }

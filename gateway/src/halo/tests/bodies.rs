@@ -101,6 +101,31 @@ fn a_park_band_tells_steps_and_activity_by_its_counter() {
 }
 
 #[test]
+fn queues_of_a_simulated_guest_last_from_tap_to_tap() {
+    let log = simulated(Simulated::ParkBand);
+    let mut fold = Fold::new(Grammar::default());
+    let (mut queue_ms, mut queues) = (None, Vec::new());
+    for record in &log.records {
+        let mut taps = fold.apply(record).readings().expect("a frame").events.clone();
+        taps.sort_by_key(|tap| tap.event_ms);
+        for tap in &taps {
+            match tap.value % 100 {
+                1 => queue_ms = Some(tap.event_ms),
+                2 => queues.extend(queue_ms.take().map(|from_ms| (tap.event_ms - from_ms) as f64 / 1000.0)),
+                _ => {}
+            }
+        }
+        let guest = fold.subject("it").expect("it sent frames");
+        assert_eq!(number(guest, "visit.queue"), queues.last().copied());
+        if let Some(tap) = taps.last() {
+            assert_eq!(number(guest, "visit.since"), Some(tap.event_ms as f64));
+        }
+    }
+    println!("queues of a guest: {queues:?} s");
+    assert!(queues.len() >= 2, "{queues:?}");
+}
+
+#[test]
 fn variability_is_that_of_the_beats_over_a_minute_and_over_five() {
     let mut log = Log::default();
     beats(&mut log, "strap", 0, 80);

@@ -113,7 +113,7 @@ fn a_restart_at_any_frame_goes_on_to_the_same_halo() {
                 ("trip.state", "driving"),
                 ("journey.state", "moving"),
                 ("heart.pace", "usual"),
-                ("activity", "walking"),
+                ("visit.place", "queue"),
             ];
             under_way += usize::from(moves.iter().any(|(name, is)| state.get(name) == Some(&DerivedValue::Text(is))));
             let rows = fold.all_rows();

@@ -23,13 +23,17 @@ fn worn(minutes: u64, axes: bool) -> Log {
         let steps: Vec<i64> = (0..6).map(|ten| (minute as i64 * 6 + ten) * 9 + random(5)).collect();
         let skin: Vec<i64> = (0..6).map(|_| 3300 + random(40)).collect();
         let slow = [vec![97 + random(3)], vec![100 - minute as i64 / 15]];
-        let mut rows = || (0..1500).map(|_| random(800)).collect::<Vec<i64>>();
-        let motion = if axes { [rows(), rows(), rows()] } else { Default::default() };
-        let chunks: [(u8, &[Vec<i64>]); 5] =
-            [(0, &[pulse]), (1, &[beats]), (2, &[steps, skin]), (3, &slow), (4, &motion)];
-        let chunks = chunks.get(..if axes { 5 } else { 4 }).expect("five of them");
-        let payload = native(&schema, minute as u32, minute * 60_000, chunks, None);
-        log.after(60_000).native("wrist-1", minute as u32, payload);
+        let chunks: [(u8, &[Vec<i64>]); 4] = [(0, &[pulse]), (1, &[beats]), (2, &[steps, skin]), (3, &slow)];
+        let (seq, t0_ms) = (minute as u32 * 7, minute * 60_000);
+        let payload = native(&schema, seq, t0_ms, &chunks, None);
+        log.after(60_000).native("wrist-1", seq, payload);
+        for ten in (0..6).filter(|_| axes) {
+            let mut rows = || (0..250).map(|_| random(800)).collect::<Vec<i64>>();
+            let motion = [rows(), rows(), rows()];
+            let seq = seq + 1 + ten;
+            let payload = native(&schema, seq, t0_ms + u64::from(ten) * 10_000, &[(4, &motion)], None);
+            log.native("wrist-1", seq, payload);
+        }
     }
     log
 }

@@ -13,7 +13,8 @@ struct Names {
     rmssd: &'static str,
     pnn50: &'static str,
 }
-const MINUTE: Names = Names { rate: "heart.rate.1m", sdnn: "hrv.sdnn.1m", rmssd: "hrv.rmssd.1m", pnn50: "hrv.pnn50.1m" };
+const MINUTE: Names =
+    Names { rate: "heart.rate.1m", sdnn: "hrv.sdnn.1m", rmssd: "hrv.rmssd.1m", pnn50: "hrv.pnn50.1m" };
 const FIVE_MINUTES: Names = Names { rate: "heart.rate", sdnn: "hrv.sdnn", rmssd: "hrv.rmssd", pnn50: "hrv.pnn50" };
 /// Names of the zones' seconds, zone 1 first.
 const ZONE_NAMES: [&str; 5] = ["heart.zone1", "heart.zone2", "heart.zone3", "heart.zone4", "heart.zone5"];
@@ -22,7 +23,7 @@ impl Heart {
     /// Appends `heart.rate` and `hrv.*` (confidence: share of the window that normal beats cover) of 300 s, and of 60 s
     /// with `.1m` behind the name; `heart.premature` and `heart.pauses` of the last hour (confidence: share of the hour
     /// seen), `heart.pace`, `heart.rhythm`, `heart.resting` (confidence: how much of three hours it was looked for in)
-    /// and zones of the day. While the rhythm is irregular there is no variability to tell.
+    /// and seconds in each zone the heart was in this day. While the rhythm is irregular there is no variability to tell.
     pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         self.tell_windows(out);
         self.tell_hour(out);
@@ -86,7 +87,7 @@ impl Heart {
         }));
         let Some((zone, seconds)) = self.today.zones() else { return };
         out.push(plain("heart.zone", Value::Number(f64::from(zone)), "1"));
-        for (name, seconds) in ZONE_NAMES.into_iter().zip(seconds) {
+        for (name, seconds) in ZONE_NAMES.into_iter().zip(seconds).filter(|(_, seconds)| *seconds > 0.0) {
             out.push(plain(name, Value::Number(seconds), "s"));
         }
     }

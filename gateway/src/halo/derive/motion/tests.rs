@@ -192,8 +192,7 @@ fn steps_of_made_gait_are_counted_within_three_in_a_hundred_at_any_rate() {
         for n in 0..120 * hz {
             motion.moves(START_MS + n * 1000 / hz, stride.at(n as f64 / hz as f64, &mut noise));
         }
-        let (steps, cadence) =
-            (number(&motion, "steps.today").unwrap(), number(&motion, "cadence").unwrap());
+        let (steps, cadence) = (number(&motion, "steps.today").unwrap(), number(&motion, "cadence").unwrap());
         println!("{per_min} steps/min at {hz} Hz for 2 min: {steps} steps, cadence {cadence:.1}");
         assert!((steps / (2.0 * per_min) - 1.0).abs() <= 0.03, "{steps}");
         assert!((cadence / per_min - 1.0).abs() <= 0.05, "{cadence}");

@@ -1,9 +1,10 @@
 //! The windows against four libraries' figures, and against the definition.
 
 use super::super::labels::steps_of;
+use super::super::settings::HeartSettings;
 use super::super::tests::{lines, series};
-use crate::halo::derive::real_data;
 use super::*;
+use crate::halo::derive::real_data;
 
 fn normal(at_ms: i64, rr_ms: f64) -> Beat {
     Beat { at_ms, rr: steps_of(rr_ms).unwrap(), joined: true, label: Label::Normal }
@@ -28,11 +29,13 @@ fn off_pnn50(got: Option<f64>, wanted: &str, rr_ms: &[f64]) -> f64 {
     (wanted - nearest).abs() / wanted.max(1e-9)
 }
 
+/// Only windows that a halo tells of: of two intervals that differ by a sample of 2.8 ms, an eighth of a millisecond is
+/// one hundredth.
 #[test]
 fn rolling_minutes_of_every_series_agree_with_the_reference() {
     let Some(csv) = real_data::text("wristband/expected", "hrv_rolling60s.csv") else { return };
     let (mut windows, mut name, mut beats) = (Windows::default(), String::new(), Vec::new());
-    let (mut compared, mut worst, mut over) = (0, [0.0f64; 3], 0);
+    let (mut compared, mut worst, mut over, mut untold) = (0, [0.0f64; 3], 0, 0);
     for row in lines(&csv) {
         if row[0] != name {
             (windows, name) = (Windows::default(), row[0].to_owned());
@@ -44,13 +47,17 @@ fn rolling_minutes_of_every_series_agree_with_the_reference() {
             continue;
         }
         let got = windows.variability().next().unwrap();
+        if got.coverage < HeartSettings::default().coverage_min {
+            untold += 1;
+            continue;
+        }
         let offs = [off(Some(60_000.0 / got.rate), row[3]), off(got.sdnn, row[4]), off(got.rmssd, row[5])];
         over += usize::from(offs.iter().any(|off| *off > 0.002));
         compared += 1;
         worst.iter_mut().zip(offs).for_each(|(worst, off)| *worst = worst.max(off));
     }
     println!("60 s at each of {compared} beats: mean, SDNN, RMSSD off by at most {worst:?}; {over} above 0.2 %");
-    assert!(compared > 4800);
+    assert!(compared > 4600 && untold < 200, "{compared} compared, {untold} not told");
     assert_eq!(over, 0);
 }
 
