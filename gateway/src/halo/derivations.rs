@@ -3,18 +3,20 @@
 use halo_proto::registry::{self, Kind};
 use serde::{Deserialize, Serialize};
 
-use super::derive::{Derived, Drive, DriveSettings, Journey, JourneySettings, Observation, Rows, Sample};
+use super::derive::{Body, Derived, Drive, DriveSettings, Journey, JourneySettings, Observation, Rows, Sample, Vitals};
 use super::signal::is_future;
 use crate::ingest::readings::{Event, Readings};
 use crate::record::{Frame, Name};
 
 /// Most derivations of one subject; the devices heard last have them.
 const DERIVATIONS_MAX: usize = 8;
+/// Kinds of device that are worn on a body or in one.
+const WORN: [Kind; 4] = [Kind::WRISTBAND, Kind::RR_STRAP, Kind::PARK_BAND, Kind::PACEMAKER];
 
 /// The derivations of one subject.
 ///
 /// A frame of a kind of device that nothing is derived of, or of a format that does not say its kind, changes nothing.
-/// Of several devices of one kind, the one heard last speaks for the subject.
+/// Of several devices that tell of the same, the one heard last speaks for the subject.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Derivations(
     /// In the order their devices were heard, the newest last.
@@ -31,6 +33,17 @@ struct Source {
 enum Derivation {
     Drive(Box<Drive>),
     Journey(Box<Journey>),
+    Body(Box<Body>),
+}
+
+/// What a derivation tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topic {
+    Drive,
+    Journey,
+    Heart,
+    Motion,
+    Visit,
 }
 
 impl Derivations {
@@ -46,9 +59,11 @@ impl Derivations {
         let mut values = Vec::new();
         let mut told = Vec::new();
         for Source { derivation, .. } in self.0.iter().rev() {
-            if !told.contains(&derivation.kind()) {
-                told.push(derivation.kind());
-                derivation.values(&mut values);
+            for topic in derivation.topics() {
+                if !told.contains(&topic) {
+                    told.push(topic);
+                    derivation.values(topic, &mut values);
+                }
             }
         }
         values.sort_unstable_by_key(|derived| derived.name);
@@ -57,7 +72,7 @@ impl Derivations {
 
     /// The derivation of a device, now the newest; added when it is not there, and its kind has one.
     fn of(&mut self, device: &Name, kind: Kind) -> Option<&mut Derivation> {
-        let is_it = |source: &Source| source.device == *device && source.derivation.kind() == kind;
+        let is_it = |source: &Source| source.device == *device && source.derivation.is_of(kind);
         let source = match self.0.iter().rposition(is_it) {
             Some(at) => self.0.remove(at),
             None => Source { device: device.clone(), derivation: Derivation::new(kind)? },
@@ -90,28 +105,47 @@ impl Derivation {
         Some(match kind {
             Kind::CAR_DONGLE => Self::Drive(Box::new(Drive::new(&DriveSettings::default()))),
             Kind::PARCEL_TRACKER => Self::Journey(Box::new(Journey::new(&JourneySettings::default()))),
+            _ if WORN.contains(&kind) => Self::Body(Box::default()),
             _ => return None,
         })
     }
 
-    fn kind(&self) -> Kind {
+    fn is_of(&self, kind: Kind) -> bool {
         match self {
-            Self::Drive(_) => Kind::CAR_DONGLE,
-            Self::Journey(_) => Kind::PARCEL_TRACKER,
+            Self::Drive(_) => kind == Kind::CAR_DONGLE,
+            Self::Journey(_) => kind == Kind::PARCEL_TRACKER,
+            Self::Body(_) => WORN.contains(&kind),
         }
+    }
+
+    fn topics(&self) -> impl Iterator<Item = Topic> {
+        let topics = match self {
+            Self::Drive(_) => [Some(Topic::Drive), None, None],
+            Self::Journey(_) => [Some(Topic::Journey), None, None],
+            Self::Body(body) => [
+                body.has_heart().then_some(Topic::Heart),
+                body.has_motion().then_some(Topic::Motion),
+                body.has_visit().then_some(Topic::Visit),
+            ],
+        };
+        topics.into_iter().flatten()
     }
 
     fn fold(&mut self, readings: &Readings, arrival_ms: i64) {
         match self {
             Self::Drive(drive) => drives(drive, readings, arrival_ms),
             Self::Journey(journey) => travels(journey, readings, arrival_ms),
+            Self::Body(body) => lives(body, readings, arrival_ms),
         }
     }
 
-    fn values(&self, out: &mut Vec<Derived>) {
+    fn values(&self, topic: Topic, out: &mut Vec<Derived>) {
         match self {
             Self::Drive(drive) => drive.values(out),
             Self::Journey(journey) => journey.values(out),
+            Self::Body(body) if topic == Topic::Heart => body.heart_values(out),
+            Self::Body(body) if topic == Topic::Visit => body.visit_values(out),
+            Self::Body(body) => body.motion_values(out),
         }
     }
 
@@ -119,6 +153,7 @@ impl Derivation {
         match self {
             Self::Drive(drive) => size_of::<Drive>() + drive.heap_bytes(),
             Self::Journey(_) => size_of::<Journey>(),
+            Self::Body(body) => body.memory_bytes(),
         }
     }
 }
@@ -166,6 +201,16 @@ fn travels(journey: &mut Journey, readings: &Readings, arrival_ms: i64) {
         }
         if let Some(cel) = seen.temperature {
             journey.temperature(at_ms, cel);
+        }
+    }
+}
+
+fn lives(body: &mut Body, readings: &Readings, arrival_ms: i64) {
+    body.fold(Rows::<Vitals>::of(readings, arrival_ms), arrival_ms);
+    for event in readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms)) {
+        let known = registry::event(Kind::PARK_BAND, event.code).filter(|_| event.kind == Some(Kind::PARK_BAND));
+        if let (Some("tap"), Ok(reader)) = (known.map(|known| known.name), u16::try_from(event.value)) {
+            body.tap(event.event_ms, reader);
         }
     }
 }

@@ -160,9 +160,14 @@ impl Subject {
         &self.texts
     }
 
-    /// Signals computed from others, sorted by name: of each kind of device, those of the one heard last.
+    /// Signals computed from others, sorted by name: of the devices that tell of the same, those of the one heard last.
     pub fn derived(&self) -> Vec<Derived> {
         self.derivations.values()
+    }
+
+    #[cfg(test)]
+    pub(super) fn derivations(&self) -> &Derivations {
+        &self.derivations
     }
 
     /// What was counted.

@@ -7,14 +7,20 @@
 
 mod value;
 mod row;
+mod order;
 mod earth;
 mod drive;
 mod journey;
+mod heart;
+mod motion;
+mod visit;
+mod body;
 
+pub(crate) use body::{Body, Vitals};
 pub(crate) use drive::{Drive, DriveSettings, Sample};
 pub(crate) use journey::{Journey, JourneySettings, Observation};
 pub(crate) use row::Rows;
 pub use value::{Derived, Value};
 
 #[cfg(test)]
-mod real_data;
+pub(in crate::halo) mod real_data;

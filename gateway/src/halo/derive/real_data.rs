@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A file of recorded data; none, loudly, where this machine does not have it.
-pub(super) fn text(folder: &str, file: &str) -> Option<String> {
+pub(in crate::halo) fn text(folder: &str, file: &str) -> Option<String> {
     let root = std::env::var_os("HALO_DATA")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")), PathBuf::from);
     let path = root.join(folder).join(file);

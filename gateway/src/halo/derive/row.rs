@@ -13,7 +13,8 @@ pub(crate) trait Row: Default {
 }
 
 /// The rows of a frame in order of their times, as good readings give them: a reading out of its range, or of the
-/// future, is no part of them. None of the signals in use has a largest step, so that none can be too large.
+/// future, is no part of them. Of the signals in use only the heart rate has a largest step, and one that is too large
+/// counts for a second.
 pub(crate) struct Rows<'a, R> {
     columns: Vec<Column<'a, R>>,
     arrival_ms: i64,

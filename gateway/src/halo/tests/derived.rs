@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(600);
 const FRAMES: u32 = 16;
 
 /// The first hours of a simulated device, called `it`.
-fn simulated(kind: Simulated) -> Log {
+pub(super) fn simulated(kind: Simulated) -> Log {
     let load = Load::Frames { kinds: vec![kind], period: PERIOD, step: PERIOD, fill_to: None };
     let mut log = Log::default();
     // Its uptime begins at 2^28 ms.
@@ -39,7 +39,7 @@ fn drives(log: &mut Log, device: &str, subject: &str, kmh: i64) {
     log.push(Body::Frame(frame));
 }
 
-fn folded(log: &Log) -> Fold {
+pub(super) fn folded(log: &Log) -> Fold {
     let mut fold = Fold::new(Grammar::default());
     for record in &log.records {
         fold.apply(record);
@@ -47,11 +47,11 @@ fn folded(log: &Log) -> Fold {
     fold
 }
 
-fn values(subject: &Subject) -> BTreeMap<&'static str, DerivedValue> {
+pub(super) fn values(subject: &Subject) -> BTreeMap<&'static str, DerivedValue> {
     subject.derived().into_iter().map(|derived| (derived.name, derived.value)).collect()
 }
 
-fn number(subject: &Subject, name: &str) -> Option<f64> {
+pub(super) fn number(subject: &Subject, name: &str) -> Option<f64> {
     match values(subject).get(name)? {
         DerivedValue::Number(number) => Some(*number),
         other => panic!("{name} is {other:?}"),
@@ -99,7 +99,8 @@ fn a_parcel_under_way_has_its_journey() {
 
 #[test]
 fn a_restart_at_any_frame_goes_on_to_the_same_halo() {
-    for kind in [Simulated::CarDongle, Simulated::ParcelTracker] {
+    let bodies = [Simulated::Wristband, Simulated::Pacemaker, Simulated::ParkBand];
+    for kind in [Simulated::CarDongle, Simulated::ParcelTracker].into_iter().chain(bodies) {
         let log = simulated(kind);
         let halo = |fold: &Fold| halo_json(fold.subject("it").expect("it sent frames"), &mut Tally::default());
         let whole = folded(&log);
@@ -108,7 +109,12 @@ fn a_restart_at_any_frame_goes_on_to_the_same_halo() {
         for record in &log.records {
             fold.apply(record);
             let state = values(fold.subject("it").expect("it sent frames"));
-            let moves = [("trip.state", "driving"), ("journey.state", "moving")];
+            let moves = [
+                ("trip.state", "driving"),
+                ("journey.state", "moving"),
+                ("heart.pace", "usual"),
+                ("visit.place", "queue"),
+            ];
             under_way += usize::from(moves.iter().any(|(name, is)| state.get(name) == Some(&DerivedValue::Text(is))));
             let rows = fold.all_rows();
             let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));

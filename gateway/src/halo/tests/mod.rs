@@ -1,4 +1,5 @@
 pub(crate) mod support;
+mod bodies;
 mod derived;
 mod folding;
 mod size;

@@ -1,0 +1,172 @@
+//! Which beats are normal. Needs nothing but intervals, and never more than the two after the one in doubt.
+
+use serde::{Deserialize, Serialize};
+
+/// Steps of an interval in a millisecond: an interval of at most 5 s has 16 bits, and one of whole milliseconds none
+/// that are lost. Rounding adds an error of 0.04 ms.
+pub(super) const STEPS_PER_MS: f64 = 8.0;
+/// Plausible intervals, ms: 300 and 12 a minute; the registry's range of `rr_interval`.
+const RR_MS: std::ops::RangeInclusive<f64> = 200.0..=5000.0;
+
+/// Normal intervals the reference is the median of: odd, and long enough that three odd ones do not move it far.
+const REFERENCE: usize = 9;
+/// Beats taken on trust until there is a reference.
+const TRUST: usize = 3;
+/// An interval this many hundredths of the reference is a missed beat, a block or a pause.
+const LONG_PERCENT: u32 = 160;
+/// After an early beat, an interval at least as long as the reference and this many hundredths of the early one is its
+/// compensatory pause.
+const COMPENSATION_PERCENT: u32 = 130;
+/// Without a compensatory pause only a beat as early as this is premature: it has reset the sinus node.
+const RESET_PERCENT: u32 = 75;
+/// How near the reference two intervals must sum for one beat too many between them.
+const SPLIT_PERCENT: std::ops::RangeInclusive<u32> = 85..=115;
+/// Early beats that may wait for their successor.
+const DOUBTS: usize = 2;
+/// Long intervals in a row after which they are the rhythm.
+const LONG_MAX: u8 = 4;
+
+/// A whole number of steps; none for what no heart does.
+pub(super) fn steps_of(rr_ms: f64) -> Option<u16> {
+    RR_MS.contains(&rr_ms).then(|| (rr_ms * STEPS_PER_MS).round() as u16)
+}
+
+/// What an interval is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Label {
+    /// Between two normal beats: the only kind variability is computed of.
+    Normal,
+    /// It ended with a beat too early.
+    Premature,
+    /// The one after premature beats.
+    Compensatory,
+    /// A missed beat, a block or a pause.
+    Long,
+    /// Two of these are one interval, divided by a beat that was none or that did not disturb the rhythm.
+    Split,
+    /// It began or ended with a beat the device made.
+    Paced,
+}
+
+/// An interval and the time of the beat that ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Beat {
+    pub(super) at_ms: i64,
+    /// In steps.
+    pub(super) rr: u16,
+    /// The interval before this one ended where it began.
+    pub(super) joined: bool,
+    pub(super) label: Label,
+}
+
+/// The reference and the beats in doubt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Labels {
+    /// The last normal intervals, oldest first; then zeros.
+    reference: [u16; REFERENCE],
+    known: u8,
+    longs: u8,
+    /// The last beat was the device's.
+    was_paced: bool,
+    /// Early beats not yet labelled, oldest first.
+    doubts: [Option<Beat>; DOUBTS],
+}
+
+impl Labels {
+    /// Takes the next interval and hands out what is now certain, in order of time.
+    pub(super) fn push(&mut self, beat: Beat, paced: bool, early_share: f64, mut out: impl FnMut(Beat)) {
+        let after_paced = std::mem::replace(&mut self.was_paced, paced) && beat.joined;
+        if !beat.joined {
+            self.flush(&mut out);
+        }
+        let beat = Beat { label: Label::Normal, ..beat };
+        if paced || after_paced {
+            self.flush(&mut out);
+            self.learn(beat.rr);
+            return out(Beat { label: Label::Paced, ..beat });
+        }
+        let Some(usual) = self.usual() else { return self.accept(beat, &mut out) };
+        if f64::from(beat.rr) < early_share * f64::from(usual) {
+            self.doubt(beat, &mut out);
+        } else {
+            let label = self.settle(beat.rr, usual, &mut out);
+            self.tell(Beat { label, ..beat }, &mut out);
+        }
+    }
+
+    /// Ends the doubt about beats whose successor will not come.
+    pub(super) fn flush(&mut self, mut out: impl FnMut(Beat)) {
+        for beat in std::mem::take(&mut self.doubts).into_iter().flatten() {
+            self.accept(beat, &mut out);
+        }
+    }
+
+    /// A third early beat in a row is no premature one: the heart has become faster.
+    fn doubt(&mut self, beat: Beat, mut out: impl FnMut(Beat)) {
+        self.longs = 0;
+        if let Some(free) = self.doubts.iter_mut().find(|doubt| doubt.is_none()) {
+            *free = Some(beat);
+            return;
+        }
+        self.flush(&mut out);
+        self.accept(beat, out);
+    }
+
+    /// Labels the beats in doubt by the interval after them, which is not early, and says what that one is.
+    fn settle(&mut self, rr: u16, usual: u16, mut out: impl FnMut(Beat)) -> Label {
+        let (next, usual) = (u32::from(rr), u32::from(usual));
+        let plain = if next * 100 >= usual * LONG_PERCENT { Label::Long } else { Label::Normal };
+        let doubts = || self.doubts.iter().flatten().map(|beat| u32::from(beat.rr));
+        let Some(last) = doubts().last() else { return plain };
+        let compensates = next >= usual && next * 100 >= last * COMPENSATION_PERCENT;
+        let resets = doubts().count() == 1 && last * 100 < usual * RESET_PERCENT;
+        let splits =
+            doubts().count() == DOUBTS && SPLIT_PERCENT.contains(&(doubts().sum::<u32>() * 100 / usual.max(1)));
+        let label = match (splits, compensates || resets) {
+            (true, _) => Label::Split,
+            (false, true) => Label::Premature,
+            (false, false) => Label::Normal,
+        };
+        for beat in std::mem::take(&mut self.doubts).into_iter().flatten() {
+            self.tell(Beat { label, ..beat }, &mut out);
+        }
+        if label == Label::Premature && plain == Label::Normal { Label::Compensatory } else { plain }
+    }
+
+    fn tell(&mut self, beat: Beat, mut out: impl FnMut(Beat)) {
+        self.longs = if beat.label == Label::Long { self.longs + 1 } else { 0 };
+        if self.longs > LONG_MAX {
+            self.known = 0;
+            self.longs = 0;
+            return self.accept(beat, out);
+        }
+        match beat.label {
+            Label::Normal => self.accept(beat, out),
+            _ => out(beat),
+        }
+    }
+
+    fn accept(&mut self, beat: Beat, mut out: impl FnMut(Beat)) {
+        self.learn(beat.rr);
+        out(Beat { label: Label::Normal, ..beat });
+    }
+
+    fn learn(&mut self, rr: u16) {
+        if usize::from(self.known) == REFERENCE {
+            self.reference.rotate_left(1);
+            self.known -= 1;
+        }
+        if let Some(free) = self.reference.get_mut(usize::from(self.known)) {
+            *free = rr;
+            self.known += 1;
+        }
+    }
+
+    /// The median of the last normal intervals.
+    fn usual(&self) -> Option<u16> {
+        let mut reference = self.reference;
+        let known = reference.get_mut(..usize::from(self.known)).filter(|known| known.len() >= TRUST)?;
+        known.sort_unstable();
+        known.get(known.len() / 2).copied()
+    }
+}

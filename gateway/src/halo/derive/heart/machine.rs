@@ -1,0 +1,141 @@
+//! The fold: what each interval does to each part.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::order::Order;
+use super::events::HeartEvent;
+use super::hour::Hour;
+use super::irregular::Irregularity;
+use super::labels::{Beat, Label, Labels, STEPS_PER_MS, steps_of};
+use super::pace::{Pace, Paces};
+use super::settings::HeartSettings;
+use super::today::Today;
+use super::windows::Windows;
+
+/// An interval above this is a long pause, ms.
+const LONG_PAUSE_MS: f64 = 3000.0;
+/// Longest time one reading of a heart rate stands for, ms: twice the slowest period devices send it with.
+const RATE_SPAN_MS: i64 = 10_000;
+
+/// What is known of one heart: about 3 kB while it beats 70 times a minute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Heart {
+    pub(super) settings: HeartSettings,
+    order: Order,
+    last_beat_ms: Option<i64>,
+    rates: Order,
+    labels: Labels,
+    pub(super) windows: Windows,
+    pub(super) hour: Hour,
+    pub(super) paces: Paces,
+    pub(super) irregularity: Irregularity,
+    pub(super) today: Today,
+}
+
+impl Heart {
+    /// Knows nothing yet. Settings outside what their fields allow are brought inside.
+    pub(crate) fn new(settings: &HeartSettings) -> Self {
+        Self {
+            settings: settings.tamed(),
+            order: Order::default(),
+            last_beat_ms: None,
+            rates: Order::default(),
+            labels: Labels::default(),
+            windows: Windows::default(),
+            hour: Hour::default(),
+            paces: Paces::default(),
+            irregularity: Irregularity::default(),
+            today: Today::default(),
+        }
+    }
+
+    /// The gateway's clock stands at `now_ms`. What was dated far beyond it, before the clock was set back, is forgotten:
+    /// windows of a time that has not come yet are of no use.
+    pub(crate) fn arrived(&mut self, now_ms: i64) {
+        if self.order.is_ahead_of(now_ms) || self.rates.is_ahead_of(now_ms) {
+            *self = Self::new(&self.settings);
+        }
+    }
+
+    /// A beat at `at_ms`, `rr_ms` after the one before it. A pacemaker knows whether it made the beat: `paced` intervals
+    /// have no variability of their own. Beats older than ones already seen are passed over.
+    pub(crate) fn beat(&mut self, at_ms: i64, rr_ms: f64, paced: bool, events: &mut Vec<HeartEvent>) {
+        if !self.order.admits(at_ms) {
+            return;
+        }
+        let Some(rr) = steps_of(rr_ms) else { return self.interrupt(events) };
+        let joined = self.is_joined(at_ms, rr_ms);
+        if !joined {
+            self.interrupt(events);
+        }
+        self.last_beat_ms = Some(at_ms);
+        self.follow(at_ms, rr_ms, rr, events);
+        let (beat, early_share) = (Beat { at_ms, rr, joined, label: Label::Normal }, self.settings.early_share);
+        self.label(events, |labels, out| labels.push(beat, paced, early_share, out));
+    }
+
+    /// A device's own heart rate, /min. It counts towards resting rate and zones where no beats are told.
+    pub(crate) fn rate(&mut self, at_ms: i64, per_min: f64) {
+        let since_ms = self.rates.since_ms(at_ms).unwrap_or(0);
+        if self.rates.admits(at_ms) {
+            self.today.cover(at_ms, since_ms.clamp(0, RATE_SPAN_MS), per_min, &self.settings);
+        }
+    }
+
+    /// Bytes of memory held, heap included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let heap = [self.windows.heap_bytes(), self.hour.heap_bytes(), self.irregularity.heap_bytes()];
+        size_of::<Self>() + heap.iter().sum::<usize>() + self.today.heap_bytes()
+    }
+
+    /// Everything that needs no label.
+    fn follow(&mut self, at_ms: i64, rr_ms: f64, rr: u16, events: &mut Vec<HeartEvent>) {
+        if rr_ms >= self.settings.pause_ms {
+            self.hour.pause(at_ms, rr);
+            events.push(HeartEvent::Pause { at_ms, rr_ms, long: rr_ms > LONG_PAUSE_MS });
+        }
+        let changed = self.paces.push(rr, &self.settings);
+        if let Some(rate) = self.paces.rate() {
+            self.today.cover(at_ms, rr_ms.ceil() as i64, rate, &self.settings);
+            events.extend(changed.map(|pace| match pace {
+                Pace::Slow => HeartEvent::Bradycardia { at_ms, rate },
+                Pace::Fast => HeartEvent::Tachycardia { at_ms, rate },
+                Pace::Usual => HeartEvent::UsualPace { at_ms, rate },
+            }));
+        }
+        events.extend(self.irregularity.push(rr).map(|suspected| match suspected {
+            true => HeartEvent::Irregular { at_ms },
+            false => HeartEvent::Regular { at_ms },
+        }));
+    }
+
+    /// Lets the labels go on, and takes the beats that are certain now.
+    fn label(&mut self, events: &mut Vec<HeartEvent>, go_on: impl FnOnce(&mut Labels, &mut dyn FnMut(Beat))) {
+        let Self { labels, windows, hour, irregularity, .. } = self;
+        // In fibrillation every other beat is early, and none of them is premature.
+        let irregular = irregularity.is_suspected();
+        go_on(labels, &mut |beat| {
+            windows.push(&beat);
+            let premature = beat.label == Label::Premature;
+            hour.beat(&Beat { label: if irregular { Label::Normal } else { beat.label }, ..beat });
+            if premature {
+                let rr_ms = f64::from(beat.rr) / STEPS_PER_MS;
+                events.push(HeartEvent::Premature { at_ms: beat.at_ms, rr_ms });
+            }
+        });
+    }
+
+    /// Whether this interval began with the last beat, as far as times tell that.
+    fn is_joined(&self, at_ms: i64, rr_ms: f64) -> bool {
+        let since_ms = |last: i64| at_ms.saturating_sub(last) as f64;
+        self.last_beat_ms.is_some_and(|last| since_ms(last) - rr_ms <= self.settings.gap_ms)
+    }
+
+    /// Beats are missing here.
+    fn interrupt(&mut self, events: &mut Vec<HeartEvent>) {
+        self.label(events, |labels, out| labels.flush(out));
+        self.paces.interrupt();
+        self.irregularity.interrupt();
+        self.last_beat_ms = None;
+    }
+}

@@ -1,0 +1,124 @@
+//! What is told by the day (UTC): resting heart rate and seconds per zone.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::order::day;
+use super::settings::HeartSettings;
+
+/// A resting rate is the median of a stretch this long.
+const STRETCH_MS: i64 = 300_000;
+/// How much of a stretch must be covered by beats or rates to count.
+const COVERED_MS_MIN: u64 = 150_000;
+/// Rates that count, /min.
+const RATES: std::ops::RangeInclusive<f64> = 20.0..=300.0;
+/// Stretches after which a day's lowest is taken to be a resting rate: three hours.
+const STRETCHES_ENOUGH: f64 = 36.0;
+/// Where zones 1 to 5 begin, in hundredths of the highest rate.
+const ZONES_PERCENT: [f64; ZONES] = [50.0, 60.0, 70.0, 80.0, 90.0];
+/// Zones counted; below the first one is none.
+pub(super) const ZONES: usize = 5;
+/// Rates that room is made for at a time.
+const GROWTH: usize = 8;
+
+/// One day.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Today {
+    day: Option<i64>,
+    /// Time is counted up to here, so that two sensors of one heart do not count it twice.
+    counted_ms: Option<i64>,
+    zones_ms: [u32; ZONES],
+    zone: Option<u8>,
+    /// Number of the stretch being filled, since 1970.
+    stretch: i64,
+    /// Whole rates, /min, of that stretch in ascending order, and how long the heart had each, ms.
+    rates: Vec<(u16, u32)>,
+    /// /min.
+    lowest: Option<f64>,
+    stretches: u16,
+}
+
+impl Today {
+    /// The heart beat at `rate` for the `span_ms` that end at `at_ms`; what is counted already is not counted again.
+    pub(super) fn cover(&mut self, at_ms: i64, span_ms: i64, rate: f64, settings: &HeartSettings) {
+        if !RATES.contains(&rate) {
+            return;
+        }
+        self.begin_day(day(at_ms));
+        self.begin_stretch(at_ms.div_euclid(STRETCH_MS));
+        let counted_ms = self.counted_ms.unwrap_or(i64::MIN);
+        let from_ms = at_ms.saturating_sub(span_ms).max(counted_ms);
+        let covered = u32::try_from(at_ms.saturating_sub(from_ms)).unwrap_or(0);
+        self.counted_ms = Some(at_ms.max(counted_ms));
+        self.weigh(rate.round() as u16, covered);
+        let zone = ZONES_PERCENT.iter().filter(|percent| rate * 100.0 >= **percent * settings.rate_max_per_min).count();
+        self.zone = u8::try_from(zone).ok();
+        if let Some(counted) = zone.checked_sub(1).and_then(|index| self.zones_ms.get_mut(index)) {
+            *counted = counted.saturating_add(covered);
+        }
+    }
+
+    fn weigh(&mut self, rate: u16, covered_ms: u32) {
+        let found = self.rates.binary_search_by_key(&rate, |(rate, _)| *rate);
+        let at = found.unwrap_or_else(|at| {
+            if self.rates.len() == self.rates.capacity() {
+                self.rates.reserve_exact(GROWTH);
+            }
+            self.rates.insert(at, (rate, 0));
+            at
+        });
+        if let Some((_, ms)) = self.rates.get_mut(at) {
+            *ms = ms.saturating_add(covered_ms);
+        }
+    }
+
+    /// A new day has nothing yet; a time of the day before (of the other sensor) adds to this one.
+    fn begin_day(&mut self, day: i64) {
+        if self.day.is_none_or(|today| day > today) {
+            *self = Self { day: Some(day), counted_ms: self.counted_ms, ..Self::default() };
+        }
+    }
+
+    fn begin_stretch(&mut self, stretch: i64) {
+        if stretch == self.stretch {
+            return;
+        }
+        if let Some(median) = self.median() {
+            self.lowest = Some(self.lowest.map_or(median, |lowest| lowest.min(median)));
+            self.stretches = self.stretches.saturating_add(1);
+        }
+        self.stretch = stretch;
+        self.rates = Vec::new();
+    }
+
+    /// Of the stretch being filled, weighted by time; a whole rate stands for the interval of one around it.
+    fn median(&self) -> Option<f64> {
+        let covered: u64 = self.rates.iter().map(|(_, ms)| u64::from(*ms)).sum();
+        if covered < COVERED_MS_MIN {
+            return None;
+        }
+        let half = covered as f64 / 2.0;
+        let mut below = 0.0;
+        for (rate, ms) in &self.rates {
+            let ms = f64::from(*ms);
+            if below + ms >= half && ms > 0.0 {
+                return Some(f64::from(*rate) - 0.5 + (half - below) / ms);
+            }
+            below += ms;
+        }
+        None
+    }
+
+    /// The lowest median of five minutes today, /min, and how much of three hours it was looked for in.
+    pub(super) fn resting(&self) -> Option<(f64, f64)> {
+        self.lowest.map(|lowest| (lowest, (f64::from(self.stretches) / STRETCHES_ENOUGH).min(1.0)))
+    }
+
+    /// The zone the heart is in, 0 below the first, and seconds today in zones 1 to 5; none before the first rate.
+    pub(super) fn zones(&self) -> Option<(u8, [f64; ZONES])> {
+        self.zone.map(|zone| (zone, self.zones_ms.map(|ms| f64::from(ms) / 1000.0)))
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.rates.capacity() * size_of::<(u16, u32)>()
+    }
+}
