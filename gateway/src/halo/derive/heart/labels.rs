@@ -117,7 +117,7 @@ impl Labels {
         let (next, usual) = (u32::from(rr), u32::from(usual));
         let plain = if next * 100 >= usual * LONG_PERCENT { Label::Long } else { Label::Normal };
         let doubts = || self.doubts.iter().flatten().map(|beat| u32::from(beat.rr));
-        let Some(last) = doubts().last() else { return plain };
+        let Some(last) = doubts().next_back() else { return plain };
         let compensates = next >= usual && next * 100 >= last * COMPENSATION_PERCENT;
         let resets = doubts().count() == 1 && last * 100 < usual * RESET_PERCENT;
         let splits =
