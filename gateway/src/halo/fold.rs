@@ -13,7 +13,7 @@ use crate::record::{Body, Deed, FoldConfig, Frame, GatewayTime, Name, Offset, Re
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 6;
+pub const FOLD_VERSION: u16 = 7;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
@@ -177,6 +177,7 @@ impl Fold {
     /// device at its arrival: a buffer drained late fills the former driver's halo, not their garage.
     fn frame(&mut self, frame: &Frame) {
         let (offset, now, silent_after_ms) = (self.applied, self.clock, self.config.silent_after_ms);
+        let forecasts = self.config.forecasts;
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
@@ -189,7 +190,7 @@ impl Fold {
                 device.sent(frame, readings, now);
             }
             if let Some(readings) = readings.filter(|_| *holder == frame.subject) {
-                subject.fold(frame, readings, places, shared);
+                subject.fold(frame, readings, forecasts, places, shared);
             }
             Change::Shown
         });
@@ -198,7 +199,7 @@ impl Fold {
         if let Some(readings) = readings.filter(|_| *holder != frame.subject) {
             let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
             self.subjects.change(at, offset, now, |subject, shared| {
-                subject.fold(frame, readings, places, shared);
+                subject.fold(frame, readings, forecasts, places, shared);
                 Change::Shown
             });
         }
@@ -208,12 +209,13 @@ impl Fold {
     /// when the frame came, not now. The log owner has seen to it that the frame was still in quarantine.
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
+        let forecasts = self.config.forecasts;
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
         self.subjects.change(at, offset, now, |subject, shared| {
             subject.counts.quarantined = subject.counts.quarantined.saturating_sub(1);
-            subject.fold(frame, readings, places, shared);
+            subject.fold(frame, readings, forecasts, places, shared);
             if let Some(device) = subject.device_at_mut(&frame.device) {
                 device.power(frame, readings);
             }
@@ -247,7 +249,7 @@ impl Fold {
     fn configure(&mut self, config: &FoldConfig) {
         self.config = config.clone();
         self.holders.configure(config);
-        let (holders, silent_after_ms) = (&self.holders, config.silent_after_ms);
+        let (holders, silent_after_ms, forecasts) = (&self.holders, config.silent_after_ms, config.forecasts);
         self.subjects.change_all(self.applied, self.clock, |subject| {
             let mut change = Change::None;
             for device in subject.devices_mut() {
@@ -260,6 +262,9 @@ impl Fold {
             let kind = holders.kind(subject.name());
             if subject.kind != kind {
                 subject.kind = kind;
+                change = Change::Shown;
+            }
+            if !forecasts && subject.forget_forecasts() {
                 change = Change::Shown;
             }
             change

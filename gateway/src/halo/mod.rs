@@ -14,6 +14,7 @@
 //! No I/O and no JSON here. Only the river calls it; `forward` renders what it holds.
 
 mod sketch;
+mod forecast;
 mod window;
 mod signal;
 mod derive;
@@ -29,6 +30,7 @@ mod checkpoint;
 pub use checkpoint::{LoadError, Slice};
 pub use derive::{Derived, Value as DerivedValue};
 pub use fold::{FOLD_VERSION, Fold, Touched};
+pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use presence::{Device, DeviceState};
 pub use signal::{Latest, Quality, Signal};
 pub use sketch::Tally;

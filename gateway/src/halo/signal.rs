@@ -1,7 +1,9 @@
 //! One signal of one subject: its latest good value, its windows, and which readings are let in.
 
+use halo_proto::registry::{self, Nature};
 use serde::{Deserialize, Serialize};
 
+use super::forecast::{Forecaster, Step};
 use super::sketch::Tally;
 use super::window::{LATENESS_MS, Run, Stats, Windows};
 use crate::ingest::readings::{Point, Series, SignalRef};
@@ -78,6 +80,8 @@ pub struct Signal {
     /// A value refused as too large a step: the next one near it shows that the step was real.
     stepped_to: Option<f64>,
     windows: Windows,
+    /// Once a step has ended, of a signal that is to have forecasts.
+    forecaster: Option<Box<Forecaster>>,
 }
 
 /// How many readings of a series were not let in.
@@ -91,7 +95,15 @@ pub(crate) struct KeptOut {
 
 impl Signal {
     pub(crate) fn new(name: Name, unit: Name) -> Self {
-        Self { name, unit, latest: None, quality: Quality::Good, stepped_to: None, windows: Windows::default() }
+        Self {
+            name,
+            unit,
+            latest: None,
+            quality: Quality::Good,
+            stepped_to: None,
+            windows: Windows::default(),
+            forecaster: None,
+        }
     }
 
     /// Its name.
@@ -119,8 +131,18 @@ impl Signal {
         self.windows.stats(tally)
     }
 
-    /// Lets a series in, point by point.
-    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, device: &Name) -> KeptOut {
+    /// What is expected of it, once it is a few hours old.
+    pub fn forecaster(&self) -> Option<&Forecaster> {
+        self.forecaster.as_deref()
+    }
+
+    /// Gives its forecasts up; true if there were any in the making.
+    pub(crate) fn forget_forecasts(&mut self) -> bool {
+        self.forecaster.take().is_some()
+    }
+
+    /// Lets a series in, point by point, and has its steps forecast.
+    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, device: &Name, forecasts: bool) -> KeptOut {
         let mut kept_out = KeptOut::default();
         if series.signal.unit != self.unit && !self.change_unit(series, arrival_ms) {
             kept_out.suspect = series.points.len() as u64;
@@ -141,14 +163,29 @@ impl Signal {
                 continue;
             }
             if !run.take(point.event_ms, value) {
-                self.windows.add(&run);
+                self.add(&run, &series.signal, forecasts);
                 run.clear();
                 run.take(point.event_ms, value);
             }
             self.show(&series.signal, point, device);
         }
-        self.windows.add(&run);
+        self.add(&run, &series.signal, forecasts);
         kept_out
+    }
+
+    fn add(&mut self, run: &Run, signal: &SignalRef, forecasts: bool) {
+        if let Some(step) = self.windows.add(run).filter(|_| forecasts) {
+            self.ended(step, signal);
+        }
+    }
+
+    #[cold]
+    fn ended(&mut self, step: Step, signal: &SignalRef) {
+        match &mut self.forecaster {
+            Some(forecaster) => forecaster.step(step),
+            None if is_level(signal) => self.forecaster = Forecaster::new(step).map(Box::new),
+            None => {}
+        }
     }
 
     /// Another unit makes it another quantity, with statistics of its own, if its readings are the newer ones.
@@ -211,11 +248,14 @@ impl Signal {
     }
 
     pub(crate) fn is_sound(&self) -> bool {
-        self.windows.is_sound() && self.latest.as_ref().is_none_or(|latest| latest.den > 0)
+        self.windows.is_sound()
+            && self.forecaster.as_ref().is_none_or(|forecaster| forecaster.is_sound())
+            && self.latest.as_ref().is_none_or(|latest| latest.den > 0)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.windows.heap_bytes()
+        let forecaster = |forecaster: &Forecaster| size_of::<Forecaster>() + forecaster.heap_bytes();
+        self.windows.heap_bytes() + self.forecaster.as_deref().map_or(0, forecaster)
     }
 
     /// Replaces its names by shared ones.
@@ -226,6 +266,12 @@ impl Signal {
             latest.device = shared(&latest.device);
         }
     }
+}
+
+/// Whether a forecast of it has a meaning: a mean over ten minutes has to say something. What only its sender knows is
+/// taken for a level.
+fn is_level(signal: &SignalRef) -> bool {
+    signal.metric.and_then(registry::signal).is_none_or(|known| known.nature == Nature::Level)
 }
 
 /// Whether something that arrived at `arrival_ms` is dated impossibly far ahead.

@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::forecast::{STEP_MS, Step};
 use super::sketch::{self, Bucket, Key, Tally};
 
 /// A reading further behind its signal's newest one is counted as late and kept out.
@@ -25,6 +26,9 @@ const SHAPES: [Shape; 3] = [
 ];
 
 const _: () = assert!(SHAPES[1].pane_ms % FINEST_MS == 0 && SHAPES[2].pane_ms % FINEST_MS == 0);
+
+/// The panes of a minute reach back over a whole step of a forecast.
+const _: () = assert!(STEP_MS % SHAPES[1].pane_ms == 0 && STEP_MS < SHAPES[1].pane_ms * SHAPES[1].panes as i64);
 
 struct Shape {
     name: &'static str,
@@ -61,19 +65,43 @@ pub(crate) struct Windows {
 
 impl Windows {
     /// Counts readings of one pane of the finest window. Runs may come in any order: what is older than the longest
-    /// window is let pass.
-    pub(crate) fn add(&mut self, run: &Run) {
-        let Some(pane) = run.pane() else { return };
+    /// window is let pass. The step of a forecast that T has left behind, if it has left one.
+    pub(crate) fn add(&mut self, run: &Run) -> Option<Step> {
+        let pane = run.pane()?;
         if self.add_to_newest(run, &pane) {
-            return;
+            return None;
         }
+        let mut ended = None;
         match self.newest_ms {
             Some(newest_ms) if run.newest_ms <= newest_ms => {}
-            Some(newest_ms) => self.advance(newest_ms, run.newest_ms),
+            Some(newest_ms) => {
+                ended = self.step_left(newest_ms, run.newest_ms);
+                self.advance(newest_ms, run.newest_ms);
+            }
             None => self.newest_ms = Some(run.newest_ms),
         }
         let newest_ms = self.newest_ms.unwrap_or(run.newest_ms);
         place(&mut self.windows, newest_ms, run.newest_ms, &pane, run.buckets());
+        ended
+    }
+
+    /// The step T is in, if it will be in a later one. What came late for it is in its panes; what comes later is not.
+    fn step_left(&self, from_ms: i64, to_ms: i64) -> Option<Step> {
+        let index = from_ms.div_euclid(STEP_MS);
+        if to_ms.div_euclid(STEP_MS) == index {
+            return None;
+        }
+        let (mut n, mut sum) = (0.0, 0.0);
+        for (window, shape) in self.windows.iter().zip(&SHAPES).filter(|(_, shape)| shape.pane_ms < STEP_MS) {
+            let (newest, panes) = (from_ms.div_euclid(shape.pane_ms), STEP_MS / shape.pane_ms);
+            for pane in
+                window.panes.iter().filter(|pane| (newest - i64::from(pane.age(newest))).div_euclid(panes) == index)
+            {
+                n += f64::from(pane.n);
+                sum += f64::from(pane.n) * pane.mean;
+            }
+        }
+        (n > 0.0).then(|| Step { index, mean: sum / n })
     }
 
     /// The usual case, in which no pane begins or ends: readings of the newest pane of the finest window. Coarse panes

@@ -1,4 +1,5 @@
 pub(crate) mod support;
 mod derived;
 mod folding;
+pub(crate) mod forecasts;
 mod size;
