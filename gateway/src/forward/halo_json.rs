@@ -1,7 +1,7 @@
 //! `halo/1`: one subject, as its retained topic shows it. `gateway/schema/halo-1.schema.json` describes every field.
 
 use bytes::Bytes;
-use halo_proto::registry;
+use halo_proto::registry::{self, Nature};
 use serde::Serialize;
 
 use super::json::{Number, Scaled, Table, Time, document};
@@ -61,6 +61,8 @@ struct SignalJson<'a> {
     vss: Option<&'static str>,
     stats: Table<'static, StatsJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    trend: Option<TrendJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<Table<'static, ForecastJson>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reaches: Option<Table<'static, CrossingJson>>,
@@ -85,9 +87,34 @@ impl<'a> SignalJson<'a> {
             loinc: known.and_then(|known| known.loinc),
             vss: known.and_then(|known| known.vss),
             stats: Table(signal.stats(tally).map(|(window, stats)| (window, StatsJson::new(&stats))).collect()),
+            trend: TrendJson::new(signal, known.map_or(Nature::Level, |known| known.nature)),
             forecast: forecasts,
             reaches: reaches.filter(|Table(reaches)| !reaches.is_empty()),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct TrendJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ewma: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_hour: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    low: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    high: Option<Number>,
+}
+
+impl TrendJson {
+    /// A counter has no mean worth knowing, and what goes up and down from moment to moment no rate.
+    fn new(signal: &Signal, nature: Nature) -> Option<Self> {
+        let ewma = signal.smoothed().filter(|_| matches!(nature, Nature::Level | Nature::Momentary));
+        let rate = if matches!(nature, Nature::Level | Nature::Counter) { signal.rate() } else { None };
+        let (low, high) = rate.and_then(|rate| rate.interval).unzip();
+        let [ewma, per_hour, low, high] =
+            [ewma, rate.map(|rate| rate.per_hour), low, high].map(|number| number.map(Number));
+        (ewma.is_some() || per_hour.is_some()).then_some(Self { ewma, per_hour, low, high })
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod sketch;
 mod forecast;
+mod trend;
 mod window;
 mod signal;
 mod derive;
@@ -35,6 +36,7 @@ pub use presence::{Device, DeviceState};
 pub use signal::{Latest, Quality, Signal};
 pub use sketch::Tally;
 pub use subject::{Counts, EventSeen, Subject, TextSeen};
+pub use trend::Rate;
 pub use window::Stats;
 
 #[cfg(test)]

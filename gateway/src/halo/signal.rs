@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecaster, Step};
 use super::sketch::Tally;
+use super::trend::{self, Rate};
 use super::window::{LATENESS_MS, Run, Stats, Windows};
 use crate::ingest::readings::{Point, Series, SignalRef};
 use crate::record::Name;
@@ -80,6 +81,8 @@ pub struct Signal {
     /// A value refused as too large a step: the next one near it shows that the step was real.
     stepped_to: Option<f64>,
     windows: Windows,
+    /// Meaningless while the windows are empty.
+    smoothed: f64,
     /// Once a step has ended, of a signal that is to have forecasts.
     forecaster: Option<Box<Forecaster>>,
 }
@@ -102,6 +105,7 @@ impl Signal {
             quality: Quality::Good,
             stepped_to: None,
             windows: Windows::default(),
+            smoothed: 0.0,
             forecaster: None,
         }
     }
@@ -131,14 +135,25 @@ impl Signal {
         self.windows.stats(tally)
     }
 
+    /// The exponentially weighted mean over its good readings, the newest weighing 0.1; late ones do not count. None
+    /// while there was none.
+    pub fn smoothed(&self) -> Option<f64> {
+        (!self.windows.is_empty()).then_some(self.smoothed)
+    }
+
+    /// How fast it rises, over a quarter of an hour; none of readings in fewer than three minutes of it.
+    pub fn rate(&self) -> Option<Rate> {
+        self.windows.rate()
+    }
+
     /// What is expected of it, once it is a few hours old.
     pub fn forecaster(&self) -> Option<&Forecaster> {
         self.forecaster.as_deref()
     }
 
-    /// Gives its forecasts up; true if there were any in the making.
-    pub(crate) fn forget_forecasts(&mut self) -> bool {
-        self.forecaster.take().is_some()
+    /// Gives its forecasts up, if there were any in the making.
+    pub(crate) fn forget_forecasts(&mut self) -> Option<Box<Forecaster>> {
+        self.forecaster.take()
     }
 
     /// Lets a series in, point by point, and has its steps forecast.
@@ -174,6 +189,11 @@ impl Signal {
     }
 
     fn add(&mut self, run: &Run, signal: &SignalRef, forecasts: bool) {
+        if self.windows.is_newest(run)
+            && let Some(smoothed) = trend::smoothed(self.smoothed(), run.values())
+        {
+            self.smoothed = smoothed;
+        }
         if let Some(step) = self.windows.add(run).filter(|_| forecasts) {
             self.ended(step, signal);
         }

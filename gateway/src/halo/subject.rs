@@ -229,7 +229,7 @@ impl Subject {
 
     /// Gives the forecasts of all signals up; true if there were any in the making.
     pub(super) fn forget_forecasts(&mut self) -> bool {
-        self.signals.iter_mut().fold(false, |any, signal| signal.forget_forecasts() || any)
+        self.signals.iter_mut().filter_map(Signal::forget_forecasts).count() > 0
     }
 
     pub(super) fn devices_mut(&mut self) -> &mut [Device] {

@@ -236,7 +236,7 @@ fn a_halo_reads_as_documented() {
         concat!(
             r#"{{"schema":"halo/1","subject":"anna","kind":"person","revision":1,"time":"2026-11-21T20:00:02.312Z","#,
             r#""signals":{{"heart_rate":{{"value":75,"unit":"/min","time":"2026-11-21T20:00:02.000Z","device":"wrist-17","#,
-            r#""quality":"good","loinc":"8867-4","stats":{stats}}}}},"derived":{{}},"#,
+            r#""quality":"good","loinc":"8867-4","stats":{stats},"trend":{{"ewma":70.68}}}}}},"derived":{{}},"#,
             r#""context":{{"place":null,"trip":null,"events":[],"texts":{{}}}},"#,
             r#""presence":{{"wrist-17":{{"state":"online","last_seen":"2026-11-21T20:00:02.312Z","battery_pct":null,"#,
             r#""clock_offset_ms":-312,"clock":"estimated"}}}},"#,

@@ -75,7 +75,7 @@ impl Forecaster {
         let last = published().next_back()?.steps();
         let steps = (1..HOUR).chain((HOUR..=DAY).step_by(usize::from(HOUR))).take_while(|steps| *steps <= last);
         let path = steps.map_while(|steps| Some((steps, self.point(published(), steps)?)));
-        crossing::find(limit, side, self.reference + f64::from(self.last), self.from_ms(), path)
+        crossing::find(limit, side, self.reference + f64::from(self.last), self.known_until_ms(), path)
     }
 
     /// The period, in seconds, once there is a season.
@@ -138,7 +138,7 @@ impl Forecaster {
 
     /// A step without a value.
     fn pass(&mut self, step: i32) {
-        let mut pass = |models: &mut [Model], rates: &[Rates]| {
+        let pass = |models: &mut [Model], rates: &[Rates]| {
             for (model, rates) in models.iter_mut().zip(rates) {
                 let mut course = model.get();
                 course.pass(rates);
@@ -215,7 +215,7 @@ impl Forecaster {
         Some(Forecast {
             name: name(horizon.steps()),
             horizon_s: seconds(horizon.steps()),
-            time_ms: self.from_ms() + i64::from(horizon.steps()) * STEP_MS,
+            time_ms: self.known_until_ms() + i64::from(horizon.steps()) * STEP_MS,
             value,
             low: value + low,
             high: value + high,
@@ -226,7 +226,7 @@ impl Forecaster {
     }
 
     /// End of the last step.
-    fn from_ms(&self) -> i64 {
+    fn known_until_ms(&self) -> i64 {
         (i64::from(self.newest) + 1) * STEP_MS
     }
 
