@@ -71,6 +71,11 @@ impl Fold {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn forecasts(&mut self, forecasts: bool) {
+        self.config.forecasts = forecasts;
+    }
+
     /// Takes one record in. Records come in offset order; one that is already in it (see [`Fold::applied`]) changes
     /// nothing.
     pub fn apply(&mut self, record: &Record) -> Touched<'_> {

@@ -58,7 +58,6 @@ fn every_body() -> Vec<Body> {
             silent_after_ms: 60_000,
             forecasts: true,
         }),
-        Body::Config(FoldConfig { forecasts: false, ..FoldConfig::default() }),
         Body::Connected(presence.clone()),
         frame("band-1", 1, b"\xF9payload"),
         Body::Frame(Frame {

@@ -263,7 +263,7 @@ fn forecasts_fit_the_schema_and_tell_when_a_battery_is_empty() {
     assert!(told.iter().take(36).all(|battery| battery.get("forecast").is_none()), "it knows nothing yet");
     let battery = told.last().unwrap();
     println!("{battery:#}");
-    for horizon in ["10m", "1h", "6h", "24h"] {
+    for horizon in ["10m", "1h", "6h"] {
         assert!(told.iter().any(|battery| battery["forecast"].get(horizon).is_some()), "{horizon} was never published");
     }
     let empty = &battery["reaches"]["min"];
