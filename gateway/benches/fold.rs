@@ -11,7 +11,8 @@ use halo_gateway::halo::Fold;
 use halo_gateway::ingest::readings::{Readings, read};
 use halo_gateway::ingest::schemas::Schemas;
 use halo_gateway::record::{
-    Body, ClockSource, ClockUse, Format, Frame, GatewayTime, Identity, KeyId, Name, Offset, Record, StartEpoch,
+    Body, ClockSource, ClockUse, FoldConfig, Format, Frame, GatewayTime, Identity, KeyId, Name, Offset, Record,
+    StartEpoch,
 };
 use halo_proto::topic::Grammar;
 
@@ -56,9 +57,8 @@ fn folded(records: &[Record]) -> Fold {
     fold
 }
 
-/// As [`decode_and_fold`], with a hundred subjects in turn, whose state is in nobody's cache.
-#[divan::bench(args = Kind::ALL, sample_count = 20)]
-fn decode_and_fold_of_many(bencher: Bencher<'_, '_>, kind: Kind) {
+/// The same of a hundred subjects in turn, whose state is in nobody's cache.
+fn records_of_many(kind: Kind) -> Vec<Record> {
     let many = |record: Record| {
         (0..SUBJECTS).map(move |n| {
             let mut record = record.clone();
@@ -71,7 +71,26 @@ fn decode_and_fold_of_many(bencher: Bencher<'_, '_>, kind: Kind) {
     };
     let mut records: Vec<Record> = records(kind).into_iter().flat_map(many).collect();
     (1..).zip(&mut records).for_each(|(offset, record)| record.offset = Offset(offset));
+    records
+}
+
+/// As [`decode_and_fold`], with a hundred subjects in turn.
+#[divan::bench(args = Kind::ALL, sample_count = 20)]
+fn decode_and_fold_of_many(bencher: Bencher<'_, '_>, kind: Kind) {
+    let records = records_of_many(kind);
     bencher.counter(ItemsCount::new(records.len())).bench_local(|| folded(&records));
+}
+
+/// The same with `[halo] forecasts = false`.
+#[divan::bench(args = Kind::ALL, sample_count = 20)]
+fn decode_and_fold_of_many_without_forecasts(bencher: Bencher<'_, '_>, kind: Kind) {
+    let mut records = records_of_many(kind);
+    if let Some(first) = records.first().cloned() {
+        let body = Body::Config(FoldConfig { forecasts: false, ..FoldConfig::default() });
+        records.insert(0, Record { body, ..first });
+        (1..).zip(&mut records).for_each(|(offset, record)| record.offset = Offset(offset));
+    }
+    bencher.counter(ItemsCount::new(records.len() - 1)).bench_local(|| folded(&records));
 }
 
 fn frames(records: &[Record]) -> impl Iterator<Item = &Frame> {

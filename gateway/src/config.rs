@@ -84,11 +84,14 @@ pub struct Halo {
     /// A device not heard of for this long is shown as `silent`. Default 5 min.
     #[serde(deserialize_with = "units::duration")]
     pub silent_after: Duration,
+    /// Whether signals are forecast 10 min, 1 h, 6 h and 24 h ahead. Default true; false saves about 1.5 KB of memory for
+    /// each signal that is a level (a temperature, a heart rate), and drops what was learnt of all of them.
+    pub forecasts: bool,
 }
 
 impl Default for Halo {
     fn default() -> Self {
-        Self { silent_after: Duration::from_secs(300) }
+        Self { silent_after: Duration::from_secs(300), forecasts: true }
     }
 }
 
@@ -280,7 +283,8 @@ impl Config {
     /// The part of the configuration that changes what a fold computes.
     pub fn fold(&self) -> FoldConfig {
         let silent_after_ms = u64::try_from(self.halo.silent_after.as_millis()).unwrap_or(u64::MAX);
-        let mut fold = FoldConfig { hash: 0, assignments: self.assignments(), silent_after_ms };
+        let forecasts = self.halo.forecasts;
+        let mut fold = FoldConfig { hash: 0, assignments: self.assignments(), silent_after_ms, forecasts };
         let bytes = postcard::to_stdvec(&fold).expect("plain structs of strings and numbers always serialise");
         fold.hash = crc32c::crc32c(&bytes);
         fold

@@ -252,7 +252,7 @@ pub struct WallJump {
 }
 
 /// Configuration that changes what a fold computes; written when it differs from the last one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FoldConfig {
     /// CRC-32C of the serialised rest: equal hash, equal configuration.
     pub hash: u32,
@@ -260,6 +260,14 @@ pub struct FoldConfig {
     pub assignments: Vec<Assignment>,
     /// A device not heard of for this long is `silent`, milliseconds.
     pub silent_after_ms: u64,
+    /// Whether signals are forecast.
+    pub forecasts: bool,
+}
+
+impl Default for FoldConfig {
+    fn default() -> Self {
+        Self { hash: 0, assignments: Vec::new(), silent_after_ms: 0, forecasts: true }
+    }
 }
 
 /// A device feeds a subject from (inclusive) until (exclusive) a time of reading.

@@ -25,10 +25,29 @@ pub struct Signal {
     pub den: u32,
     /// What a sound sensor says.
     pub limits: Limits,
+    /// What can be computed of it.
+    pub nature: Nature,
     /// LOINC code, where one exists.
     pub loinc: Option<&'static str>,
     /// COVESA Vehicle Signal Specification path, where one exists.
     pub vss: Option<&'static str>,
+}
+
+/// What sort of quantity a signal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nature {
+    /// It has a value at every moment, and its mean over minutes says something: a temperature, a heart rate, a charge.
+    #[default]
+    Level,
+    /// It counts something, and begins anew at times: steps.
+    Counter,
+    /// Each value is of an event of its own: the interval between two beats, the reader of a tap, a shock.
+    Event,
+    /// It says something only together with others: one axis of an acceleration, one coordinate of a place; or it goes
+    /// round, as a direction does.
+    Component,
+    /// What somebody, or a controller, does from moment to moment: speed, throttle.
+    Momentary,
 }
 
 /// Plausible raw values; a reading outside is bad.
@@ -44,7 +63,11 @@ pub struct Limits {
 
 impl Signal {
     const fn new(metric: u16, name: &'static str, unit: &'static str, num: u32, den: u32, limits: Limits) -> Self {
-        Self { metric, name, unit, num, den, limits, loinc: None, vss: None }
+        Self { metric, name, unit, num, den, limits, nature: Nature::Level, loinc: None, vss: None }
+    }
+
+    const fn nature(self, nature: Nature) -> Self {
+        Self { nature, ..self }
     }
 
     const fn loinc(self, code: &'static str) -> Self {

@@ -241,7 +241,7 @@ pub(super) fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
         Body::WallJump(jump) => ("wall-jump", json!({"by_ms": jump.by_ms})),
         Body::Config(config) => (
             "config",
-            json!({"hash": config.hash, "assignments": config.assignments.len(), "silent_after_ms": config.silent_after_ms}),
+            json!({"hash": config.hash, "assignments": config.assignments.len(), "silent_after_ms": config.silent_after_ms, "forecasts": config.forecasts}),
         ),
         Body::Connected(presence) => ("connected", json!({"device": *presence.device, "subject": *presence.subject})),
         Body::Gone(presence) => ("gone", json!({"device": *presence.device, "subject": *presence.subject})),

@@ -1,11 +1,14 @@
 //! `halo/1`: one subject, as its retained topic shows it. `gateway/schema/halo-1.schema.json` describes every field.
 
 use bytes::Bytes;
-use halo_proto::registry;
+use halo_proto::registry::{self, Nature};
 use serde::Serialize;
 
 use super::json::{Number, Scaled, Table, Time, document};
-use crate::halo::{Counts, Derived, DerivedValue, Device, EventSeen, Signal, Stats, Subject, Tally, TextSeen};
+use crate::halo::{
+    Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Forecast, Forecaster, Side, Signal, Stats, Subject,
+    Tally, TextSeen,
+};
 use crate::record::{ClockSource, SubjectKind};
 
 /// Renders a subject's halo; `tally` is scratch memory, reused.
@@ -57,12 +60,24 @@ struct SignalJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     vss: Option<&'static str>,
     stats: Table<'static, StatsJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trend: Option<TrendJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<Table<'static, ForecastJson>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reaches: Option<Table<'static, CrossingJson>>,
 }
 
 impl<'a> SignalJson<'a> {
     fn new(signal: &'a Signal, tally: &mut Tally) -> Self {
         let latest = signal.latest();
         let known = registry::signal_named(signal.name()).filter(|known| *known.unit == **signal.unit());
+        let forecasts = signal.forecaster().map(|forecaster| {
+            Table(forecaster.forecasts().map(|forecast| (forecast.name, ForecastJson::new(&forecast))).collect())
+        });
+        let forecasts = forecasts.filter(|Table(forecasts)| !forecasts.is_empty());
+        let reaches = signal.forecaster().zip(known).filter(|_| forecasts.is_some());
+        let reaches = reaches.map(|(forecaster, known)| reaches_limits(forecaster, known));
         Self {
             value: latest.map(|latest| Scaled { raw: latest.raw, num: latest.num, den: latest.den }),
             unit: signal.unit(),
@@ -72,7 +87,101 @@ impl<'a> SignalJson<'a> {
             loinc: known.and_then(|known| known.loinc),
             vss: known.and_then(|known| known.vss),
             stats: Table(signal.stats(tally).map(|(window, stats)| (window, StatsJson::new(&stats))).collect()),
+            trend: TrendJson::new(signal, known.map_or(Nature::Level, |known| known.nature)),
+            forecast: forecasts,
+            reaches: reaches.filter(|Table(reaches)| !reaches.is_empty()),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct TrendJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ewma: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_hour: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    low: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    high: Option<Number>,
+}
+
+impl TrendJson {
+    /// A counter has no mean worth knowing, and what goes up and down from moment to moment no rate.
+    fn new(signal: &Signal, nature: Nature) -> Option<Self> {
+        let ewma = signal.smoothed().filter(|_| matches!(nature, Nature::Level | Nature::Momentary));
+        let rate = if matches!(nature, Nature::Level | Nature::Counter) { signal.rate() } else { None };
+        let (low, high) = rate.and_then(|rate| rate.interval).unzip();
+        let [ewma, per_hour, low, high] =
+            [ewma, rate.map(|rate| rate.per_hour), low, high].map(|number| number.map(Number));
+        (ewma.is_some() || per_hour.is_some()).then_some(Self { ewma, per_hour, low, high })
+    }
+}
+
+/// When the forecast path comes to an end of the signal's plausible range, as a battery does.
+fn reaches_limits(forecaster: &Forecaster, known: &registry::Signal) -> Table<'static, CrossingJson> {
+    let ends = [("max", known.limits.max, Side::Above), ("min", known.limits.min, Side::Below)];
+    let reached = ends.into_iter().filter_map(|(end, raw, side)| {
+        let limit = Scaled { raw: raw?, num: known.num, den: known.den };
+        let crossing = forecaster.crossing(limit.get(), side)?;
+        Some((end, CrossingJson::new(limit, &crossing)))
+    });
+    Table(reached.collect())
+}
+
+#[derive(Serialize)]
+struct ForecastJson {
+    horizon_s: u32,
+    time: Time,
+    value: Number,
+    low: Number,
+    high: Number,
+    coverage: Number,
+    method: &'static str,
+    skill: Number,
+}
+
+impl ForecastJson {
+    fn new(forecast: &Forecast) -> Self {
+        let Forecast { horizon_s, time_ms, value, low, high, coverage, method, skill, .. } = *forecast;
+        let near = |number| Number(rounded(number, (high - low) / 1_000.0));
+        Self {
+            horizon_s,
+            time: Time(time_ms),
+            value: near(value),
+            low: near(low),
+            high: near(high),
+            coverage: Number(coverage),
+            method,
+            skill: Number(rounded(skill, 0.001)),
+        }
+    }
+}
+
+/// To as few decimals as keep it within `by`.
+fn rounded(number: f64, by: f64) -> f64 {
+    let mut scale = 1.0;
+    for _ in 0..12 {
+        if by * scale >= 1.0 {
+            return (number * scale).round() / scale;
+        }
+        scale *= 10.0;
+    }
+    number
+}
+
+#[derive(Serialize)]
+struct CrossingJson {
+    limit: Scaled,
+    time: Time,
+    earliest: Time,
+    latest: Option<Time>,
+}
+
+impl CrossingJson {
+    fn new(limit: Scaled, crossing: &Crossing) -> Self {
+        let Crossing { at_ms, earliest_ms, latest_ms } = *crossing;
+        Self { limit, time: Time(at_ms), earliest: Time(earliest_ms), latest: latest_ms.map(Time) }
     }
 }
 

@@ -45,6 +45,13 @@ pub(super) struct Scaled {
     pub(super) den: u32,
 }
 
+impl Scaled {
+    /// The nearest double.
+    pub(super) fn get(self) -> f64 {
+        self.raw as f64 * f64::from(self.num) / f64::from(self.den.max(1))
+    }
+}
+
 impl Serialize for Scaled {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (product, den) = (i128::from(self.raw) * i128::from(self.num), i128::from(self.den.max(1)));

@@ -71,6 +71,11 @@ impl Fold {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn forecasts(&mut self, forecasts: bool) {
+        self.config.forecasts = forecasts;
+    }
+
     /// Takes one record in. Records come in offset order; one that is already in it (see [`Fold::applied`]) changes
     /// nothing.
     pub fn apply(&mut self, record: &Record) -> Touched<'_> {
@@ -177,6 +182,7 @@ impl Fold {
     /// device at its arrival: a buffer drained late fills the former driver's halo, not their garage.
     fn frame(&mut self, frame: &Frame) {
         let (offset, now, silent_after_ms) = (self.applied, self.clock, self.config.silent_after_ms);
+        let forecasts = self.config.forecasts;
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
@@ -189,7 +195,7 @@ impl Fold {
                 device.sent(frame, readings, now);
             }
             if let Some(readings) = readings.filter(|_| *holder == frame.subject) {
-                subject.fold(frame, readings, places, shared);
+                subject.fold(frame, readings, forecasts, places, shared);
             }
             Change::Shown
         });
@@ -198,7 +204,7 @@ impl Fold {
         if let Some(readings) = readings.filter(|_| *holder != frame.subject) {
             let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
             self.subjects.change(at, offset, now, |subject, shared| {
-                subject.fold(frame, readings, places, shared);
+                subject.fold(frame, readings, forecasts, places, shared);
                 Change::Shown
             });
         }
@@ -208,12 +214,13 @@ impl Fold {
     /// when the frame came, not now. The log owner has seen to it that the frame was still in quarantine.
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
+        let forecasts = self.config.forecasts;
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
         self.subjects.change(at, offset, now, |subject, shared| {
             subject.counts.quarantined = subject.counts.quarantined.saturating_sub(1);
-            subject.fold(frame, readings, places, shared);
+            subject.fold(frame, readings, forecasts, places, shared);
             if let Some(device) = subject.device_at_mut(&frame.device) {
                 device.power(frame, readings);
             }
@@ -247,7 +254,7 @@ impl Fold {
     fn configure(&mut self, config: &FoldConfig) {
         self.config = config.clone();
         self.holders.configure(config);
-        let (holders, silent_after_ms) = (&self.holders, config.silent_after_ms);
+        let (holders, silent_after_ms, forecasts) = (&self.holders, config.silent_after_ms, config.forecasts);
         self.subjects.change_all(self.applied, self.clock, |subject| {
             let mut change = Change::None;
             for device in subject.devices_mut() {
@@ -260,6 +267,9 @@ impl Fold {
             let kind = holders.kind(subject.name());
             if subject.kind != kind {
                 subject.kind = kind;
+                change = Change::Shown;
+            }
+            if !forecasts && subject.forget_forecasts() {
                 change = Change::Shown;
             }
             change

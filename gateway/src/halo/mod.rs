@@ -14,6 +14,8 @@
 //! No I/O and no JSON here. Only the river calls it; `forward` renders what it holds.
 
 mod sketch;
+mod forecast;
+mod trend;
 mod window;
 mod signal;
 mod derive;
@@ -29,10 +31,12 @@ mod checkpoint;
 pub use checkpoint::{LoadError, Slice};
 pub use derive::{Derived, Value as DerivedValue};
 pub use fold::{FOLD_VERSION, Fold, Touched};
+pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use presence::{Device, DeviceState};
 pub use signal::{Latest, Quality, Signal};
 pub use sketch::Tally;
 pub use subject::{Counts, EventSeen, Subject, TextSeen};
+pub use trend::Rate;
 pub use window::Stats;
 
 #[cfg(test)]

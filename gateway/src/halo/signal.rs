@@ -1,8 +1,11 @@
 //! One signal of one subject: its latest good value, its windows, and which readings are let in.
 
+use halo_proto::registry::{self, Nature};
 use serde::{Deserialize, Serialize};
 
+use super::forecast::{Forecaster, Step};
 use super::sketch::Tally;
+use super::trend::{self, Rate};
 use super::window::{LATENESS_MS, Run, Stats, Windows};
 use crate::ingest::readings::{Point, Series, SignalRef};
 use crate::record::Name;
@@ -78,6 +81,10 @@ pub struct Signal {
     /// A value refused as too large a step: the next one near it shows that the step was real.
     stepped_to: Option<f64>,
     windows: Windows,
+    /// Meaningless while the windows are empty.
+    smoothed: f64,
+    /// Once a step has ended, of a signal that is to have forecasts.
+    forecaster: Option<Box<Forecaster>>,
 }
 
 /// How many readings of a series were not let in.
@@ -91,7 +98,16 @@ pub(crate) struct KeptOut {
 
 impl Signal {
     pub(crate) fn new(name: Name, unit: Name) -> Self {
-        Self { name, unit, latest: None, quality: Quality::Good, stepped_to: None, windows: Windows::default() }
+        Self {
+            name,
+            unit,
+            latest: None,
+            quality: Quality::Good,
+            stepped_to: None,
+            windows: Windows::default(),
+            smoothed: 0.0,
+            forecaster: None,
+        }
     }
 
     /// Its name.
@@ -119,8 +135,29 @@ impl Signal {
         self.windows.stats(tally)
     }
 
-    /// Lets a series in, point by point.
-    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, device: &Name) -> KeptOut {
+    /// The exponentially weighted mean over its good readings, the newest weighing 0.1; late ones do not count. None
+    /// while there was none.
+    pub fn smoothed(&self) -> Option<f64> {
+        (!self.windows.is_empty()).then_some(self.smoothed)
+    }
+
+    /// How fast it rises, over a quarter of an hour; none of readings in fewer than three minutes of it.
+    pub fn rate(&self) -> Option<Rate> {
+        self.windows.rate()
+    }
+
+    /// What is expected of it, once it is a few hours old.
+    pub fn forecaster(&self) -> Option<&Forecaster> {
+        self.forecaster.as_deref()
+    }
+
+    /// Gives its forecasts up, if there were any in the making.
+    pub(crate) fn forget_forecasts(&mut self) -> Option<Box<Forecaster>> {
+        self.forecaster.take()
+    }
+
+    /// Lets a series in, point by point, and has its steps forecast.
+    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, device: &Name, forecasts: bool) -> KeptOut {
         let mut kept_out = KeptOut::default();
         if series.signal.unit != self.unit && !self.change_unit(series, arrival_ms) {
             kept_out.suspect = series.points.len() as u64;
@@ -141,14 +178,34 @@ impl Signal {
                 continue;
             }
             if !run.take(point.event_ms, value) {
-                self.windows.add(&run);
+                self.add(&run, &series.signal, forecasts);
                 run.clear();
                 run.take(point.event_ms, value);
             }
             self.show(&series.signal, point, device);
         }
-        self.windows.add(&run);
+        self.add(&run, &series.signal, forecasts);
         kept_out
+    }
+
+    fn add(&mut self, run: &Run, signal: &SignalRef, forecasts: bool) {
+        if self.windows.is_newest(run)
+            && let Some(smoothed) = trend::smoothed(self.smoothed(), run.values())
+        {
+            self.smoothed = smoothed;
+        }
+        if let Some(step) = self.windows.add(run).filter(|_| forecasts) {
+            self.ended(step, signal);
+        }
+    }
+
+    #[cold]
+    fn ended(&mut self, step: Step, signal: &SignalRef) {
+        match &mut self.forecaster {
+            Some(forecaster) => forecaster.step(step),
+            None if is_level(signal) => self.forecaster = Forecaster::new(step).map(Box::new),
+            None => {}
+        }
     }
 
     /// Another unit makes it another quantity, with statistics of its own, if its readings are the newer ones.
@@ -211,11 +268,14 @@ impl Signal {
     }
 
     pub(crate) fn is_sound(&self) -> bool {
-        self.windows.is_sound() && self.latest.as_ref().is_none_or(|latest| latest.den > 0)
+        self.windows.is_sound()
+            && self.forecaster.as_ref().is_none_or(|forecaster| forecaster.is_sound())
+            && self.latest.as_ref().is_none_or(|latest| latest.den > 0)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.windows.heap_bytes()
+        let forecaster = |forecaster: &Forecaster| size_of::<Forecaster>() + forecaster.heap_bytes();
+        self.windows.heap_bytes() + self.forecaster.as_deref().map_or(0, forecaster)
     }
 
     /// Replaces its names by shared ones.
@@ -226,6 +286,12 @@ impl Signal {
             latest.device = shared(&latest.device);
         }
     }
+}
+
+/// Whether a forecast of it has a meaning: a mean over ten minutes has to say something. What only its sender knows is
+/// taken for a level.
+fn is_level(signal: &SignalRef) -> bool {
+    signal.metric.and_then(registry::signal).is_none_or(|known| known.nature == Nature::Level)
 }
 
 /// Whether something that arrived at `arrival_ms` is dated impossibly far ahead.

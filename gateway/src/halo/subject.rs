@@ -180,6 +180,7 @@ impl Subject {
         &mut self,
         frame: &Frame,
         readings: &Readings,
+        forecasts: bool,
         places: &mut Places,
         mut shared: impl FnMut(&Name) -> Name,
     ) {
@@ -189,7 +190,7 @@ impl Subject {
                 self.counts.suspect += series.points.len() as u64;
                 continue;
             };
-            let kept_out = signal.fold(series, frame.arrival.wall_ms, &frame.device);
+            let kept_out = signal.fold(series, frame.arrival.wall_ms, &frame.device, forecasts);
             self.counts.late += kept_out.late;
             self.counts.suspect += kept_out.suspect;
         }
@@ -229,6 +230,11 @@ impl Subject {
     pub(super) fn forget_device(&mut self, name: &str) -> bool {
         let found = self.devices.binary_search_by(|device| (*device.name).cmp(name));
         found.map(|at| self.devices.remove(at)).is_ok()
+    }
+
+    /// Gives the forecasts of all signals up; true if there were any in the making.
+    pub(super) fn forget_forecasts(&mut self) -> bool {
+        self.signals.iter_mut().filter_map(Signal::forget_forecasts).count() > 0
     }
 
     pub(super) fn devices_mut(&mut self) -> &mut [Device] {

@@ -10,7 +10,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::forecast::{STEP_MS, Step};
 use super::sketch::{self, Bucket, Key, Tally};
+use super::trend::{self, Rate};
 
 /// A reading further behind its signal's newest one is counted as late and kept out.
 pub(crate) const LATENESS_MS: i64 = 15 * 60 * 1000;
@@ -25,6 +27,9 @@ const SHAPES: [Shape; 3] = [
 ];
 
 const _: () = assert!(SHAPES[1].pane_ms % FINEST_MS == 0 && SHAPES[2].pane_ms % FINEST_MS == 0);
+
+/// The panes of a minute reach back over a whole step of a forecast.
+const _: () = assert!(STEP_MS % SHAPES[1].pane_ms == 0 && STEP_MS < SHAPES[1].pane_ms * SHAPES[1].panes as i64);
 
 struct Shape {
     name: &'static str,
@@ -61,19 +66,43 @@ pub(crate) struct Windows {
 
 impl Windows {
     /// Counts readings of one pane of the finest window. Runs may come in any order: what is older than the longest
-    /// window is let pass.
-    pub(crate) fn add(&mut self, run: &Run) {
-        let Some(pane) = run.pane() else { return };
+    /// window is let pass. The step of a forecast that T has left behind, if it has left one.
+    pub(crate) fn add(&mut self, run: &Run) -> Option<Step> {
+        let pane = run.pane()?;
         if self.add_to_newest(run, &pane) {
-            return;
+            return None;
         }
+        let mut ended = None;
         match self.newest_ms {
             Some(newest_ms) if run.newest_ms <= newest_ms => {}
-            Some(newest_ms) => self.advance(newest_ms, run.newest_ms),
+            Some(newest_ms) => {
+                ended = self.step_left(newest_ms, run.newest_ms);
+                self.advance(newest_ms, run.newest_ms);
+            }
             None => self.newest_ms = Some(run.newest_ms),
         }
         let newest_ms = self.newest_ms.unwrap_or(run.newest_ms);
         place(&mut self.windows, newest_ms, run.newest_ms, &pane, run.buckets());
+        ended
+    }
+
+    /// The step T is in, if it will be in a later one. What came late for it is in its panes; what comes later is not.
+    fn step_left(&self, from_ms: i64, to_ms: i64) -> Option<Step> {
+        let index = from_ms.div_euclid(STEP_MS);
+        if to_ms.div_euclid(STEP_MS) == index {
+            return None;
+        }
+        let (mut n, mut sum) = (0.0, 0.0);
+        for (window, shape) in self.windows.iter().zip(&SHAPES).filter(|(_, shape)| shape.pane_ms < STEP_MS) {
+            let (newest, panes) = (from_ms.div_euclid(shape.pane_ms), STEP_MS / shape.pane_ms);
+            for pane in
+                window.panes.iter().filter(|pane| (newest - i64::from(pane.age(newest))).div_euclid(panes) == index)
+            {
+                n += f64::from(pane.n);
+                sum += f64::from(pane.n) * pane.mean;
+            }
+        }
+        (n > 0.0).then(|| Step { index, mean: sum / n })
     }
 
     /// The usual case, in which no pane begins or ends: readings of the newest pane of the finest window. Coarse panes
@@ -119,6 +148,45 @@ impl Windows {
             p50: tally.percentile(50).clamp(all.min, all.max),
             p95: tally.percentile(95).clamp(all.min, all.max),
         })
+    }
+
+    /// How fast the signal rises over the window of a quarter of an hour: by the means of the minutes before the last one,
+    /// each in the middle of what the finest window has left of it, and by the mean of that window.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        let ([finest, minutes, _], newest_ms) = (&self.windows, self.newest_ms?);
+        let [ten_seconds, minute, _] = &SHAPES;
+        let end_ms = newest_ms.div_euclid(FINEST_MS).saturating_add(1).saturating_mul(FINEST_MS);
+        let finest_ms = end_ms.saturating_sub(FINEST_MS * i64::from(ten_seconds.panes));
+        let mut points = [(0.0, 0.0); trend::POINTS_MAX];
+        let mut free = points.iter_mut();
+        for pane in &minutes.panes {
+            let newest = newest_ms.div_euclid(minute.pane_ms);
+            let begin_ms = newest.saturating_sub(i64::from(pane.age(newest))).saturating_mul(minute.pane_ms);
+            let after_ms = begin_ms.saturating_add(minute.pane_ms).min(finest_ms);
+            let middle_ms = (begin_ms.saturating_sub(end_ms) as f64 + after_ms.saturating_sub(end_ms) as f64) / 2.0;
+            *free.next()? = (middle_ms, pane.mean);
+        }
+        let (mut n, mut time, mut value) = (0.0, 0.0, 0.0);
+        for pane in &finest.panes {
+            let age = pane.age(newest_ms.div_euclid(FINEST_MS));
+            n += f64::from(pane.n);
+            time -= f64::from(pane.n) * (f64::from(age) + 0.5) * FINEST_MS as f64;
+            value += f64::from(pane.n) * pane.mean;
+        }
+        if n > 0.0 {
+            *free.next()? = (time / n, value / n);
+        }
+        let left = free.len();
+        trend::rate(points.get(..trend::POINTS_MAX - left)?)
+    }
+
+    /// Whether the readings of a run are none older than all before them.
+    pub(crate) fn is_newest(&self, run: &Run) -> bool {
+        self.newest_ms.is_none_or(|newest_ms| run.newest_ms >= newest_ms)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest_ms.is_none()
     }
 
     /// Moves T on; the coarse windows first, so that they are where the finer ones' panes will go.
@@ -219,6 +287,11 @@ impl Run {
             *place = bucket;
             self.buckets_len += 1;
         }
+    }
+
+    /// In the signal's unit, in the order they were taken.
+    pub(crate) fn values(&self) -> &[f64] {
+        self.values.get(..self.len).unwrap_or_default()
     }
 
     fn buckets(&self) -> &[Bucket] {
@@ -452,10 +525,23 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_is_that_of_the_readings_wherever_the_last_minute_is_cut() {
+        for seconds in [179, 185, 300, 871, 1_000, 1_234, 5_000] {
+            let mut windows = Windows::default();
+            for second in 1..=seconds {
+                add(&mut windows, 1_699_999_980_000 + second * 1000, 20.0 + second as f64 / 600.0);
+            }
+            let rate = windows.rate().expect("three minutes");
+            assert!((rate.per_hour - 6.0).abs() < 0.05, "{rate:?} after {seconds} s");
+        }
+    }
+
+    #[test]
     fn the_ends_of_time_do_no_harm() {
         let mut windows = Windows::default();
         for at in [i64::MIN, i64::MAX, 0, i64::MAX, i64::MIN] {
             add(&mut windows, at, 1.0);
+            assert!(windows.rate().is_none_or(|rate| rate.per_hour.is_finite()));
         }
         assert_eq!(windows.stats(&mut Tally::default()).map(|(_, stats)| stats.n).collect::<Vec<_>>(), [2, 2, 2]);
     }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::format::kind;
 use crate::record::{
-    Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Damaged, Dropped, Duplicates, Expired, Format, Frame, Gap,
-    GatewayTime, Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start, Stretch, WallJump,
+    Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Damaged, Dropped, Duplicates, Expired, FoldConfig, Format,
+    Frame, Gap, GatewayTime, Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start, Stretch,
+    WallJump,
 };
 
 /// The version of every kind of record that this program writes.
@@ -145,7 +146,7 @@ pub(crate) fn rest(body: &Body) -> Result<Cow<'_, [u8]>, postcard::Error> {
         Body::Retained(retained) => Cow::Borrowed(&retained.payload),
         Body::Quarantine(quarantine) => Cow::Borrowed(quarantine.reason.as_bytes()),
         Body::Start(start) => Cow::Borrowed(start.version.as_bytes()),
-        Body::Config(config) => Cow::Owned(postcard::to_stdvec(config)?),
+        Body::Config(config) => Cow::Owned(config_bytes(config)?),
         Body::Cursor(cursor) => Cow::Owned(progress_bytes(&cursor.progress)?),
         Body::Act(act) => Cow::Owned(postcard::to_stdvec(act)?),
         Body::Dropped(dropped) => Cow::Owned(postcard::to_stdvec(&(&dropped.reason, &dropped.missed))?),
@@ -244,7 +245,7 @@ pub(crate) fn decode(
         kind::TICK => Body::Tick,
         kind::START => Body::Start(Start { version: text(&rest)? }),
         kind::WALL_JUMP => Body::WallJump(read::<WallJump>(head)?),
-        kind::CONFIG => Body::Config(read(&rest)?),
+        kind::CONFIG => Body::Config(config(&rest)?),
         kind::CONNECTED => Body::Connected(presence(head, names)?),
         kind::GONE => Body::Gone(presence(head, names)?),
         kind::QUARANTINE => {
@@ -332,6 +333,22 @@ fn progress(bytes: &[u8]) -> Result<Progress, Unread> {
     })
 }
 
+/// `forecasts` is left off where it is true, which it nearly always is: the bytes are those of before it came.
+fn config_bytes(config: &FoldConfig) -> postcard::Result<Vec<u8>> {
+    let mut bytes = postcard::to_stdvec(config)?;
+    if config.forecasts {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+fn config(bytes: &[u8]) -> Result<FoldConfig, Unread> {
+    read(bytes).or_else(|_| {
+        let (hash, assignments, silent_after_ms) = read(bytes)?;
+        Ok(FoldConfig { hash, assignments, silent_after_ms, forecasts: true })
+    })
+}
+
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread> {
     postcard::from_bytes(bytes).map_err(|_| Unread::Malformed)
 }
@@ -377,5 +394,23 @@ impl Definitions<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Assignment;
+
+    #[test]
+    fn a_configuration_written_before_there_were_forecasts_has_them() {
+        let old = postcard::to_stdvec(&(9_u32, Vec::<Assignment>::new(), 60_000_u64)).expect("it is written");
+        let read = config(&old).expect("it is read");
+        let wanted = FoldConfig { hash: 9, silent_after_ms: 60_000, ..FoldConfig::default() };
+        assert_eq!((&read, read.forecasts), (&wanted, true));
+        assert_eq!(config_bytes(&read).expect("it is written"), old);
+        let without = FoldConfig { forecasts: false, ..wanted };
+        let bytes = config_bytes(&without).expect("it is written");
+        assert_eq!(config(&bytes).expect("it is read"), without);
     }
 }

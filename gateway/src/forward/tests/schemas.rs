@@ -236,7 +236,7 @@ fn a_halo_reads_as_documented() {
         concat!(
             r#"{{"schema":"halo/1","subject":"anna","kind":"person","revision":1,"time":"2026-11-21T20:00:02.312Z","#,
             r#""signals":{{"heart_rate":{{"value":75,"unit":"/min","time":"2026-11-21T20:00:02.000Z","device":"wrist-17","#,
-            r#""quality":"good","loinc":"8867-4","stats":{stats}}}}},"derived":{{"heart.zone":{{"value":0,"unit":"1"}}}},"#,
+            r#""quality":"good","loinc":"8867-4","stats":{stats},"trend":{{"ewma":70.68}}}}}},"derived":{{"heart.zone":{{"value":0,"unit":"1"}}}},"#,
             r#""context":{{"place":null,"trip":null,"events":[],"texts":{{}}}},"#,
             r#""presence":{{"wrist-17":{{"state":"online","last_seen":"2026-11-21T20:00:02.312Z","battery_pct":null,"#,
             r#""clock_offset_ms":-312,"clock":"estimated"}}}},"#,
@@ -245,6 +245,33 @@ fn a_halo_reads_as_documented() {
         stats = stats
     );
     assert_eq!(std::str::from_utf8(&halo).unwrap(), expected);
+}
+
+#[test]
+fn forecasts_fit_the_schema_and_tell_when_a_battery_is_empty() {
+    let (mut log, mut fold) = (Log::default(), Fold::new(Grammar::default()));
+    let (mut noise, mut told) = (1_u32, Vec::new());
+    // It loses 0.6 % an hour: empty after 10,000 min.
+    for minute in (0..9_840).step_by(5) {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let level = 100.0 - f64::from(minute) / 100.0 + f64::from(noise >> 24) / 512.0;
+        log.after(300_000);
+        fold.apply(log.value("tracker", "battery", (level * 10.0).round() / 10.0, 0));
+        let halo = check(HALO, &halo_json(fold.subject("tracker").unwrap(), &mut Tally::default()));
+        told.push(halo["signals"]["battery"].clone());
+    }
+    assert!(told.iter().take(36).all(|battery| battery.get("forecast").is_none()), "it knows nothing yet");
+    let battery = told.last().unwrap();
+    println!("{battery:#}");
+    for horizon in ["10m", "1h", "6h"] {
+        assert!(told.iter().any(|battery| battery["forecast"].get(horizon).is_some()), "{horizon} was never published");
+    }
+    let empty = &battery["reaches"]["min"];
+    assert_eq!((&empty["limit"], battery["reaches"].get("max")), (&Value::from(0), None));
+    let ms = |time: &Value| time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let off_min = (ms(&empty["time"]) - WALL_MS) / 60_000 - 10_000;
+    assert!(off_min.abs() <= 60, "off by {off_min} min");
+    assert!(ms(&empty["earliest"]) <= ms(&empty["time"]));
 }
 
 #[test]

@@ -2,4 +2,5 @@ pub(crate) mod support;
 mod bodies;
 mod derived;
 mod folding;
+pub(crate) mod forecasts;
 mod size;

@@ -79,7 +79,7 @@ impl Log {
             until_ms: None,
         };
         let assignments = assignments.iter().map(assignment).collect();
-        self.push(Body::Config(FoldConfig { hash: 0, assignments, silent_after_ms }))
+        self.push(Body::Config(FoldConfig { assignments, silent_after_ms, ..FoldConfig::default() }))
     }
 
     pub(crate) fn birth(&mut self, device: &str, schema: &Schema) -> &Record {

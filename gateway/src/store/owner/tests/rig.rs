@@ -39,7 +39,7 @@ pub(crate) fn clock() -> Clock {
 }
 
 pub(crate) fn config(silent_after_ms: u64) -> FoldConfig {
-    FoldConfig { hash: 1 + silent_after_ms as u32, assignments: Vec::new(), silent_after_ms }
+    FoldConfig { hash: 1 + silent_after_ms as u32, silent_after_ms, ..FoldConfig::default() }
 }
 
 impl Rig {

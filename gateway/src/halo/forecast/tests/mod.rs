@@ -1,0 +1,4 @@
+mod reference;
+mod support;
+mod synthetic;
+mod tails;
