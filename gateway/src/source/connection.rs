@@ -58,6 +58,8 @@ pub(super) struct Connection {
     steps: VecDeque<Step>,
     probe: Probe,
     begun_ms: u64,
+    /// That broker has said yes: from here on something may have been delivered and be owed an acknowledgement.
+    is_connected: bool,
     /// Since when the subscriptions are granted.
     ready_ms: Option<u64>,
     heard_ms: u64,
@@ -96,6 +98,7 @@ impl Connection {
             steps: source.plan.steps(period_ms.is_some()).into(),
             probe: Probe::new(period_ms),
             begun_ms: now_ms,
+            is_connected: false,
             ready_ms: None,
             heard_ms: now_ms,
             full_ms: None,
@@ -269,6 +272,7 @@ impl Connection {
         self.heard_ms = self.now_ms();
         match happened {
             Happened::Connected { session_present, keep_alive } => {
+                self.is_connected = true;
                 if let Some(keep_alive) = keep_alive {
                     self.keep_alive_ms = whole_ms(keep_alive);
                 }
@@ -362,7 +366,7 @@ impl Connection {
         self.held.clear();
         self.held_bytes = 0;
         self.source.reporter.update(|status| status.state = State::Stopped);
-        if self.ready_ms.is_none() {
+        if !self.is_connected {
             self.over = Some(None);
         }
     }
