@@ -48,7 +48,7 @@ fn assigned() -> FoldConfig {
         span("pi", "bert", Some(WALL_MS + 400_000), None),
         span("watch", "anna", None, None),
     ];
-    FoldConfig { hash: 7, assignments, silent_after_ms: 60_000 }
+    FoldConfig { hash: 7, assignments, silent_after_ms: 60_000, ..FoldConfig::default() }
 }
 
 impl World {

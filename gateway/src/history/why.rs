@@ -114,7 +114,7 @@ impl Taken {
         }
         for point in &series.points {
             let one = Series { signal: series.signal.clone(), points: vec![*point] };
-            let kept_out = signal.fold(&one, seen.frame.arrival.wall_ms, &seen.frame.device);
+            let kept_out = signal.fold(&one, seen.frame.arrival.wall_ms, &seen.frame.device, false);
             let is_taken = kept_out.late == 0 && kept_out.suspect == 0;
             if is_taken && from_ms < point.event_ms && point.event_ms <= until_ms {
                 self.readings.push((point.event_ms, physical(point.raw, *num, *den), seen.found.record.offset));
