@@ -27,6 +27,7 @@ pub mod forward;
 pub mod admin;
 pub mod config;
 pub mod recovery;
+pub mod history;
 pub mod app;
 mod terminal;
 #[cfg(feature = "view")]

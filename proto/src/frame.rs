@@ -268,6 +268,13 @@ pub struct Items<'a> {
     at: usize,
 }
 
+impl Items<'_> {
+    /// Where the next item begins in the frame's bytes; after the last one, where they end.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Item<'a>;
 

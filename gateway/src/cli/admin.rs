@@ -293,7 +293,7 @@ fn discarded(row: &Value) -> String {
 }
 
 /// One thing: indented JSON, or `key value` lines when it is flat.
-fn show(rows: &[Value], as_json: bool) {
+pub(super) fn show(rows: &[Value], as_json: bool) {
     for row in rows {
         let shown = match row.as_object() {
             _ if as_json => say(row),

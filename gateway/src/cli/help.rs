@@ -108,3 +108,59 @@ pub(super) const COMPLETIONS: &str = "\
 Example:
   halo-gateway completions bash \\
     > ~/.local/share/bash-completion/completions/halo-gateway";
+
+pub(super) const HALO: &str = "\
+Examples:
+  halo-gateway halo anna
+  halo-gateway halo anna --at 2026-11-21T08:30:00Z
+  halo-gateway halo anna --at now-2h --json | jq .signals.heart_rate
+
+With --at, what was written up to that time is folded again.
+Folding begins with the log, or with what it carries of the time before it.
+Times before what it carries cannot be told any more.
+
+Exit codes:
+  0  done
+  1  nothing was known of the subject then, or it failed
+  2  the command line is wrong";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  halo-gateway history anna heart_rate            the last 24 hours
+  halo-gateway history anna heart_rate --from now-7d --step 1h
+  halo-gateway history anna heart_rate --from 2026-11-21 --to 2026-11-22 --csv
+  halo-gateway history car-7 speed --from now-6h --plot
+  halo-gateway history car-7 speed --step 1m --svg speed.svg
+
+Times:
+  2026-11-21T08:30:00Z   without a zone: UTC
+  2026-11-21             midnight, UTC
+  now-6h                 from now on, back or ahead
+
+Times of readings are the devices' own, corrected as when they were folded.
+Readings that came late are found; --arrived-by leaves them out.
+Readings dated more than a minute after they arrived are left out.
+What retention has deleted is gone.
+
+Exit codes:
+  0  done, also when there were no readings
+  1  it failed
+  2  the command line is wrong";
+
+pub(super) const WHY: &str = "\
+Examples:
+  halo-gateway why anna heart_rate                the latest value
+  halo-gateway why anna heart_rate --window 15m   statistics of a window
+  halo-gateway why car-7 trip.distance            a derived value
+  halo-gateway why anna heart_rate --at now-2h --json
+
+The halo is the running gateway's; else, or with --at, the log is folded.
+Then the value is derived a second time:
+  a reading       from the bytes in the log
+  statistics      plainly, from the readings in the window
+  derived values  by folding the subject's frames alone
+
+Exit codes:
+  0  both ways give the same
+  1  they do not, or what it rests on is deleted, or it failed
+  2  the command line is wrong";

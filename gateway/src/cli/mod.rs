@@ -9,14 +9,20 @@ mod admin;
 mod backup;
 mod client;
 mod disk;
+mod halo;
 mod help;
+mod history;
+mod limits;
 mod log;
+mod plot;
 mod show;
 mod state;
 mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod when;
+mod why;
 #[cfg(feature = "view")]
 mod top;
 mod usage;
@@ -76,6 +82,15 @@ enum Command {
     Device(admin::On<admin::Device>),
     /// The subjects of a running gateway and their halos.
     Subject(admin::On<admin::Subject>),
+    /// The halo of a subject, now or as it was at a time; with the gateway running or not.
+    #[command(after_help = help::HALO)]
+    Halo(halo::Halo),
+    /// One signal of one subject over a span of time, from the log; with the gateway running or not.
+    #[command(after_help = help::HISTORY)]
+    History(history::History),
+    /// What a value of a halo rests on: reading, frame, bytes; and the same value derived from them again.
+    #[command(after_help = help::WHY)]
+    Why(why::Why),
     /// Frames that could not be understood: list, show, replay, discard.
     #[command(after_help = help::QUARANTINE)]
     Quarantine(admin::On<admin::Quarantine>),
@@ -161,6 +176,7 @@ impl Settings {
 
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
+    limits::raise_open_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => return tell(usage::plain(told)),
@@ -218,6 +234,9 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Top(top) => top::run(top),
         Command::Device(on) => admin::device(on),
         Command::Subject(on) => admin::subject(on),
+        Command::Halo(halo) => halo::run(&halo),
+        Command::History(history) => history::run(&history),
+        Command::Why(why) => why::run(&why),
         Command::Quarantine(on) => admin::quarantine(on),
         Command::Upstream(on) => admin::upstream(on),
         Command::Source(on) => admin::source(on),

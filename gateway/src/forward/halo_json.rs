@@ -34,6 +34,11 @@ pub fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
     })
 }
 
+/// One derived value, as the halo has it.
+pub(crate) fn derived_json(derived: &Derived) -> serde_json::Value {
+    serde_json::json!(DerivedJson::new(derived))
+}
+
 #[derive(Serialize)]
 struct HaloJson<'a> {
     schema: &'static str,

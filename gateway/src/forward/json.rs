@@ -25,7 +25,7 @@ pub(super) fn append(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 
 /// A finite number, without a fraction where it has none.
 #[derive(Clone, Copy)]
-pub(super) struct Number(pub(super) f64);
+pub(crate) struct Number(pub(crate) f64);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -39,10 +39,10 @@ impl Serialize for Number {
 
 /// `raw × num / den`: an exact integer where it is one, else the nearest double.
 #[derive(Clone, Copy)]
-pub(super) struct Scaled {
-    pub(super) raw: i64,
-    pub(super) num: u32,
-    pub(super) den: u32,
+pub(crate) struct Scaled {
+    pub(crate) raw: i64,
+    pub(crate) num: u32,
+    pub(crate) den: u32,
 }
 
 impl Scaled {
@@ -64,7 +64,7 @@ impl Serialize for Scaled {
 
 /// Unix milliseconds as RFC 3339 in UTC; outside of the years −9999 to 9999 the nearest there is.
 #[derive(Clone, Copy)]
-pub(super) struct Time(pub(super) i64);
+pub(crate) struct Time(pub(crate) i64);
 
 impl fmt::Display for Time {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,7 @@
 //! `readings` go out once per frame, in log order; `halos` conflated to the newest per subject, at most one a second.
 //! Nothing here waits for a subscriber, and nothing but numbers flows back up.
 
-mod json;
+pub(crate) mod json;
 pub mod halo_json;
 pub mod readings_json;
 pub mod health_json;

@@ -33,6 +33,7 @@ pub use derive::{Derived, Value as DerivedValue};
 pub use fold::{FOLD_VERSION, Fold, Touched};
 pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use presence::{Device, DeviceState};
+pub(crate) use signal::physical;
 pub use signal::{Latest, Quality, Signal};
 pub use sketch::Tally;
 pub use subject::{Counts, EventSeen, Subject, TextSeen};

@@ -42,6 +42,7 @@ mod native;
 pub mod keys;
 pub mod schemas;
 pub mod readings;
+pub mod locate;
 mod checkpoint;
 mod facts;
 mod device;

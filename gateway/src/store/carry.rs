@@ -187,6 +187,21 @@ pub(crate) fn load<F: Fs, E: From<StoreError>>(
     Ok(sound && stream.is_empty() && whole.is_some())
 }
 
+/// Hands over the rows of the newest set that is whole, as retention noted it or as a search finds it; its number, `None`
+/// when there is no such set.
+///
+/// # Errors
+/// Those of `each`, and [`StoreError::Io`] when the log cannot be read.
+pub(crate) fn load_newest<F: Fs, E: From<StoreError>>(
+    folder: &Arc<Folder<F>>,
+    each: impl FnMut(Vec<Change>) -> Result<(), E>,
+) -> Result<Option<Offset>, E> {
+    let noted = folder.removed().set.map(|set| check(folder, set.number)).transpose()?.flatten();
+    let set = noted.map_or_else(|| newest(folder).map(|(set, _)| set), |set| Ok(Some(set)))?;
+    let Some(set) = set else { return Ok(None) };
+    Ok(load(folder, &set, each)?.then_some(Offset(set.number)))
+}
+
 /// Numbers of the sets whose last part stands in `first..until`, ascending.
 fn ends_in<F: Fs>(folder: &Arc<Folder<F>>, first: Offset, until: Offset) -> Result<Vec<u64>, StoreError> {
     let mut numbers = Vec::new();

@@ -20,8 +20,14 @@ pub mod tag {
     pub const NAMES: u16 = 2;
     /// Per (device, boot): sequences, arrivals, count: [`super::FrameRange`].
     pub const RANGES: u16 = 3;
-    /// Per device: where its records stand: [`super::Place`].
+    /// Per device, and per topic of retained publishes: where its records stand: [`super::Place`].
     pub const INDEX: u16 = 4;
+    /// Which devices fed which subjects, where those are not their own: pairs of numbers of names.
+    pub const FEEDS: u16 = 6;
+    /// Where administrative acts stand.
+    pub const ACTS: u16 = 7;
+    /// Where each device's part of the index stands, so that one device does not cost reading all: [`super::Part`].
+    pub const DIRECTORY: u16 = 8;
 }
 
 /// What a segment holds.
@@ -67,6 +73,19 @@ pub struct Place {
     pub position: u64,
     /// For frames with a sequence: which, and the CRC-32C of the payload.
     pub frame: Option<(Identity, u32)>,
+}
+
+/// Where the part of the index stands that is one device's, or one topic's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// Number of its name.
+    pub(crate) name: u32,
+    /// First byte within the index.
+    pub(crate) start: u32,
+    /// Bytes.
+    pub(crate) length: u32,
+    /// CRC-32C of the bytes: whoever reads a part cannot check the whole section.
+    pub(crate) crc: [u8; 4],
 }
 
 /// A place as it is written: positions as distances in 8-byte steps, so that most take two bytes.
@@ -142,8 +161,10 @@ impl From<Vec<Name>> for Numbers {
 #[derive(Debug, Default)]
 pub(crate) struct FooterBuilder {
     pub(crate) summary: Summary,
-    /// By the number of the device's name.
+    /// By the number of the device's, or the topic's, name.
     devices: Vec<OfDevice>,
+    /// Positions of administrative acts.
+    acts: Vec<u64>,
 }
 
 /// What a segment holds of one device.
@@ -154,6 +175,8 @@ struct OfDevice {
     /// Of its other boots.
     ranges: BTreeMap<u32, FrameRange>,
     places: Vec<Place>,
+    /// Whom it fed beside itself; the same one nearly always.
+    subjects: Vec<Name>,
 }
 
 impl FooterBuilder {
@@ -166,6 +189,9 @@ impl FooterBuilder {
         self.summary.records += 1;
         self.summary.last_stamp = stamp;
         self.summary.next = self.summary.next.max(Offset(offset.0.saturating_add(1)));
+        if matches!(body, Body::Act(_)) {
+            self.acts.push(position);
+        }
         let Some(device) = device else { return };
         let at = device as usize;
         if self.devices.len() <= at {
@@ -180,6 +206,7 @@ impl FooterBuilder {
             _ => None,
         };
         of_device.places.push(Place { position, frame });
+        of_device.feeds(body);
     }
 
     /// Takes note of a record that was read back.
@@ -190,13 +217,19 @@ impl FooterBuilder {
 
     /// The footer's bytes for `position`, up to the end of the file.
     pub(crate) fn encode(&self, names: &[Name], seed: Seed, position: u64) -> Result<Vec<u8>, postcard::Error> {
+        let feeds = self.feeds(names);
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
         let ranges = self.ranges();
+        let (index, directory) = self.index()?;
+        // What a search reads stands together; the long index comes last.
         let sections = [
             (tag::SUMMARY, postcard::to_stdvec(&self.summary)?),
             (tag::NAMES, postcard::to_stdvec(&names)?),
+            (tag::FEEDS, postcard::to_stdvec(&feeds)?),
+            (tag::ACTS, postcard::to_stdvec(&self.acts)?),
+            (tag::DIRECTORY, postcard::to_stdvec(&directory)?),
             (tag::RANGES, postcard::to_stdvec(&ranges)?),
-            (tag::INDEX, postcard::to_stdvec(&self.steps())?),
+            (tag::INDEX, index),
         ];
         let start = position + FOOTER_LEN as u64;
         let mut out = Vec::new();
@@ -224,8 +257,9 @@ impl FooterBuilder {
         ranges
     }
 
-    fn steps(&self) -> Vec<(u32, Vec<Step>)> {
-        let one = |places: &Vec<Place>| {
+    /// The index, part by part as one list, and where its parts stand.
+    fn index(&self) -> Result<(Vec<u8>, Vec<Part>), postcard::Error> {
+        let one = |places: &Vec<Place>| -> Vec<Step> {
             let mut last = 0;
             let step = |place: &Place| {
                 let by = u32::try_from((place.position - last) / 8).unwrap_or(u32::MAX);
@@ -234,12 +268,61 @@ impl FooterBuilder {
             };
             places.iter().map(step).collect()
         };
-        let numbered = (0..).zip(&self.devices).filter(|(_, device)| !device.places.is_empty());
-        numbered.map(|(number, device)| (number, one(&device.places))).collect()
+        let numbered = (0_u32..).zip(&self.devices).filter(|(_, device)| !device.places.is_empty());
+        let numbered: Vec<_> = numbered.collect();
+        let mut index = postcard::to_stdvec(&numbered.len())?;
+        let mut directory = Vec::with_capacity(numbered.len());
+        for (name, device) in numbered {
+            let part = postcard::to_stdvec(&(name, one(&device.places)))?;
+            let (start, length) = (u32::try_from(index.len()), u32::try_from(part.len()));
+            if let (Ok(start), Ok(length)) = (start, length) {
+                directory.push(Part { name, start, length, crc: crc32c::crc32c(&part).to_le_bytes() });
+            }
+            index.extend(part);
+        }
+        Ok((index, directory))
+    }
+
+    /// Pairs of a device and a subject, as numbers.
+    fn feeds(&self, names: &[Name]) -> Vec<(u32, u32)> {
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        if self.devices.iter().any(|device| !device.subjects.is_empty()) {
+            numbers.extend(names.iter().map(|name| &**name).zip(0..));
+        }
+        let pairs = (0..).zip(&self.devices).flat_map(|(number, device)| {
+            let subjects = device.subjects.iter().filter_map(|name| numbers.get(&**name));
+            subjects.map(move |subject| (number, *subject))
+        });
+        pairs.collect()
     }
 }
 
+/// The places of one part of an index.
+pub(crate) fn places_of(part: &[u8]) -> Option<(u32, Vec<Place>)> {
+    let (name, steps): (u32, Vec<Step>) = postcard::from_bytes(part).ok()?;
+    Some((name, places(steps)))
+}
+
+fn places(steps: Vec<Step>) -> Vec<Place> {
+    let mut position = 0;
+    let place = |step: Step| {
+        position += u64::from(step.by) * 8;
+        let frame = step.frame.map(|(boot, seq, crc)| (Identity { boot, seq }, u32::from_le_bytes(crc)));
+        Place { position, frame }
+    };
+    steps.into_iter().map(place).collect()
+}
+
 impl OfDevice {
+    /// Takes note of whom a record is about beside the device.
+    fn feeds(&mut self, body: &Body) {
+        let Some((device, subject)) = fed(body) else { return };
+        let is_known = |known: &Name| Name::ptr_eq(known, subject) || known == subject;
+        if !Name::ptr_eq(device, subject) && device != subject && !self.subjects.iter().any(is_known) {
+            self.subjects.push(Name::clone(subject));
+        }
+    }
+
     fn range(&mut self, device: u32, Identity { boot, seq }: Identity, arrival_ms: i64) {
         if self.range.is_none_or(|range| range.boot != boot) {
             let fresh = FrameRange {
@@ -263,9 +346,26 @@ impl OfDevice {
     }
 }
 
-/// The device a record is about.
+/// A device and the subject whose halo a record about it changes.
+pub(crate) fn fed(body: &Body) -> Option<(&Name, &Name)> {
+    match body {
+        Body::Frame(it) | Body::Replayed(it) => Some((&it.device, &it.subject)),
+        Body::Connected(it) | Body::Gone(it) => Some((&it.device, &it.subject)),
+        Body::Quarantine(it) => Some((&it.device, &it.subject)),
+        Body::Gap(it) => Some((&it.device, &it.subject)),
+        Body::Duplicates(it) => Some((&it.device, &it.subject)),
+        Body::Conflict(it) => Some((&it.device, &it.subject)),
+        Body::Dropped(it) => Some((&it.device, &it.subject)),
+        Body::Expired(it) => Some((&it.device, &it.subject)),
+        _ => None,
+    }
+}
+
+/// What a record is found by: the device it is about, or the topic of a retained publish. A topic outside the grammar
+/// may be called like a device: the record itself says which it was.
 pub(crate) fn device(body: &Body) -> Option<&Name> {
     match body {
+        Body::Retained(it) => Some(&it.topic),
         Body::Frame(it) => Some(&it.device),
         Body::Connected(it) | Body::Gone(it) => Some(&it.device),
         Body::Quarantine(it) => Some(&it.device),
@@ -352,15 +452,6 @@ impl Footer {
     /// Where the records of each device stand, by the number of its name.
     pub fn index(&self) -> Option<Vec<(u32, Vec<Place>)>> {
         let steps: Vec<(u32, Vec<Step>)> = self.get(tag::INDEX)?;
-        let places = |steps: Vec<Step>| {
-            let mut position = 0;
-            let place = |step: Step| {
-                position += u64::from(step.by) * 8;
-                let frame = step.frame.map(|(boot, seq, crc)| (Identity { boot, seq }, u32::from_le_bytes(crc)));
-                Place { position, frame }
-            };
-            steps.into_iter().map(place).collect()
-        };
         Some(steps.into_iter().map(|(device, steps)| (device, places(steps))).collect())
     }
 }

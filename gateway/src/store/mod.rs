@@ -47,6 +47,7 @@ pub mod repair;
 mod removed;
 mod salt;
 mod scan;
+pub mod seek;
 mod segment;
 mod spare;
 mod verify;

@@ -39,6 +39,14 @@ const DEATH_AT: u64 = 8;
 pub struct Skipped(Arc<BTreeSet<Offset>>);
 
 impl Skipped {
+    /// The list of a data folder, for whoever only reads there.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn of_folder(folder: &Path) -> io::Result<Self> {
+        read_list(folder)
+    }
+
     /// Whether nobody is to apply that record.
     pub fn contains(&self, offset: Offset) -> bool {
         self.0.contains(&offset)

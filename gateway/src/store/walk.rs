@@ -110,31 +110,16 @@ impl Walk {
             return Ok(());
         }
         self.expected = self.expected.max(Offset(header.offset.0.saturating_add(1)));
-        let mut read = self.decode(header, body.as_ref());
+        let mut read = decode(header, body.as_ref(), &self.names);
         if matches!(read, Err(Damage::Name(_))) && !self.names_sought {
             self.seek_names(file, at.end, limit)?;
-            read = self.decode(header, body.as_ref());
+            read = decode(header, body.as_ref(), &self.names);
         }
         match read {
             Ok(record) => self.ready.push_back(Walked::Record(record, at)),
             Err(what) => self.found(at, Some(header.offset), what),
         }
         Ok(())
-    }
-
-    fn decode(&self, header: &RecordHeader, body: Option<&Bytes>) -> Result<Record, Damage> {
-        let body = body.ok_or(Damage::Body)?;
-        let RecordHeader { kind, version, flags, stamp, offset, epoch, cause, key, .. } = *header;
-        let (Some(head), Some(_)) = (body.get(..usize::from(header.head)), body.get(usize::from(header.head)..)) else {
-            return Err(Damage::Malformed);
-        };
-        let rest = body.slice(usize::from(header.head)..);
-        match codec::decode((kind, version, flags), stamp, head, rest, &self.names) {
-            Ok(body) => Ok(Record { offset, epoch, stamp, cause, key, body }),
-            Err(Unread::Unknown) => Err(Damage::Unknown { kind, version }),
-            Err(Unread::Malformed) => Err(Damage::Malformed),
-            Err(Unread::Name(number)) => Err(Damage::Name(number)),
-        }
     }
 
     /// A definition is lost: looks for its copies in the rest of the segment and in the footer, once.
@@ -178,5 +163,21 @@ impl Walk {
     fn found(&mut self, bytes: Range<u64>, offset: Option<Offset>, what: Damage) {
         let offsets = offset.map(|offset| offset..=offset);
         self.ready.push_back(Walked::Found(Finding { segment: self.segment, bytes, offsets, what }));
+    }
+}
+
+/// A record from its header and its body, which is `None` when its checksum does not fit.
+pub(crate) fn decode(header: &RecordHeader, body: Option<&Bytes>, names: &[Name]) -> Result<Record, Damage> {
+    let body = body.ok_or(Damage::Body)?;
+    let RecordHeader { kind, version, flags, stamp, offset, epoch, cause, key, .. } = *header;
+    let (Some(head), Some(_)) = (body.get(..usize::from(header.head)), body.get(usize::from(header.head)..)) else {
+        return Err(Damage::Malformed);
+    };
+    let rest = body.slice(usize::from(header.head)..);
+    match codec::decode((kind, version, flags), stamp, head, rest, names) {
+        Ok(body) => Ok(Record { offset, epoch, stamp, cause, key, body }),
+        Err(Unread::Unknown) => Err(Damage::Unknown { kind, version }),
+        Err(Unread::Malformed) => Err(Damage::Malformed),
+        Err(Unread::Name(number)) => Err(Damage::Name(number)),
     }
 }

@@ -8,6 +8,7 @@ mod deadly;
 mod demo;
 mod engines;
 mod harness;
+mod history;
 mod kill;
 mod output;
 mod plain;
