@@ -120,24 +120,38 @@ pub(super) struct Matches {
     pub(super) longer: u32,
 }
 
-/// Counts every pair of stretches of `beats` once; sample entropy is −ln(A/B) (Richman and Moorman 2000).
+/// Counts every pair of stretches of `beats`, at most 65,535, once; sample entropy is −ln(A/B) (Richman and Moorman
+/// 2000). `m` is 1 or more.
+///
+/// Without branches and in the width of an interval, so that the compiler takes many pairs at a time: this is most of what
+/// a beat costs.
 pub(super) fn matches(beats: &[u16], m: usize, r: u16) -> Matches {
     let mut counted = Matches { shorter: 0, longer: 0 };
+    let mut near: Vec<u16> = Vec::with_capacity(beats.len());
     for lag in 1..beats.len() {
-        let pairs = beats.iter().zip(beats.iter().skip(lag));
-        let mut run = 0;
-        for (place, (one, other)) in pairs.enumerate() {
-            // A stretch of m must leave room for the one that is longer by one.
-            if run >= m {
-                counted.shorter += 1;
-            }
-            run = if one.abs_diff(*other) <= r { run + 1 } else { 0 };
-            if run > m && place >= m {
-                counted.longer += 1;
-            }
+        near.clear();
+        let pairs = beats.iter().zip(beats.get(lag..).unwrap_or_default());
+        near.extend(pairs.map(|(one, other)| u16::from(one.abs_diff(*other) <= r)));
+        // From one place to the next m - 1 of them: whether as many neighbours are near, too.
+        for _ in 1..m {
+            near = both(&near).collect();
         }
+        // A stretch of m must leave room for the one that is longer by one.
+        let (_, shorter) = near.split_last().unwrap_or((&0, &[]));
+        counted.shorter += u32::from(sum(shorter.iter().copied()));
+        counted.longer += u32::from(sum(both(&near)));
     }
     counted
+}
+
+/// At each place but the last whether it and the one after it are set.
+fn both(near: &[u16]) -> impl Iterator<Item = u16> {
+    near.iter().zip(near.iter().skip(1)).map(|(one, next)| one & next)
+}
+
+/// Of zeros and ones.
+fn sum(near: impl Iterator<Item = u16>) -> u16 {
+    near.fold(0, u16::wrapping_add)
 }
 
 /// Share of the inner intervals that are longer or shorter than both neighbours.
