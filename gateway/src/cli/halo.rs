@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Args;
-use halo_proto::topic::{self, Grammar};
 use serde_json::Value;
 
 use super::Failure;
 use super::admin::show;
 use super::client::Target;
+use super::past::Root;
 use super::when::{self, When};
 use crate::admin::Command;
 use crate::clock::Clock;
@@ -32,9 +32,8 @@ pub(super) struct Halo {
     /// As it was then [default: as the running gateway has it, or as of the end of the log].
     #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     at: Option<When>,
-    /// Root of the gateway's topics, as `gateway.root`: births are found by it.
-    #[arg(long, value_name = "ROOT", default_value = topic::ROOT_DEFAULT, env = "HALO_GATEWAY__GATEWAY__ROOT", display_order = 79)]
-    root: String,
+    #[command(flatten)]
+    root: Root,
     #[command(flatten)]
     target: Target,
 }
@@ -47,7 +46,7 @@ pub(super) fn run(halo: &Halo) -> Result<ExitCode, Failure> {
         show(&rows, target.json);
         return Ok(ExitCode::SUCCESS);
     }
-    let past = Past::open(&target.data_dir, Grammar::new(root)?)?;
+    let past = root.open(target)?;
     let until_ms = at.map_or(i64::MAX, |at| at.at(Clock::system().now().wall_ms));
     let folded = folded(&past, until_ms)?;
     let Some(halo) = rendered(&folded, subject)? else {

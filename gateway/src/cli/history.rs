@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use halo_proto::topic::{self, Grammar};
 use serde_json::json;
 
 use super::Failure;
 use super::client::Target;
+use super::past::Root;
 use super::plot::{self, Picture};
 use super::when::{self, When};
 use crate::clock::Clock;
@@ -55,9 +55,8 @@ pub(super) struct History {
     /// A picture in this file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["csv", "json"])]
     svg: Option<PathBuf>,
-    /// Root of the gateway's topics, as `gateway.root`: births are found by it.
-    #[arg(long, value_name = "ROOT", default_value = topic::ROOT_DEFAULT, env = "HALO_GATEWAY__GATEWAY__ROOT", display_order = 79)]
-    root: String,
+    #[command(flatten)]
+    root: Root,
     #[command(flatten)]
     target: Target,
 }
@@ -71,7 +70,7 @@ enum Form {
 }
 
 pub(super) fn run(history: &History) -> Result<ExitCode, Failure> {
-    let past = Past::open(&history.target.data_dir, Grammar::new(&history.root)?)?;
+    let past = history.root.open(&history.target)?;
     let question = history.question()?;
     if history.plot || history.svg.is_some() {
         return history.draw(&past, &question);

@@ -14,6 +14,7 @@ mod help;
 mod history;
 mod limits;
 mod log;
+mod past;
 mod plot;
 mod show;
 mod state;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use halo_proto::topic::{self, Grammar};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,6 +12,7 @@ use super::Failure;
 use super::client::Target;
 use super::halo::{folded, rendered};
 use super::history::{progress, short};
+use super::past::Root;
 use super::table::text;
 use super::when::{self, When};
 use crate::admin::Command;
@@ -45,9 +45,8 @@ pub(super) struct Why {
     /// Of the halo as it was then [default: as the running gateway has it, or as of the end of the log].
     #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     at: Option<When>,
-    /// Root of the gateway's topics, as `gateway.root`: births are found by it.
-    #[arg(long, value_name = "ROOT", default_value = topic::ROOT_DEFAULT, env = "HALO_GATEWAY__GATEWAY__ROOT", display_order = 79)]
-    root: String,
+    #[command(flatten)]
+    root: Root,
     #[command(flatten)]
     target: Target,
 }
@@ -68,7 +67,7 @@ struct Report {
 }
 
 pub(super) fn run(why: &Why) -> Result<ExitCode, Failure> {
-    let past = Past::open(&why.target.data_dir, Grammar::new(&why.root)?)?;
+    let past = why.root.open(&why.target)?;
     let said = why.said(&past)?;
     let report = match (&said.halo["signals"][&why.signal], &said.halo["derived"][&why.signal], &why.window) {
         (Value::Null, Value::Null, _) => return Err(why.unknown(&said).into()),

@@ -197,8 +197,14 @@ pub(crate) fn load_newest<F: Fs, E: From<StoreError>>(
     each: impl FnMut(Vec<Change>) -> Result<(), E>,
 ) -> Result<Option<Offset>, E> {
     let noted = folder.removed().set.map(|set| check(folder, set.number)).transpose()?.flatten();
-    let set = noted.map_or_else(|| newest(folder).map(|(set, _)| set), |set| Ok(Some(set)))?;
-    let Some(set) = set else { return Ok(None) };
+    let sought = || {
+        let (set, damaged) = newest(folder)?;
+        if damaged > 0 {
+            tracing::error!(damaged, "sets of carried facts are damaged; an older one has to do");
+        }
+        Ok::<_, StoreError>(set)
+    };
+    let Some(set) = noted.map_or_else(sought, |set| Ok(Some(set)))? else { return Ok(None) };
     Ok(load(folder, &set, each)?.then_some(Offset(set.number)))
 }
 

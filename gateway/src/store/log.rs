@@ -344,21 +344,7 @@ impl<F: Fs> Log<F> {
     /// # Errors
     /// Those of `each`, and [`StoreError::Io`] when the log cannot be read.
     pub fn carried<E: From<StoreError>>(&self, each: impl FnMut(Vec<Change>) -> Result<(), E>) -> Result<bool, E> {
-        let noted = match self.folder.removed().set {
-            Some(set) => carry::check(&self.folder, set.number)?,
-            None => None,
-        };
-        let set = match noted {
-            Some(set) => Some(set),
-            None => {
-                let (set, damaged) = carry::newest(&self.folder)?;
-                if damaged > 0 {
-                    tracing::error!(damaged, "sets of carried facts are damaged; an older one has to do");
-                }
-                set
-            }
-        };
-        set.map_or(Ok(false), |set| carry::load(&self.folder, &set, each))
+        Ok(carry::load_newest(&self.folder, each)?.is_some())
     }
 
     /// Whether what clients publish must be refused for want of disk; what the gateway itself has to say still has room.

@@ -44,18 +44,22 @@ fn derived_bytes(subject: &Subject) -> [usize; 2] {
     [postcard::to_stdvec(derivations).expect("our own state").len(), derivations.heap_bytes()]
 }
 
+/// Folds a log; the most that the derivations of its wristband took on the way, bytes.
+fn derived_at_most(fold: &mut Fold, log: &Log) -> [usize; 2] {
+    log.records.iter().fold([0; 2], |most, record| {
+        fold.apply(record);
+        let now = derived_bytes(fold.subject("wrist-1").expect("it sent frames"));
+        [most[0].max(now[0]), most[1].max(now[1])]
+    })
+}
+
 #[test]
 fn the_signals_of_a_wristband_fit_twenty_kilobytes_and_what_is_derived_of_them_five() {
     let log = worn(25 * 60, false);
     let mut fold = Fold::new(Grammar::default());
     // What forecasts take is measured apart.
     fold.forecasts(false);
-    let mut most = [0; 2];
-    for record in &log.records {
-        fold.apply(record);
-        let now = derived_bytes(fold.subject("wrist-1").expect("it sent frames"));
-        most = [most[0].max(now[0]), most[1].max(now[1])];
-    }
+    let most = derived_at_most(&mut fold, &log);
     let band = fold.subject("wrist-1").expect("it sent frames");
     assert_eq!((band.signals().len(), band.counts().accepted, band.counts().suspect), (6, 1500, 0));
     let derived = derived_bytes(band);
@@ -74,12 +78,7 @@ fn the_signals_of_a_wristband_fit_twenty_kilobytes_and_what_is_derived_of_them_f
 fn what_is_derived_of_a_wristband_with_axes_fits_five_kilobytes() {
     let log = worn(60, true);
     let mut fold = Fold::new(Grammar::default());
-    let mut most = [0; 2];
-    for record in &log.records {
-        fold.apply(record);
-        let now = derived_bytes(fold.subject("wrist-1").expect("it sent frames"));
-        most = [most[0].max(now[0]), most[1].max(now[1])];
-    }
+    let most = derived_at_most(&mut fold, &log);
     let band = fold.subject("wrist-1").expect("it sent frames");
     println!("derived with axes: at most {} bytes written, {} bytes in memory", most[0], most[1]);
     assert!(band.derived().iter().any(|derived| derived.name == "activity.intensity"), "{:?}", band.derived());

@@ -96,11 +96,7 @@ impl Ingest {
             Key::Acts => self.assignments = Assignments::new(&self.config, checkpoint::value(key, value)?),
             Key::Quarantined { .. } => self.quarantine.restore(checkpoint::value(key, value)?),
             Key::Loss { number } => self.losses.restore_run(number, checkpoint::value(key, value)?),
-            Key::LossTotals { device } => {
-                // A row of before damage was counted ends one field earlier.
-                let counted = || checkpoint::value(key, &[value, &[0]].concat());
-                self.losses.restore_totals(device, checkpoint::value(key, value).or_else(|_| counted())?);
-            }
+            Key::LossTotals { device } => self.losses.restore_totals(device, checkpoint::value(key, value)?),
             Key::Account => self.account = checkpoint::value(key, value)?,
             Key::Owed => self.owed = checkpoint::value(key, value)?,
             Key::Anchor => self.anchor_ms = checkpoint::value(key, value)?,

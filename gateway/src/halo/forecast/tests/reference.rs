@@ -1,7 +1,8 @@
 //! Figures of statsmodels.
 
 use super::super::model::{Course, Rates};
-use super::support::{column, data};
+use super::support::column;
+use crate::halo::derive::real_data::text as data;
 
 const TRAINED: usize = 120;
 

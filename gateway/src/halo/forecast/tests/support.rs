@@ -1,7 +1,5 @@
 //! Real series, how forecasts of their tails came out, and seeded chance.
 
-use std::path::PathBuf;
-
 use super::super::horizon::{HORIZONS, seconds};
 use super::super::{Forecast, Forecaster, STEP_MS, Step};
 
@@ -10,20 +8,6 @@ pub(super) const MASE_MAX: f64 = 0.9;
 pub(super) const COVERAGE: std::ops::RangeInclusive<f64> = 0.85..=0.95;
 /// Outcomes without which a tail says nothing.
 pub(super) const OUTCOMES_MIN: usize = 20;
-
-/// A file of the real data, or nothing, loudly, on a machine that does not have it.
-pub(super) fn data(folder: &str, file: &str) -> Option<String> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
-    let path = std::env::var_os("HALO_DATA").map_or_else(beside, PathBuf::from).join(folder).join(file);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "{}: {error}", path.display());
-            eprintln!("SKIP: {}: {error}; set HALO_DATA", path.display());
-            None
-        }
-    }
-}
 
 /// One column of a CSV file with a header; empty fields are NaN.
 pub(super) fn column(text: &str, name: &str) -> Vec<f64> {

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::super::horizon::HORIZONS;
-use super::support::{COVERAGE, Case, Chance, MASE_MAX, OUTCOMES_MIN, Row, Sums, column, data, print, tail};
+use super::support::{COVERAGE, Case, Chance, MASE_MAX, OUTCOMES_MIN, Row, Sums, column, print, tail};
+use crate::halo::derive::real_data::text as data;
 
 const DAY: usize = 144;
 /// The tail begins after this share of a series.
