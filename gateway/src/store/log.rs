@@ -61,6 +61,8 @@ pub struct Log<F: Fs> {
     active: Active<F>,
     group: Pending,
     poisoned: bool,
+    /// Largest group that brings zeros along.
+    fill_group_max: u64,
     /// Gateway time until which no segment is asked of a disk that had no room for one, monotonic milliseconds.
     no_room_until_ms: u64,
     _lock: F::Lock,
@@ -151,6 +153,7 @@ impl<F: Fs> Log<F> {
             active: Active::new(prepared),
             group: Pending::default(),
             poisoned: false,
+            fill_group_max: FILL_GROUP_MAX,
             no_room_until_ms: 0,
             _lock: lock,
         };
@@ -225,12 +228,17 @@ impl<F: Fs> Log<F> {
         Ok(durable)
     }
 
+    /// Tells how long the last commit took, gateway time.
+    pub fn committed_within(&mut self, ms: u64) {
+        self.fill_group_max = if ms < SLOW_MS { FILL_GROUP_MAX } else { SLOW_FILL_GROUP_MAX };
+    }
+
     /// A group that reaches behind what was ever written brings zeros along for some groups after it. Where a group falls
     /// on bytes that were written, its sync is one flush; else the file's map changes too, and the file system syncs that
     /// as well, with flushes of its own. The end of what is written then.
     fn fill_ahead(&mut self, len: u64) -> u64 {
         let end = self.active.tail + len;
-        if end <= self.active.filled || len > FILL_GROUP_MAX {
+        if end <= self.active.filled || len > self.fill_group_max {
             return end.max(self.active.filled);
         }
         let ahead = FILL_BYTES_MIN.max(len * FILL_GROUPS);
@@ -586,8 +594,11 @@ const SEGMENT_BYTES_MIN: u64 = 8 << 10;
 const FILL_GROUPS: u64 = 4;
 /// … and at least so many bytes: a thin log changes the file's map once in so many.
 const FILL_BYTES_MIN: u64 = 128 << 10;
-/// Groups above this bring none: the bytes take as long as the flushes, and need not be written twice.
-const FILL_GROUP_MAX: u64 = 1 << 20;
+/// Groups above this bring none: the bytes take as long as the flushes, and need not be written twice …
+const FILL_GROUP_MAX: u64 = 256 << 10;
+/// … unless the disk is so slow that a commit takes this long, milliseconds: then flushes cost more than bytes.
+const SLOW_MS: u64 = 3;
+const SLOW_FILL_GROUP_MAX: u64 = 1 << 20;
 /// What file systems allocate in.
 const BLOCK: u64 = 4_096;
 /// How long a disk without room for a segment is not asked again, milliseconds.

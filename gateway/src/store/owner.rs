@@ -343,10 +343,12 @@ impl<F: Fs> Owner<F> {
         let bytes = self.group.bytes;
         if bytes > 0 {
             self.gate.committing(self.head.applied(), bytes);
+            let begun = self.clock.now().mono_ms;
             if let Err(error) = self.log.commit() {
                 self.gate.not_committed(self.log.durable(), bytes);
                 return Err(error);
             }
+            self.log.committed_within(self.clock.now().mono_ms.saturating_sub(begun));
             self.checkpoint_bytes += bytes;
             let group = std::mem::take(&mut self.group);
             self.metrics.ingest_frames_total.add(group.frames);

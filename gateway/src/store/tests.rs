@@ -277,6 +277,23 @@ fn small_groups_fall_on_bytes_that_were_written_ahead_of_them() {
 }
 
 #[test]
+fn large_groups_bring_zeros_along_only_where_the_disk_is_slow() {
+    for (took_ms, expected) in [(0, 8..=8), (50, 1..=2)] {
+        let fs = MemFs::new(9);
+        let (mut log, _) =
+            Log::open(fs.clone(), &dir(), Options { segment_bytes: 8 << 20, ..Options::default() }).unwrap();
+        let before = fs.extended(&segment::path(&dir(), 1));
+        for seq in 0..8 {
+            log.committed_within(took_ms);
+            log.push(&frame("d", seq, &[1; 400 << 10]).into(), at(0)).unwrap();
+            log.commit().unwrap();
+        }
+        let extended = fs.extended(&segment::path(&dir(), 1)) - before;
+        assert!(expected.contains(&extended), "{extended} of 8 commits of {took_ms} ms changed the file's map");
+    }
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_acknowledged_until_the_log_has_been_recovered() {
     for fault in [Fault::Io, Fault::Full] {
         let fs = MemFs::new(5);

@@ -37,8 +37,8 @@ pub(super) struct Irregularity {
     /// In steps of an interval, oldest first.
     beats: VecDeque<u16>,
     since_look: u8,
-    /// COSEn at the last look.
-    cosen: Option<f64>,
+    /// There was a look.
+    looked: bool,
     suspected: bool,
     /// Looks in a row that contradict the verdict.
     against: u8,
@@ -64,9 +64,15 @@ impl Irregularity {
         self.beats.clear();
     }
 
-    /// Whether fibrillation is suspected, and COSEn; none before the first look.
-    pub(super) fn verdict(&self) -> Option<(bool, f64)> {
-        self.cosen.map(|cosen| (self.suspected, cosen))
+    /// Whether fibrillation is suspected; none before the first look.
+    pub(super) fn verdict(&self) -> Option<bool> {
+        self.looked.then_some(self.suspected)
+    }
+
+    /// COSEn of the last beats, once there are enough in a row.
+    pub(super) fn cosen(&self) -> Option<f64> {
+        let beats: Vec<u16> = self.beats.iter().copied().collect();
+        (beats.len() == BEATS).then(|| cosen(&beats))
     }
 
     /// Whether fibrillation is suspected.
@@ -76,9 +82,9 @@ impl Irregularity {
 
     fn look(&mut self) -> Option<bool> {
         let beats = self.beats.make_contiguous();
-        let cosen = cosen(beats);
-        let seen = cosen > COSEN_MIN && turns(beats) >= TURNS_MIN;
-        self.cosen = Some(cosen);
+        // The entropy costs twenty times as much, and most hearts swing too slowly for it to matter.
+        let seen = turns(beats) >= TURNS_MIN && cosen(beats) > COSEN_MIN;
+        self.looked = true;
         self.against = if seen == self.suspected { 0 } else { self.against + 1 };
         if self.against < LOOKS {
             return None;

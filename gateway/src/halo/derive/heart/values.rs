@@ -73,10 +73,11 @@ impl Heart {
             };
             plain("heart.pace", Value::Text(word), "")
         }));
-        if let Some((suspected, cosen)) = self.irregularity.verdict() {
+        if let Some(suspected) = self.irregularity.verdict() {
             let word = if suspected { "irregular" } else { "regular" };
             out.push(plain("heart.rhythm", Value::Text(word), ""));
-            out.push(plain("heart.irregularity", Value::Number(cosen), "1"));
+            let cosen = self.irregularity.cosen();
+            out.extend(cosen.map(|cosen| plain("heart.irregularity", Value::Number(cosen), "1")));
         }
     }
 
