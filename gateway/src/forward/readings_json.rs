@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::iter::once;
+use std::ops::Range;
 
 use bytes::Bytes;
 use halo_proto::registry;
@@ -121,6 +122,12 @@ impl Entry<'_> {
     fn points(&self) -> impl Iterator<Item = &Point> {
         once(self.first).chain(self.more.iter().copied()).flat_map(|series| &series.points)
     }
+
+    fn has_times_of(&self, other: &Self) -> bool {
+        let [ours, theirs] = [&self.first.points, &other.first.points];
+        let alone = self.more.is_empty() && other.more.is_empty() && ours.len() == theirs.len();
+        alone && ours.iter().zip(theirs).all(|(one, other)| one.event_ms == other.event_ms)
+    }
 }
 
 /// Series of one signal and one scale are one entry; a further scale of the same signal is an entry `name#2`.
@@ -157,9 +164,11 @@ fn entries<'a>(frame: &Frame, readings: &'a Readings) -> Vec<Entry<'a>> {
     entries
 }
 
-/// The one part with hundreds of numbers: written digit by digit, without a general serializer.
+/// The one part with hundreds of numbers: written digit by digit, without a general serializer. Signals that are sampled
+/// together have the same times, half of all digits: they are written once and copied.
 fn write_signals(out: &mut Vec<u8>, entries: &[Entry<'_>]) {
     out.extend_from_slice(b",\"signals\":{");
+    let mut written: Option<(&Entry<'_>, Range<usize>)> = None;
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             out.push(b',');
@@ -173,7 +182,12 @@ fn write_signals(out: &mut Vec<u8>, entries: &[Entry<'_>]) {
         out.extend_from_slice(b",\"den\":");
         write_integers(out, [i64::from(signal.den)]);
         out.extend_from_slice(b",\"t\":[");
-        write_integers(out, entry.points().map(|point| point.event_ms));
+        let begin = out.len();
+        match &written {
+            Some((same, times)) if same.has_times_of(entry) => out.extend_from_within(times.clone()),
+            _ => write_integers(out, entry.points().map(|point| point.event_ms)),
+        }
+        written = Some((entry, begin..out.len()));
         out.extend_from_slice(b"],\"v\":[");
         write_integers(out, entry.points().map(|point| point.raw));
         out.push(b']');
@@ -195,4 +209,35 @@ fn write_integers(out: &mut Vec<u8>, integers: impl IntoIterator<Item = i64>) {
         }
         out.extend_from_slice(digits.format(integer).as_bytes());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ingest::readings::SignalRef;
+
+    fn series(name: &str, times: &[i64]) -> Series {
+        let name = name.into();
+        let (unit, min, max, step_max, metric) = ("".into(), None, None, None, None);
+        let signal = Arc::new(SignalRef { name, unit, num: 1, den: 1, min, max, step_max, metric });
+        let point = |ms: &i64| Point { device_ms: *ms, event_ms: *ms, raw: 1 };
+        Series { signal, points: times.iter().map(point).collect() }
+    }
+
+    #[test]
+    fn every_signal_has_its_own_times_whether_or_not_those_before_it_had_the_same() {
+        let all =
+            [series("a", &[1, 2]), series("b", &[1, 2]), series("c", &[1, 3]), series("d", &[1]), series("a", &[9])];
+        let entry = |first| Entry { key: "x".into(), first, more: Vec::new(), q: Vec::new() };
+        let mut entries: Vec<_> = all[..4].iter().map(entry).collect();
+        entries.push(Entry { more: vec![&all[4]], ..entry(&all[0]) });
+        entries.push(entry(&all[0]));
+        let mut out = Vec::new();
+        write_signals(&mut out, &entries);
+        let text = String::from_utf8(out).unwrap();
+        let times: Vec<_> = text.split("\"t\":").skip(1).filter_map(|rest| rest.split(",\"v\"").next()).collect();
+        assert_eq!(times, ["[1,2]", "[1,2]", "[1,3]", "[1]", "[1,2,9]", "[1,2]"]);
+    }
 }
