@@ -39,6 +39,8 @@ const BATCH_BYTES: usize = 256 << 10;
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// Time between two publications of an unchanged health topic, milliseconds.
 const HEALTH_PERIOD_MS: u64 = 10_000;
+/// Time between two looks at whether it has changed, milliseconds.
+const HEALTH_LOOK_MS: u64 = 100;
 /// Checkpoint of the halos: after this much log …
 const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// … or this much time, milliseconds, in slices of at most `SLICE_BYTES` (LOG.md, "Checkpoints").
@@ -97,6 +99,7 @@ pub struct River<F: Fs> {
     unreadable: bool,
     health: State,
     health_due_ms: u64,
+    health_look_ms: u64,
     checkpoint: Schedule,
 }
 
@@ -120,7 +123,7 @@ impl<F: Fs> River<F> {
     pub fn new(reader: Reader<F>, fold: Fold, replaying: Replaying, checkpoints: Checkpointer, shared: Shared) -> Self {
         shared.folded.store(fold.applied().0, Ordering::Release);
         let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
-        let (health, health_due_ms) = (State::Starting, 0);
+        let (health, health_due_ms, health_look_ms) = (State::Starting, 0, 0);
         let (unreadable, wakes) = (false, Held::default());
         let old = reader.durable().offset();
         let replaying = Some(replaying);
@@ -138,6 +141,7 @@ impl<F: Fs> River<F> {
             unreadable,
             health,
             health_due_ms,
+            health_look_ms,
             checkpoint,
         }
     }
@@ -317,14 +321,19 @@ impl<F: Fs> River<F> {
         }
     }
 
+    /// Between two looks readings flow: with a frame a batch, each look would cost as much as the frame.
     fn look_after_health(&mut self) {
+        let now_ms = self.now_ms();
+        if now_ms < self.health_look_ms && now_ms < self.health_due_ms {
+            return;
+        }
+        self.health_look_ms = now_ms + HEALTH_LOOK_MS;
         if self.health != State::Stopping && self.health != State::Starting {
             let state = if self.ailments().is_empty() { State::Ready } else { State::Degraded };
             if self.health != state {
                 (self.health, self.health_due_ms) = (state, 0);
             }
         }
-        let now_ms = self.now_ms();
         if now_ms < self.health_due_ms {
             return;
         }
