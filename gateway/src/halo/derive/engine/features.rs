@@ -5,8 +5,27 @@ use super::model::Scale;
 
 /// Sensors 1 to 21 of C-MAPSS by their names in the registry's `turbofan` schema.
 pub const SENSORS: [&str; 21] = [
-    "t2", "t24", "t30", "t50", "p2", "p15", "p30", "nf", "nc", "epr", "ps30", "phi", "nrf", "nrc", "bpr", "far_b",
-    "ht_bleed", "nf_demanded", "pcnfr_demanded", "w31", "w32",
+    "t2",
+    "t24",
+    "t30",
+    "t50",
+    "p2",
+    "p15",
+    "p30",
+    "nf",
+    "nc",
+    "epr",
+    "ps30",
+    "phi",
+    "nrf",
+    "nrc",
+    "bpr",
+    "far_b",
+    "ht_bleed",
+    "nf_demanded",
+    "pcnfr_demanded",
+    "w31",
+    "w32",
 ];
 
 /// Position in [`SENSORS`].
@@ -41,19 +60,35 @@ pub(super) const WEAR_FEATURES: [&str; 14] = [
     "wear.lead10",
 ];
 
+/// What of a single sensor the trees see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// `mean10`: its 0.1 mean.
+    Mean10,
+    /// `mean20`: its 0.2 mean.
+    Mean20,
+    /// `drift`: how far its 0.2 mean is from its first values.
+    Drift,
+}
+
+/// By name, in the order models list them.
+pub(super) const PARTS: [(&str, Part); 3] =
+    [("mean10", Part::Mean10), ("mean20", Part::Mean20), ("drift", Part::Drift)];
+
 /// One input of the trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Feature {
     /// Position in [`WEAR_FEATURES`].
     Wear(u8),
-    /// `drift.<sensor>`: how far its 0.1 mean is from its first values, in its deviations.
-    Drift(SensorId),
+    /// `<what>.<sensor>`, in the sensor's deviations.
+    Of(Part, SensorId),
 }
 
 impl Feature {
     pub(super) fn of(name: &str) -> Option<Self> {
-        if let Some(sensor) = name.strip_prefix("drift.") {
-            return SensorId::of(sensor).map(Self::Drift);
+        if let Some((part, sensor)) = name.split_once('.').filter(|(part, _)| *part != "wear") {
+            let (_, part) = PARTS.iter().find(|(known, _)| *known == part)?;
+            return SensorId::of(sensor).map(|sensor| Self::Of(*part, sensor));
         }
         (0u8..).zip(WEAR_FEATURES).find(|(_, known)| *known == name).map(|(at, _)| Self::Wear(at))
     }

@@ -137,15 +137,8 @@ impl Engine {
     /// model's interval) and `engine.drivers` (the sensors whose drift speaks of wear, strongest first).
     pub fn values(&self, model: &Model, out: &mut Vec<Derived>) {
         let Some(forecast) = model.forecast(self) else { return };
-        let derived = |name, value, unit| Derived {
-            name,
-            value,
-            unit,
-            window_s: None,
-            confidence: None,
-            low: None,
-            high: None,
-        };
+        let derived =
+            |name, value, unit| Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None };
         out.push(derived("engine.health", Value::Number(forecast.health), ""));
         out.push(Derived {
             confidence: Some(forecast.coverage),

@@ -25,11 +25,11 @@ mod rows;
 #[cfg(feature = "train")]
 mod train;
 
+pub use features::SENSORS;
 pub use figures::{phm08_score, rmse};
 pub use file::{FILE_BYTES_MAX, FORMAT_VERSION, ModelError};
 pub use fold::{CYCLES_MIN, Engine, EngineEvent, EngineSettings, Flight};
-pub use features::SENSORS;
-pub use model::{Figures, Forecast, Model, Training, TrainSettings};
+pub use model::{Figures, Forecast, Model, TrainSettings, Training};
 pub use rows::{Row, RowError, parse_rows};
 #[cfg(feature = "train")]
 pub use train::{TrainError, train};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::super::rolling::tests::data;
 use super::super::value::{Derived, Value};
-use super::features::{Feature, WEAR_FEATURES};
+use super::features::{Feature, PARTS, WEAR_FEATURES};
 use super::model::{Knot, Node, Stored, StoredScale, Tree};
 use super::*;
 
@@ -21,7 +21,9 @@ fn values(engine: &Engine, model: &Model) -> Vec<Derived> {
 
 fn flown(flights: &[Flight]) -> Engine {
     let mut engine = Engine::new(&EngineSettings::default());
-    flights.iter().for_each(|flight| drop(engine.flight(0, flight)));
+    flights.iter().for_each(|flight| {
+        engine.flight(0, flight);
+    });
     engine
 }
 
@@ -46,9 +48,9 @@ fn small() -> Stored {
         training: Training { name: "small".to_owned(), units: 1, rows: 1, sha256: [7; 32] },
         settings: TrainSettings::default(),
         figures: Figures { forecasts: 1, rmse_capped: 1.0, rmse_near: 1.0, score_capped: 1.0, score_near: 1.0 },
-        scales: vec![StoredScale { sensor: "t24".to_owned(), mean: 500.0, sd: 2.0, weight: -10.0 }],
-        fresh: 50.0,
-        failed: -50.0,
+        scales: vec![StoredScale { sensor: "t24".to_owned(), mean: 500.0, sd: 2.0, weight: 10.0 }],
+        fresh: 0.0,
+        failed: -30.0,
         features: vec!["cycles".to_owned(), "drift.t24".to_owned()],
         base: 80.0,
         trees: vec![Tree {
@@ -122,7 +124,11 @@ fn health_falls_from_one_to_nothing_along_every_life() {
         end.drivers.iter().for_each(|driver| *drivers.entry(*driver).or_insert(0) += 1);
     }
     let mean = |healths: &[f64]| healths.iter().sum::<f64>() / healths.len() as f64;
-    println!("health {:.3} after 15 flights, {:.3} at failure; drivers at failure {drivers:?}", mean(&first), mean(&last));
+    println!(
+        "health {:.3} after 15 flights, {:.3} at failure; drivers at failure {drivers:?}",
+        mean(&first),
+        mean(&last)
+    );
     assert!(mean(&first) > 0.85 && mean(&last) < 0.1 && last.iter().all(|health| *health < 0.3));
     assert!(drivers.keys().all(|driver| !["t2", "p2", "epr", "far_b", "nf_demanded"].contains(driver)));
 }
@@ -155,7 +161,9 @@ fn nothing_is_said_before_ten_flights_or_while_a_sensor_is_absent() {
     assert_eq!(values(&engine, &model), []);
     engine.flight(0, &flights[9]);
     let names: Vec<_> = values(&engine, &model).iter().map(|derived| derived.name).collect();
-    assert_eq!(names, ["engine.health", "engine.rul", "engine.drivers"]);
+    assert_eq!(names, ["engine.health", "engine.rul"]);
+    let worn_out: Vec<_> = values(&flown(&worn(60)), &model).into_iter().map(|derived| derived.value).collect();
+    assert_eq!(worn_out.last(), Some(&Value::List(vec!["t24"])));
     let blind = |flight: &Flight| Flight { sensors: [f64::NAN; 21], ..*flight };
     for flight in &flights[10..20] {
         engine.flight(0, &blind(flight));
@@ -174,7 +182,7 @@ fn an_absent_value_is_not_a_zero() {
     let mut gappy = flights.clone();
     gappy.iter_mut().step_by(3).for_each(|flight| flight.sensors[1] = f64::NAN);
     let (whole, gappy) = (model.forecast(&flown(&flights)).unwrap(), model.forecast(&flown(&gappy)).unwrap());
-    assert!((whole.health - gappy.health).abs() < 0.02, "{whole:?} {gappy:?}");
+    assert!((whole.health - gappy.health).abs() < 0.1, "{whole:?} {gappy:?}");
 }
 
 #[test]
@@ -185,11 +193,10 @@ fn no_number_does_harm() {
     for (at, value) in odd.iter().cycle().take(2_000).enumerate() {
         let cycle = [None, Some(0), Some(u32::MAX), Some(at as u32)][at % 4];
         let settings = if at % 5 == 0 { [*value; 3] } else { [0.0, 0.0, 100.0] };
-        engine.flight([i64::MIN, -2_177_452_800_000, 4_291_747_200_000, i64::MAX][at % 4], &Flight {
-            cycle,
-            settings,
-            sensors: [*value; 21],
-        });
+        engine.flight(
+            [i64::MIN, -2_177_452_800_000, 4_291_747_200_000, i64::MAX][at % 4],
+            &Flight { cycle, settings, sensors: [*value; 21] },
+        );
         for derived in values(&engine, &model) {
             let Value::Number(value) = derived.value else { continue };
             assert!(value.is_finite() && derived.low.is_none_or(f64::is_finite));
@@ -354,13 +361,16 @@ fn absurd_models_are_refused_by_name() {
         error(|s| s.features.push("drift.t30".to_owned())),
         "feature 2 of the model is \"drift.t30\", which this build does not have"
     );
-    assert_eq!(error(|s| s.features.clear()), "model has 0 features (at 0), wanted 1 to 35");
+    assert_eq!(error(|s| s.features.clear()), "model has 0 features (at 0), wanted 1 to 77");
     assert_eq!(error(|s| s.trees = vec![s.trees[0].clone(); 1_001]), "model has 1001 trees (at 0), wanted 0 to 1000");
     assert_eq!(
         error(|s| s.trees[0].nodes = vec![Node::Leaf(0.0); 256]),
         "model has 256 nodes of a tree (at 0), wanted 1 to 255"
     );
-    assert_eq!(error(|s| s.trees[0].nodes[1] = Node::Leaf(f32::NAN)), "node 1 of tree 0 has a value that is not finite");
+    assert_eq!(
+        error(|s| s.trees[0].nodes[1] = Node::Leaf(f32::NAN)),
+        "node 1 of tree 0 has a value that is not finite"
+    );
     let split = |feature, left| Node::Split { feature, below: 0.0, left, right: 4 };
     let with = |node: Node| {
         let mut stored = small();
@@ -377,9 +387,15 @@ fn absurd_models_are_refused_by_name() {
         }),
         "node 16 of tree 0 has too long a path"
     );
-    assert_eq!(error(|s| s.scales[0].sensor = "t99".to_owned()), "sensor 0 of the model is \"t99\": unknown or named twice");
+    assert_eq!(
+        error(|s| s.scales[0].sensor = "t99".to_owned()),
+        "sensor 0 of the model is \"t99\": unknown or named twice"
+    );
     assert_eq!(error(|s| s.scales[0].sd = 0.0), "model has a senseless value in scale of a sensor (at 0)");
-    assert_eq!(error(|s| s.failed = s.fresh), "model has a senseless value in fused wear of new and failed engines (at 0)");
+    assert_eq!(
+        error(|s| s.failed = s.fresh),
+        "model has a senseless value in fused wear of new and failed engines (at 0)"
+    );
     assert_eq!(error(|s| s.knots.swap(0, 1)), "model has a senseless value in knot of the interval (at 1)");
     assert_eq!(error(|s| s.settings.coverage = 1.0), "model has a senseless value in settings (at 0)");
 }
@@ -389,7 +405,12 @@ fn features_and_sensors_are_found_by_their_names() {
     for (at, name) in WEAR_FEATURES.iter().enumerate() {
         assert_eq!(Feature::of(name), Some(Feature::Wear(at as u8)));
     }
-    assert!(SENSORS.iter().all(|sensor| Feature::of(&format!("drift.{sensor}")).is_some()));
+    for (name, part) in PARTS {
+        assert!(
+            SENSORS.iter().all(|s| matches!(Feature::of(&format!("{name}.{s}")), Some(Feature::Of(p, _)) if p == part))
+        );
+    }
+    assert_eq!(Feature::of("wear.t24"), None);
     assert_eq!(Feature::of("drift.spin"), None);
 }
 
@@ -408,7 +429,8 @@ mod training {
     use super::*;
 
     fn history(lives: &[u32]) -> Vec<Row> {
-        let unit = |(unit, life): (usize, &u32)| worn(*life).into_iter().map(move |flight| Row { unit: unit as u32, flight });
+        let unit =
+            |(unit, life): (usize, &u32)| worn(*life).into_iter().map(move |flight| Row { unit: unit as u32, flight });
         lives.iter().enumerate().flat_map(unit).collect()
     }
 

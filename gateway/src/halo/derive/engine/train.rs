@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::boost;
 use super::calibrate::{self, HeldOut};
-use super::features::{SENSORS, WEAR_FEATURES};
+use super::features::{PARTS, SENSORS, WEAR_FEATURES};
 use super::figures::{phm08_score, rmse};
 use super::file::ModelError;
 use super::fold::{Engine, EngineSettings, Flight};
@@ -103,6 +103,7 @@ fn check(settings: &TrainSettings) -> Result<(), TrainError> {
         ("row_share", share(f64::from(settings.row_share))),
         ("feature_share", share(settings.feature_share)),
         ("shrink", settings.shrink >= 0.0 && settings.shrink.is_finite()),
+        ("caution", (0.0..=10.0).contains(&settings.caution)),
         ("folds", (2..=20).contains(&settings.folds)),
         ("coverage", settings.coverage > 0.0 && settings.coverage < 1.0),
     ];
@@ -166,7 +167,9 @@ fn fit(lives: &[&Life], settings: &TrainSettings) -> Result<Stored, TrainError> 
         trees: Vec::new(),
         knots: vec![Knot { at: 0.0, under: 0.0, over: 0.0 }],
     };
-    stored.features.extend(stored.scales.iter().map(|scale| format!("drift.{}", scale.sensor)));
+    for (part, _) in PARTS {
+        stored.features.extend(stored.scales.iter().map(|scale| format!("{part}.{}", scale.sensor)));
+    }
     let untrained = Model::check(stored.clone())?;
     let mut examples = Examples::default();
     let (mut fresh, mut failed) = (Vec::new(), Vec::new());
@@ -182,6 +185,7 @@ fn fit(lives: &[&Life], settings: &TrainSettings) -> Result<Stored, TrainError> 
         return Err(TrainError::NoWear);
     }
     (stored.base, stored.trees) = boost::grow(&examples.inputs, &labels, &vec![1.0; labels.len()], settings)?;
+    stored.base -= settings.caution;
     Ok(stored)
 }
 
