@@ -10,6 +10,8 @@ mod row;
 mod earth;
 mod drive;
 mod journey;
+mod rolling;
+pub mod engine;
 
 pub(crate) use drive::{Drive, DriveSettings, Sample};
 pub(crate) use journey::{Journey, JourneySettings, Observation};
