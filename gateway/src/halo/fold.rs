@@ -13,7 +13,7 @@ use crate::record::{Body, Deed, FoldConfig, Frame, GatewayTime, Name, Offset, Re
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 8;
+pub const FOLD_VERSION: u16 = 9;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
