@@ -7,6 +7,7 @@
 //! Each stage of a start is a file below; an error in a later one ends what the earlier ones have started.
 
 mod error;
+mod models;
 mod admission;
 mod signal;
 mod parts;
@@ -32,6 +33,7 @@ use threads::Threads;
 
 pub use admission::{admission, warnings};
 pub use error::StartError;
+pub use models::ModelsError;
 pub use signal::StopSignal;
 
 use crate::admin::{self, AccountsDesk};
@@ -81,11 +83,11 @@ impl App {
     /// [`StartError`]; nothing has been lost and nothing is left running.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.validate()?;
-        let (accounts, tls) = admission(&config)?;
+        let (accounts, tls, models) = admission(&config)?;
         warnings(&config, &accounts).iter().for_each(|warning| warn!("{warning}"));
         // First, because a taken port is the likeliest mistake and nothing has been touched yet.
         let listeners = Listeners::bind(&config, tls).await?;
-        let common = Common::new(&config, accounts);
+        let common = Common::new(&config, accounts, models);
         let failed = CancellationToken::new();
         let started = Flow::prepare(&config, &common)?.start(&common, &failed)?;
         Ok(Self::serve(&config, common, listeners, started, failed))

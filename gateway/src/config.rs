@@ -87,12 +87,23 @@ pub struct Halo {
     /// Whether signals are forecast 10 min, 1 h, 6 h and 24 h ahead. Default true; false saves about 1.5 KB of memory for
     /// each signal that is a level (a temperature, a heart rate), and drops what was learnt of all of them.
     pub forecasts: bool,
+    /// Models in place of those of this build.
+    pub models: ModelFiles,
 }
 
 impl Default for Halo {
     fn default() -> Self {
-        Self { silent_after: Duration::from_secs(300), forecasts: true }
+        Self { silent_after: Duration::from_secs(300), forecasts: true, models: ModelFiles::default() }
     }
+}
+
+/// `[halo.models]`: files read at the start. They are no part of what is folded: with another one the same state is told
+/// in another way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelFiles {
+    /// Remaining life of turbofans, as `model train` writes it. Default: the one this build carries.
+    pub turbofan: Option<PathBuf>,
 }
 
 /// One `[[assignment]]`.

@@ -3,20 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::StartError;
+use super::{StartError, models};
 use crate::config::Config;
 use crate::forward::upstream;
+use crate::halo::Models;
 use crate::store::LOG_FOLDER;
 use crate::{auth, broker};
 
-/// Who may connect, and the certificate: everything that `check` can tell of a start without starting.
+/// Who may connect, the certificate, and the models: everything that `check` can tell of a start without starting.
 ///
 /// # Errors
 /// [`StartError`]: `run` would refuse it too.
-pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>), StartError> {
+pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::ServerConfig>>, Models), StartError> {
     upstream::check(&config.upstream)?;
     config.check_no_loop()?;
     config.ingest.read_keys()?;
+    let models = models::read(&config.halo.models)?;
     let accounts = auth::read(&config.accounts_file())?;
     let tls = config.gateway.tls.as_ref();
     if accounts.is_empty() {
@@ -25,7 +27,7 @@ pub fn admission(config: &Config) -> Result<(auth::Accounts, Option<Arc<rustls::
             broker::check_loopback(address).map_err(unreachable)?;
         }
     }
-    Ok((accounts, tls.map(auth::load_tls).transpose()?))
+    Ok((accounts, tls.map(auth::load_tls).transpose()?, models))
 }
 
 /// The flags with which a command finds the accounts of this configuration, as they are typed.

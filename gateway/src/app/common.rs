@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::forward::owned::Asker;
 use crate::forward::river;
 use crate::forward::upstream;
+use crate::halo::Models;
 use crate::metrics::Metrics;
 use crate::record::Name;
 use crate::recovery;
@@ -34,16 +35,17 @@ pub(super) struct Common {
     pub(super) router: Router,
     pub(super) feeds: upstream::Feeds,
     pub(super) policy: AccountsPolicy,
+    pub(super) models: Models,
 }
 
 impl Common {
-    pub(super) fn new(config: &Config, accounts: auth::Accounts) -> Self {
+    pub(super) fn new(config: &Config, accounts: auth::Accounts, models: Models) -> Self {
         let (metrics, grammar) = (Arc::new(Metrics::default()), config.grammar());
         let policy = AccountsPolicy::new(grammar, accounts, config.auth.required, Arc::clone(&metrics));
         let router = Router::new(&config.broker, Arc::new(policy.clone()), Arc::clone(&metrics));
         let feeds = upstream::Feeds::new(&config.upstream);
         let (gate, damages) = (Arc::default(), Arc::default());
-        Self { clock: Clock::system(), metrics, gate, damages, grammar, router, feeds, policy }
+        Self { clock: Clock::system(), metrics, gate, damages, grammar, router, feeds, policy, models }
     }
 
     pub(super) fn for_owner(&self, asker: &Asker) -> owner::Shared {
@@ -99,6 +101,7 @@ impl Common {
             changes: self.feeds.changes(),
             upstreams: self.feeds.boards(),
             budget: Arc::clone(budget),
+            models: self.models.clone(),
         }
     }
 

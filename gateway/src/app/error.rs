@@ -35,6 +35,9 @@ pub enum StartError {
     /// The devices' keys.
     #[error(transparent)]
     Keys(#[from] crate::ingest::keys::KeysError),
+    /// A model that halos are rendered with.
+    #[error(transparent)]
+    Models(#[from] super::models::ModelsError),
     /// Certificate and key.
     #[error(transparent)]
     Tls(#[from] auth::TlsError),

@@ -14,9 +14,9 @@ use super::past::Root;
 use super::when::{self, When};
 use crate::admin::Command;
 use crate::clock::Clock;
-use crate::forward::halo_json::halo_json;
+use crate::forward::halo_json::render;
 use crate::forward::json::Time;
-use crate::halo::Tally;
+use crate::halo::{Models, Tally};
 use crate::history::{Folded, Past};
 use crate::store::fs::Disk;
 use crate::terminal::{complain, prompt};
@@ -80,6 +80,6 @@ pub(super) fn folded(past: &Past<Disk>, until_ms: i64) -> Result<Folded, Failure
 
 /// A subject's halo as it would be published.
 pub(super) fn rendered(folded: &Folded, subject: &str) -> Result<Option<Value>, Failure> {
-    let halo = folded.fold.subject(subject).map(|subject| halo_json(subject, &mut Tally::default()));
+    let halo = folded.fold.subject(subject).map(|subject| render(subject, &Models::default(), &mut Tally::default()));
     Ok(halo.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
 }

@@ -164,3 +164,17 @@ Exit codes:
   0  both ways give the same
   1  they do not, or what it rests on is deleted, or it failed
   2  the command line is wrong";
+
+pub(super) const MODEL: &str = "\
+Examples:
+  halo-gateway model show                  the model of turbofans in this build
+  halo-gateway model show mine.model --test test_FD001.txt --rul RUL_FD001.txt
+  halo-gateway model train --from train_FD001.txt --out mine.model
+
+Histories are text files as NASA's C-MAPSS has them.
+A trained file is put to use by `[halo.models] turbofan = \"mine.model\"`.
+
+Exit codes:
+  0  done
+  1  a file is no model or no history, or this build cannot train
+  2  the command line is wrong";

@@ -14,6 +14,7 @@ mod help;
 mod history;
 mod limits;
 mod log;
+mod model;
 mod past;
 mod plot;
 mod show;
@@ -117,6 +118,9 @@ enum Command {
     /// Change or measure the engine that keeps the checkpoints.
     #[command(subcommand)]
     State(state::Command),
+    /// Models that turn what is known of a machine into forecasts: show one, train one.
+    #[command(subcommand, after_help = help::MODEL)]
+    Model(model::Command),
     /// Copy a data folder, also while the gateway runs: log, identity, accounts.
     #[command(after_help = help::BACKUP)]
     Backup(backup::To),
@@ -248,6 +252,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Role(args) => accounts::roles(args),
         Command::Config(command) => show::run(command),
         Command::State(command) => state::run(command),
+        Command::Model(command) => model::run(command),
         Command::Backup(to) => backup::backup(&to),
         Command::Restore(from) => backup::restore(&from),
         Command::Completions { shell } => {

@@ -262,7 +262,7 @@ mod tests {
         let sections = expected("")
             .into_iter()
             .map(|it| if lists.contains(&&*it) { format!("[[{it}]]") } else { format!("[{it}]") });
-        for heading in sections.chain(["[gateway.tls]".to_owned()]) {
+        for heading in sections.chain(["[gateway.tls]", "[halo.models]"].map(str::to_owned)) {
             let (told, least) = (documented(&docs, &heading), least(&heading));
             let mut keys: Vec<&String> = told.iter().map(|(key, _)| key).collect();
             let mut wanted = expected(&heading);

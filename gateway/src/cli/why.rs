@@ -18,6 +18,7 @@ use super::when::{self, When};
 use crate::admin::Command;
 use crate::clock::Clock;
 use crate::forward::json::{Scaled, Time};
+use crate::halo::Models;
 use crate::history::{Origin, Past, windows};
 use crate::record::{ClockSource, Format};
 use crate::store::LOG_FOLDER;
@@ -293,7 +294,7 @@ impl Why {
                 report.line("", it.map_or_else(|left| format!("… {left} more"), |offset| format!("offset {offset}")))
             });
         }
-        let again = refolded.fold.subject(&self.subject).map(|it| it.derived());
+        let again = refolded.fold.subject(&self.subject).map(|it| it.derived_by(&Models::default()));
         let again = again
             .into_iter()
             .flatten()

@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::json::{Number, Scaled, Table, Time, document};
 use crate::halo::{
-    Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Forecast, Forecaster, Side, Signal, Stats, Subject,
-    Tally, TextSeen,
+    Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Forecast, Forecaster, Models, Side, Signal, Stats,
+    Subject, Tally, TextSeen,
 };
 use crate::record::{ClockSource, SubjectKind};
 
-/// Renders a subject's halo; `tally` is scratch memory, reused.
-pub fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
-    let derived = subject.derived();
+/// Renders a subject's halo; `models` tell what the state of an engine means, `tally` is scratch memory, reused.
+pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
+    let derived = subject.derived_by(models);
     let signals = subject.signals().iter().map(|signal| (&**signal.name(), SignalJson::new(signal, tally)));
     document(&HaloJson {
         schema: "halo/1",
@@ -32,6 +32,12 @@ pub fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
         presence: Table(subject.devices().iter().map(|device| (&**device.name(), PresenceJson::new(device))).collect()),
         quality: QualityJson::new(subject.counts()),
     })
+}
+
+/// By the models of this build.
+#[cfg(test)]
+pub(crate) fn halo_json(subject: &Subject, tally: &mut Tally) -> Bytes {
+    render(subject, &Models::default(), tally)
 }
 
 /// One derived value, as the halo has it.

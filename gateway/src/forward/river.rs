@@ -11,7 +11,7 @@ use halo_proto::topic::{Grammar, Topic};
 use tracing::{error, warn};
 
 use super::due::Due;
-use super::halo_json::halo_json;
+use super::halo_json::render;
 use super::health_json::{Health, State, health_json};
 use super::losses_json::losses_json;
 use super::owned::{Call, Rendered};
@@ -20,7 +20,7 @@ use super::upstream::Boards;
 use super::upstream::changes::Changes;
 use crate::broker::{Router, Wakes, matches};
 use crate::clock::Clock;
-use crate::halo::{Fold, Subject, Tally};
+use crate::halo::{Fold, Models, Subject, Tally};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Name, Offset, Record, StartEpoch};
@@ -80,6 +80,8 @@ pub struct Shared {
     pub(crate) upstreams: Boards,
     /// The account of the disk, which health tells.
     pub budget: Arc<Budget>,
+    /// What turns state into forecasts.
+    pub models: Models,
 }
 
 /// Folds and forwards one log.
@@ -259,7 +261,7 @@ impl<F: Fs> River<F> {
                 continue;
             }
             let Some(subject) = self.fold.subject(&name) else { continue };
-            let payload = halo_json(subject, &mut self.tally);
+            let payload = render(subject, &self.shared.models, &mut self.tally);
             publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
             self.shared.metrics.forward_halos_total.add(1);
         }
@@ -293,7 +295,7 @@ impl<F: Fs> River<F> {
         for subject in self.fold.subjects() {
             let topic = grammar.display(Topic::Halo { subject: subject.name() }).to_string();
             if matches(filter, &topic) {
-                rendered.push((topic.into(), halo_json(subject, &mut self.tally)));
+                rendered.push((topic.into(), render(subject, &self.shared.models, &mut self.tally)));
             }
         }
         let topic = grammar.display(Topic::Health { gateway: &self.shared.gateway_id }).to_string();
@@ -307,7 +309,7 @@ impl<F: Fs> River<F> {
         let mut rendered = Vec::with_capacity(names.len());
         for name in names {
             if let Some(subject) = self.fold.subject(&name) {
-                rendered.push((name, halo_json(subject, &mut self.tally)));
+                rendered.push((name, render(subject, &self.shared.models, &mut self.tally)));
             }
         }
         rendered
@@ -473,7 +475,7 @@ impl Held {
     }
 }
 
-/// One subject's halo as it would be published now; for the demo and for tests.
+/// One subject's halo as it would be published now, by the models of this build; for the demo and for tests.
 pub fn render_halo(subject: &Subject) -> Bytes {
-    halo_json(subject, &mut Tally::default())
+    render(subject, &Models::default(), &mut Tally::default())
 }

@@ -3,7 +3,9 @@
 use halo_proto::registry::{self, Kind};
 use serde::{Deserialize, Serialize};
 
+use super::derive::engine::{Engine, EngineSettings, Flight, Readout};
 use super::derive::{Body, Derived, Drive, DriveSettings, Journey, JourneySettings, Observation, Rows, Sample, Vitals};
+use super::models::Models;
 use super::signal::is_future;
 use crate::ingest::readings::{Event, Readings};
 use crate::record::{Frame, Name};
@@ -34,6 +36,7 @@ enum Derivation {
     Drive(Box<Drive>),
     Journey(Box<Journey>),
     Body(Box<Body>),
+    Engine(Box<Engine>),
 }
 
 /// What a derivation tells of.
@@ -44,6 +47,7 @@ enum Topic {
     Heart,
     Motion,
     Visit,
+    Engine,
 }
 
 impl Derivations {
@@ -54,15 +58,15 @@ impl Derivations {
         }
     }
 
-    /// What is known now, in order of names.
-    pub(super) fn values(&self) -> Vec<Derived> {
+    /// What is known now, in order of names; `models` tell what the state of an engine means.
+    pub(super) fn values(&self, models: &Models) -> Vec<Derived> {
         let mut values = Vec::new();
         let mut told = Vec::new();
         for Source { derivation, .. } in self.0.iter().rev() {
             for topic in derivation.topics() {
                 if !told.contains(&topic) {
                     told.push(topic);
-                    derivation.values(topic, &mut values);
+                    derivation.values(topic, models, &mut values);
                 }
             }
         }
@@ -105,6 +109,7 @@ impl Derivation {
         Some(match kind {
             Kind::CAR_DONGLE => Self::Drive(Box::new(Drive::new(&DriveSettings::default()))),
             Kind::PARCEL_TRACKER => Self::Journey(Box::new(Journey::new(&JourneySettings::default()))),
+            Kind::TURBOFAN => Self::Engine(Box::new(Engine::new(&EngineSettings::default()))),
             _ if WORN.contains(&kind) => Self::Body(Box::default()),
             _ => return None,
         })
@@ -115,6 +120,7 @@ impl Derivation {
             Self::Drive(_) => kind == Kind::CAR_DONGLE,
             Self::Journey(_) => kind == Kind::PARCEL_TRACKER,
             Self::Body(_) => WORN.contains(&kind),
+            Self::Engine(_) => kind == Kind::TURBOFAN,
         }
     }
 
@@ -127,6 +133,7 @@ impl Derivation {
                 body.has_motion().then_some(Topic::Motion),
                 body.has_visit().then_some(Topic::Visit),
             ],
+            Self::Engine(_) => [Some(Topic::Engine), None, None],
         };
         topics.into_iter().flatten()
     }
@@ -136,16 +143,18 @@ impl Derivation {
             Self::Drive(drive) => drives(drive, readings, arrival_ms),
             Self::Journey(journey) => travels(journey, readings, arrival_ms),
             Self::Body(body) => lives(body, readings, arrival_ms),
+            Self::Engine(engine) => flies(engine, readings, arrival_ms),
         }
     }
 
-    fn values(&self, topic: Topic, out: &mut Vec<Derived>) {
+    fn values(&self, topic: Topic, models: &Models, out: &mut Vec<Derived>) {
         match self {
             Self::Drive(drive) => drive.values(out),
             Self::Journey(journey) => journey.values(out),
             Self::Body(body) if topic == Topic::Heart => body.heart_values(out),
             Self::Body(body) if topic == Topic::Visit => body.visit_values(out),
             Self::Body(body) => body.motion_values(out),
+            Self::Engine(engine) => engine.values(models.turbofan(), out),
         }
     }
 
@@ -154,6 +163,7 @@ impl Derivation {
             Self::Drive(drive) => size_of::<Drive>() + drive.heap_bytes(),
             Self::Journey(_) => size_of::<Journey>(),
             Self::Body(body) => body.memory_bytes(),
+            Self::Engine(_) => size_of::<Engine>(),
         }
     }
 }
@@ -213,4 +223,22 @@ fn lives(body: &mut Body, readings: &Readings, arrival_ms: i64) {
             body.tap(event.event_ms, reader);
         }
     }
+}
+
+/// Flights and overhauls of an engine, in order of their times: an overhaul ends the flights up to it.
+fn flies(engine: &mut Engine, readings: &Readings, arrival_ms: i64) {
+    engine.arrived(arrival_ms);
+    let is_overhaul =
+        |event: &&Event| registry::event(Kind::TURBOFAN, event.code).is_some_and(|known| known.name == "overhaul");
+    let events = readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms));
+    let mut overhauls: Vec<i64> = events.filter(is_overhaul).map(|event| event.event_ms).collect();
+    overhauls.sort_unstable();
+    let mut overhauls = overhauls.into_iter().peekable();
+    for (at_ms, readout) in Rows::<Readout>::of(readings, arrival_ms) {
+        while overhauls.next_if(|overhaul_ms| *overhaul_ms < at_ms).is_some() {
+            engine.overhauled();
+        }
+        engine.flight(at_ms, &Flight::from(&readout));
+    }
+    overhauls.for_each(|_| engine.overhauled());
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::derivations::Derivations;
 use super::derive::Derived;
+use super::models::Models;
 use super::places::Places;
 use super::presence::Device;
 use super::signal::{Signal, is_future};
@@ -161,8 +162,15 @@ impl Subject {
     }
 
     /// Signals computed from others, sorted by name: of the devices that tell of the same, those of the one heard last.
-    pub fn derived(&self) -> Vec<Derived> {
-        self.derivations.values()
+    /// Those that need a model are what `models` say of its state, which knows none.
+    pub fn derived_by(&self, models: &Models) -> Vec<Derived> {
+        self.derivations.values(models)
+    }
+
+    /// As the models of this build have it.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> Vec<Derived> {
+        self.derived_by(&Models::default())
     }
 
     #[cfg(test)]

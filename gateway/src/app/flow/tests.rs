@@ -1,5 +1,6 @@
 use super::*;
 use crate::auth::Accounts;
+use crate::halo::Models;
 use crate::store::{LOG_FOLDER, StoreError};
 
 fn config(data: &std::path::Path) -> Config {
@@ -17,7 +18,7 @@ fn an_error_after_the_threads_have_started_ends_every_one_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     for starts in 1..=2_u64 {
-        let common = Common::new(&config, Accounts::default());
+        let common = Common::new(&config, Accounts::default(), Models::default());
         let failed = CancellationToken::new();
         let started = Flow::prepare(&config, &common).unwrap().start(&common, &failed).unwrap();
         let durable = Arc::clone(&started.faces.durable);

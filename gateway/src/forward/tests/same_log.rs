@@ -27,6 +27,7 @@ enum Act {
     Wristband { device: usize, pulse: Vec<i64>, ago_ms: i64, event: bool },
     Power { device: usize, den: u32, values: Vec<i64> },
     Drive { device: usize, subject: usize, kmh: Vec<i64>, ago_ms: i64 },
+    Flight { device: usize, drift: i64, flights: usize, ago_ms: i64, overhaul: bool },
     Birth { device: usize, den: u32 },
     Broken { device: usize },
     Connected { device: usize },
@@ -56,6 +57,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(device, den, values)| Act::Power { device, den, values }),
         3 => (device(), 0..SUBJECTS.len(), prop::collection::vec(0i64..300, 1..20), ago_ms())
             .prop_map(|(device, subject, kmh, ago_ms)| Act::Drive { device, subject, kmh, ago_ms }),
+        3 => (device(), -50i64..50, 1usize..30, ago_ms(), any::<bool>())
+            .prop_map(|(device, drift, flights, ago_ms, overhaul)| Act::Flight { device, drift, flights, ago_ms, overhaul }),
         1 => (device(), 1u32..3).prop_map(|(device, den)| Act::Birth { device, den }),
         1 => device().prop_map(|device| Act::Broken { device }),
         2 => device().prop_map(|device| Act::Connected { device }),
@@ -109,6 +112,14 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
                 let mut frame = log.frame(DEVICES[*device], crate::record::Format::Tf1, WALL_MS, payload);
                 frame.subject = SUBJECTS[*subject].into();
                 log.push(Body::Frame(frame));
+            }
+            Act::Flight { device, drift, flights, ago_ms, overhaul } => {
+                let t0_ms = (log.mono_ms as i64 - ago_ms).max(0) as u64;
+                let schema = Schema::from_registry(6).expect("the turbofan's");
+                let column = |bias: i64| (0..*flights as i64).map(|at| bias + drift * at / 30).collect::<Vec<_>>();
+                let columns: Vec<_> = schema.groups[0].columns.iter().map(|it| column(it.bias)).collect();
+                let payload = native(&schema, seq, t0_ms, &[(0, &columns)], overhaul.then_some(2));
+                log.native(DEVICES[*device], seq, payload);
             }
             Act::Birth { device, den } => drop(log.birth(DEVICES[*device], &power(*den)).offset),
             Act::Broken { device } => drop(log.native(DEVICES[*device], seq, vec![0xf9, 1, 2]).offset),

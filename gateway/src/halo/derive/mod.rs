@@ -15,6 +15,8 @@ mod heart;
 mod motion;
 mod visit;
 mod body;
+mod ewma;
+pub(crate) mod engine;
 
 pub(crate) use body::{Body, Vitals};
 pub(crate) use drive::{Drive, DriveSettings, Sample};
