@@ -18,6 +18,7 @@
 //!
 //! **Truth** (`--truth`): `truth` (what), `device`, `kind`, `boot`, `uptime_ms` (as in the frames), `at_ms` (true Unix
 //! time), and the facts: `boot` (`counter`, `offset_ms`, `claimed_offset_ms`, `drift_ppm`), `dead_zone`, `activity`,
+//! `fast_heart`, `off_skin`, `steps`, `speed_change`,
 //! `trip` (`driver`, `distance_m`, `fuel_l`, …), `harsh_brake`, `harsh_acceleration`, `dtc`, `engine` (`cycle`,
 //! `remaining`, `health`), `leg`, `stop`, `excursion`, `shock`, `delivered`, `tap` (`reader`, `place`, `party`,
 //! `waited_s`), `arrhythmia`, `pause`, `premature_beat`, `battery_low`; `from_ms` and `to_ms` are true Unix time.
@@ -37,6 +38,9 @@
 //! # }
 //! ```
 //!
+//! [`stepped`] gives the devices of a fleet one by one, without a network and as fast as they can be computed: what each
+//! delivers and when, and what was true meanwhile.
+//!
 //! The simulator knows the wire format (`halo-proto`) and nothing of the gateway.
 
 mod clock;
@@ -52,11 +56,12 @@ mod kind;
 mod faults;
 mod outbox;
 mod ledger;
-mod truth;
 mod client;
 mod config;
 mod device;
+mod truth;
 mod crew;
+mod stepped;
 mod shared;
 mod session;
 mod fleet;
@@ -76,6 +81,7 @@ pub use ledger::{Entry, FrameKey, Ledger, LedgerConfig, Summary};
 pub use scenario::{Scenario, mixed, scenario, scenarios};
 pub use series::{Series, SeriesError, read_cmapss, read_csv};
 pub use shared::Progress;
+pub use stepped::{Delivery, Step, Stepped, stepped};
 
 /// Topic root unless configured otherwise.
 pub const ROOT: &str = halo_proto::topic::ROOT_DEFAULT;

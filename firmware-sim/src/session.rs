@@ -20,7 +20,7 @@ use crate::kinds::Told;
 use crate::ledger::FrameKey;
 use crate::outbox::{FrameId, Outbox, Parcel};
 use crate::shared::Shared;
-use crate::truth::Truth;
+use crate::truth;
 
 /// First wait after a failed connection, doubled with each further failure up to the longest:
 /// 0.2 s, 0.4 s … 6.4 s, 10 s, each shortened by a random part of up to a half so that a fleet does not return in step.
@@ -292,23 +292,9 @@ impl Session {
     }
 
     fn tell(&self, told: &Told) {
-        if !self.shared.truth.is_kept() {
-            return;
+        if self.shared.truth.is_kept() {
+            self.shared.truth.tell(&truth::line(&self.device, told, self.started_ms));
         }
-        let device = &self.device;
-        let unix_ms = |device_ms| self.started_ms + device.uptime.real_ms(device_ms);
-        let (at_ms, uptime_ms) = (unix_ms(told.at_ms), device.uptime_ms(told.at_ms));
-        let mut facts = told.facts.clone();
-        if told.what == "boot"
-            && let Some(facts) = facts.as_object_mut()
-        {
-            let offset_ms = at_ms - i64::try_from(uptime_ms).unwrap_or(i64::MAX);
-            facts.insert("offset_ms".into(), offset_ms.into());
-            facts.insert("claimed_offset_ms".into(), device.sync.map(|sync| offset_ms + sync.error_ms).into());
-        }
-        let kind = device.kind.map(crate::kind::Kind::name);
-        let (what, boot, id) = (told.what, device.boot(), device.id());
-        self.shared.truth.tell(&Truth { what, device: id, kind, boot, uptime_ms, at_ms, facts: &facts }, unix_ms);
     }
 
     fn hold(&mut self, parcel: Parcel) {

@@ -12,8 +12,12 @@
 //! | `boot` | every kind | `counter` (whether boots are counted), `offset_ms` (true Unix time minus uptime), `claimed_offset_ms` (what the births say; null = nothing), `drift_ppm` |
 //! | `dead_zone` | every kind | `from_ms`, `to_ms`: no network |
 //! | `activity` | wristband | `what` (sleep, sit, walk, run), `from_ms`, `to_ms` |
+//! | `fast_heart` | wristband | `from_ms`, `to_ms`, `above_s` (seconds of it clearly above 100 a minute): a heart near or above that |
+//! | `off_skin` | wristband | `from_ms`, `to_ms`: the band saw no pulse |
+//! | `steps` | wristband, park-band | `total` since the device was first worn; every minute |
 //! | `trip` | car-dongle | `from_ms`, `to_ms`, `driver`, `distance_m`, `fuel_l`, `idle_s`, `speed_max_kmh`, `harsh_brakes`, `harsh_accelerations` |
 //! | `harsh_brake`, `harsh_acceleration` | car-dongle | `driver`, `mps2` |
+//! | `speed_change` | car-dongle | `mps2`, `before_mps2`: a second in which, or in the one before it, the speed changed by 1.5 m/s or more |
 //! | `dtc` | car-dongle | `code`, `set` |
 //! | `engine` | turbofan | `serial`, `cycle`, `remaining` (cycles), `health` (1 new, 0 failed); every 10 cycles and at failure |
 //! | `leg` | parcel-tracker | `shipment`, `from`, `to`, `from_ms`, `to_ms`, `distance_m` (great circle) |
@@ -35,6 +39,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::device::Device;
+use crate::kind::Kind;
+use crate::kinds::Told;
 use crate::lines::LineFile;
 
 /// Times among the facts.
@@ -43,17 +50,6 @@ const TIMES: [&str; 2] = ["from_ms", "to_ms"];
 /// The file of truths of a fleet; without one, nothing is kept.
 #[derive(Debug)]
 pub(crate) struct TruthFile(Option<Mutex<LineFile>>);
-
-/// A truth of one device, ready to be written.
-pub(crate) struct Truth<'a> {
-    pub(crate) what: &'a str,
-    pub(crate) device: &'a str,
-    pub(crate) kind: Option<&'a str>,
-    pub(crate) boot: u32,
-    pub(crate) uptime_ms: u64,
-    pub(crate) at_ms: i64,
-    pub(crate) facts: &'a Value,
-}
 
 impl TruthFile {
     pub(crate) fn create(path: Option<&Path>) -> io::Result<Self> {
@@ -64,18 +60,29 @@ impl TruthFile {
         self.0.is_some()
     }
 
-    /// Writes a line; `unix_ms` turns a device time among the facts into true time.
-    pub(crate) fn tell(&self, truth: &Truth<'_>, unix_ms: impl Fn(u64) -> i64) {
+    /// Writes a line.
+    pub(crate) fn tell(&self, line: &Value) {
         let Some(file) = &self.0 else { return };
-        let Truth { what, device, kind, boot, uptime_ms, at_ms, facts } = truth;
-        let mut line = json!({"truth": what, "device": device, "kind": kind, "boot": boot,
-                              "uptime_ms": uptime_ms, "at_ms": at_ms});
-        if let (Some(line), Some(facts)) = (line.as_object_mut(), facts.as_object()) {
-            for (name, fact) in facts {
-                let time = fact.as_u64().filter(|_| TIMES.contains(&name.as_str()));
-                line.insert(name.clone(), time.map_or_else(|| fact.clone(), |ms| unix_ms(ms).into()));
-            }
-        }
-        file.lock().unwrap_or_else(PoisonError::into_inner).push(&line);
+        file.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
+}
+
+/// The line for what a device's sensors told, in a simulation that began at Unix time `started_ms`.
+pub(crate) fn line(device: &Device, told: &Told, started_ms: i64) -> Value {
+    let unix_ms = |device_ms| started_ms + device.uptime.real_ms(device_ms);
+    let (at_ms, uptime_ms) = (unix_ms(told.at_ms), device.uptime_ms(told.at_ms));
+    let kind = device.kind.map(Kind::name);
+    let mut line = json!({"truth": told.what, "device": device.id().as_ref(), "kind": kind, "boot": device.boot(),
+                          "uptime_ms": uptime_ms, "at_ms": at_ms});
+    let Some(facts) = line.as_object_mut() else { return line };
+    for (name, fact) in told.facts.as_object().into_iter().flatten() {
+        let time = fact.as_u64().filter(|_| TIMES.contains(&name.as_str()));
+        facts.insert(name.clone(), time.map_or_else(|| fact.clone(), |ms| unix_ms(ms).into()));
+    }
+    if told.what == "boot" {
+        let offset_ms = at_ms - i64::try_from(uptime_ms).unwrap_or(i64::MAX);
+        facts.insert("offset_ms".into(), offset_ms.into());
+        facts.insert("claimed_offset_ms".into(), device.sync.map(|sync| offset_ms + sync.error_ms).into());
+    }
+    line
 }

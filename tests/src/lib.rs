@@ -20,6 +20,7 @@ pub mod rig;
 pub mod scripted;
 pub mod soak;
 pub mod trial;
+pub mod truth;
 
 /// What an end-to-end test fails with: a sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

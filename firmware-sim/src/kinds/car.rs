@@ -18,6 +18,8 @@ const GRAVITY: f64 = 9.81;
 /// and 0.37 g.
 const HARSH_BRAKE: f64 = 3.129;
 const HARSH_ACCELERATION: f64 = 3.63;
+/// Loss or gain of speed within a second that is told as a truth, m/s².
+const CHANGE_TOLD: f64 = 1.5;
 /// Engine revolutions a minute for each km/h, by gear, and the speed in km/h from which the next gear is taken.
 const GEARS: [(f64, f64); 6] = [(118.0, 16.0), (66.0, 32.0), (45.0, 50.0), (34.0, 68.0), (27.0, 92.0), (21.5, 1e9)];
 const RPM_IDLE: f64 = 840.0;
@@ -93,6 +95,7 @@ pub(crate) struct Car {
     codes: Vec<(&'static str, u32)>,
     trip: Trip,
     acceleration: f64,
+    acceleration_before: f64,
 }
 
 impl Car {
@@ -117,6 +120,7 @@ impl Car {
             codes: Vec::new(),
             trip: Trip::default(),
             acceleration: 0.0,
+            acceleration_before: 0.0,
             way,
             random,
         }
@@ -169,6 +173,10 @@ impl Car {
     }
 
     fn note_harsh(&mut self, at_ms: u64, moment: &mut Moment) {
+        let (now, before) = (self.acceleration, std::mem::replace(&mut self.acceleration_before, self.acceleration));
+        if now.abs().max(before.abs()) >= CHANGE_TOLD {
+            moment.tell(at_ms, "speed_change", json!({"mps2": round(now, 3), "before_mps2": round(before, 3)}));
+        }
         let (what, event, count) = if self.acceleration <= -HARSH_BRAKE {
             ("harsh_brake", "harsh_brake", &mut self.trip.harsh_brakes)
         } else if self.acceleration >= HARSH_ACCELERATION {

@@ -26,6 +26,9 @@ pub(crate) use park::Guest;
 pub(crate) use turbofan::Turbofan;
 pub(crate) use wristband::Wristband;
 
+/// How often the true count of steps is told, s.
+const STEPS_TOLD_S: u64 = 60;
+
 /// A simulated device's sensors.
 pub(crate) trait Sensors: Send {
     /// Adds what is read and what happens in the second that starts at `at_ms` of device time; each call is one second

@@ -121,6 +121,7 @@ pub(crate) struct Guest {
     reader: Option<u32>,
     taps: u32,
     steps: f64,
+    seconds: u64,
     battery: f64,
 }
 
@@ -129,7 +130,18 @@ impl Guest {
     pub(crate) fn new(mut random: ChaCha8Rng, party: ChaCha8Rng, name: String) -> Self {
         let battery = random.random_range(70.0..100.0);
         let party = Party::new(party);
-        Self { random, name, party, announced: false, pending: None, reader: None, taps: 0, steps: 0.0, battery }
+        Self {
+            random,
+            name,
+            party,
+            announced: false,
+            pending: None,
+            reader: None,
+            taps: 0,
+            steps: 0.0,
+            seconds: 0,
+            battery,
+        }
     }
 
     fn tap(&mut self, tap: &Tap, land: usize, at_ms: u64, moment: &mut Moment) {
@@ -166,6 +178,10 @@ impl Sensors for Guest {
             Doing::Gate | Doing::Riding | Doing::Eating => 0.0,
         };
         self.steps += pace * (1.0 + 0.05 * noise(&mut self.random));
+        if self.seconds.is_multiple_of(super::STEPS_TOLD_S) {
+            moment.tell(at_ms, "steps", json!({"total": self.steps.floor()}));
+        }
+        self.seconds += 1;
         self.battery = (self.battery - 100.0 / (3.0 * 86_400.0)).max(0.0);
         moment.read("zone", self.party.land as f64 + 1.0);
         moment.read("reader", self.reader.map_or(f64::NAN, f64::from));

@@ -85,6 +85,10 @@ pub(crate) struct Wristband {
     activity_left_s: u32,
     /// What was done from when on, until it is told.
     told: Option<(Activity, u64)>,
+    /// Since when the heart is fast, and for how many seconds clearly so.
+    fast: Option<(u64, u32)>,
+    /// Since when no pulse is seen.
+    off_since: Option<u64>,
     /// Seconds of lost contact left; 0 = on the skin.
     off_skin_s: u32,
     /// The heart's true rate, /min.
@@ -104,6 +108,9 @@ const SKIN_LAG_S: f64 = 600.0;
 /// Standard deviation of an optical heart rate reading, /min, and of an interval, as a share.
 const RATE_NOISE: f64 = 0.6;
 const INTERVAL_NOISE: f64 = 0.012;
+/// Rate from which a heart counts as near 100 a minute or above, and as clearly above it.
+const FAST_FROM: f64 = 97.0;
+const FAST_CLEARLY: f64 = 103.0;
 /// Contact is lost about once in this many seconds of wear.
 const SECONDS_BETWEEN_LOSSES: u32 = 900;
 
@@ -125,6 +132,8 @@ impl Wristband {
             activity,
             activity_left_s: random.random_range(20..300),
             told: None,
+            fast: None,
+            off_since: None,
             off_skin_s: 0,
             heart: 0.0,
             next_beat_ms: start_ms as f64 + random.random_range(0.0..900.0),
@@ -225,6 +234,21 @@ impl Wristband {
         }
     }
 
+    /// Spells of a fast heart and of a band off the skin, as they end.
+    fn tell_heart(&mut self, at_ms: u64, moment: &mut Moment) {
+        if self.heart > FAST_FROM {
+            let (_, clearly_s) = self.fast.get_or_insert((at_ms, 0));
+            *clearly_s += u32::from(self.heart > FAST_CLEARLY);
+        } else if let Some((from_ms, above_s)) = self.fast.take() {
+            moment.tell(at_ms, "fast_heart", json!({"from_ms": from_ms, "to_ms": at_ms, "above_s": above_s}));
+        }
+        if self.off_skin_s > 0 {
+            self.off_since.get_or_insert(at_ms);
+        } else if let Some(from_ms) = self.off_since.take() {
+            moment.tell(at_ms, "off_skin", json!({"from_ms": from_ms, "to_ms": at_ms}));
+        }
+    }
+
     /// Lets the heart beat on; a band off the skin sees nothing, and the interval across the gap is unknown.
     fn beats_until(&mut self, end_ms: u64, on_skin: bool) -> Vec<Beat> {
         let mut beats = Vec::new();
@@ -275,6 +299,10 @@ impl Sensors for Wristband {
                 }
                 self.told = Some((self.activity, at_ms));
             }
+        }
+        self.tell_heart(at_ms, moment);
+        if (at_ms / 1_000).is_multiple_of(super::STEPS_TOLD_S) {
+            moment.tell(at_ms, "steps", json!({"total": second.steps}));
         }
         moment.read("heart_rate", second.heart_rate);
         moment.read("steps", second.steps);

@@ -1,0 +1,177 @@
+//! The table: what was true, what was found, and how much of each agrees.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What precision and recall of everything that the sensors can show have to reach.
+pub const FLOOR: f64 = 0.95;
+
+/// One event of one kind of device, over all seeds and devices.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Of which scenario.
+    pub scenario: &'static str,
+    /// What sort of device.
+    pub kind: &'static str,
+    /// What happened, with the tolerance it is judged by.
+    pub event: &'static str,
+    /// What is counted: events, seconds, metres.
+    pub unit: &'static str,
+    /// True, and to be seen by the sensors.
+    pub truths: f64,
+    /// Told by the gateway.
+    pub found: f64,
+    /// Of the truths, those that were found.
+    pub recalled: f64,
+    /// Of what was told, what was true.
+    pub right: f64,
+    /// True, but not to be seen by the sensors.
+    pub hidden: f64,
+    /// Why not, or what else is to be said.
+    pub note: &'static str,
+}
+
+/// All of it, in the order of its first mention.
+#[derive(Debug, Default, Serialize)]
+pub struct Table {
+    /// One a row.
+    pub lines: Vec<Line>,
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    pub(super) scenario: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) event: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) note: &'static str,
+}
+
+/// What one device adds to a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Tally {
+    pub(super) truths: f64,
+    pub(super) found: f64,
+    pub(super) recalled: f64,
+    pub(super) right: f64,
+    pub(super) hidden: f64,
+}
+
+impl Tally {
+    /// How much of a quantity was found: what is told too much is wrong, what is told too little is missed.
+    pub(super) fn of_amounts(truth: f64, found: f64) -> Self {
+        let both = truth.min(found);
+        Self { truths: truth, found, recalled: both, right: both, hidden: 0.0 }
+    }
+
+    /// Whether one thing that is always told was told right.
+    pub(super) fn of_one(right: bool) -> Self {
+        let right = f64::from(u8::from(right));
+        Self { truths: 1.0, found: 1.0, recalled: right, right, hidden: 0.0 }
+    }
+}
+
+impl Table {
+    pub(super) fn add(&mut self, about: About, tally: Tally) {
+        let is_it = |line: &Line| (line.kind, line.event) == (about.kind, about.event);
+        let line = match self.lines.iter().position(is_it) {
+            Some(at) => self.lines.get_mut(at),
+            None => {
+                let About { scenario, kind, event, unit, note } = about;
+                let line = Line {
+                    scenario,
+                    kind,
+                    event,
+                    unit,
+                    truths: 0.0,
+                    found: 0.0,
+                    recalled: 0.0,
+                    right: 0.0,
+                    hidden: 0.0,
+                    note,
+                };
+                self.lines.push(line);
+                self.lines.last_mut()
+            }
+        };
+        let Some(line) = line else { return };
+        line.truths += tally.truths;
+        line.found += tally.found;
+        line.recalled += tally.recalled;
+        line.right += tally.right;
+        line.hidden += tally.hidden;
+    }
+
+    /// The lines that miss the floor.
+    pub fn misses(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.precision() < FLOOR || line.recall() < FLOOR)
+    }
+}
+
+impl Line {
+    /// Share of what was told that was true; 1 where nothing was told.
+    pub fn precision(&self) -> f64 {
+        share(self.right, self.found)
+    }
+
+    /// Share of what was true, and to be seen, that was told; 1 where nothing was true.
+    pub fn recall(&self) -> f64 {
+        share(self.recalled, self.truths)
+    }
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 1.0 }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| device | event | true | found | precision | recall | not to be seen |")?;
+        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        for line in &self.lines {
+            let Line { kind, event, unit, truths, found, hidden, note, .. } = line;
+            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+            let (precision, recall) = (line.precision(), line.recall());
+            let hidden = match (*hidden > 0.0, note.is_empty()) {
+                (true, _) => format!("{hidden:.0}{unit}: {note}"),
+                (false, false) => (*note).to_owned(),
+                (false, true) => String::new(),
+            };
+            writeln!(
+                f,
+                "| {kind} | {event} | {truths:.0}{unit} | {found:.0}{unit} | {precision:.3} | {recall:.3} | {hidden} |"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABOUT: About = About { scenario: "s", kind: "k", event: "e", unit: "", note: "" };
+
+    #[test]
+    fn what_is_told_too_much_costs_precision_and_what_is_missed_recall() {
+        let mut table = Table::default();
+        table.add(ABOUT, Tally::of_amounts(100.0, 80.0));
+        table.add(ABOUT, Tally::of_amounts(100.0, 120.0));
+        let [line] = table.lines.as_slice() else { panic!("{table:?}") };
+        assert_eq!((line.recall(), line.precision()), (0.9, 0.9));
+        assert_eq!(table.misses().count(), 1);
+        table.add(ABOUT, Tally { truths: 1000.0, found: 1000.0, recalled: 1000.0, right: 1000.0, hidden: 3.0 });
+        assert_eq!(table.misses().count(), 0);
+    }
+
+    #[test]
+    fn where_nothing_is_true_whatever_is_told_is_wrong() {
+        let mut table = Table::default();
+        table.add(ABOUT, Tally::default());
+        assert_eq!(table.misses().count(), 0);
+        table.add(ABOUT, Tally { found: 1.0, ..Tally::default() });
+        assert_eq!(table.misses().count(), 1);
+    }
+}
