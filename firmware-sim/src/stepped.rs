@@ -132,10 +132,8 @@ mod tests {
     const START_MS: i64 = 1_795_291_200_000;
 
     fn steps(faults: Faults) -> Vec<Step> {
-        let cast = Cast::Crews {
-            crews: vec![Crew::new(Kind::CarDongle, 1)],
-            lasting: Some(Duration::from_secs(4 * 3_600)),
-        };
+        let cast =
+            Cast::Crews { crews: vec![Crew::new(Kind::CarDongle, 1)], lasting: Some(Duration::from_secs(4 * 3_600)) };
         let broker = "127.0.0.1".parse().unwrap();
         let config = FleetConfig { cast, period: Duration::from_secs(10), faults, ..FleetConfig::new(broker, 0) };
         stepped(&config, START_MS).unwrap().remove(0).map(Result::unwrap).collect()

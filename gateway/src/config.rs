@@ -3,6 +3,9 @@
 //! One TOML file; `HALO_GATEWAY__SECTION__KEY` in the environment and `--set section.key=value` on the command line
 //! mirror it, in that order. An unknown key is an error that names its line and column. No stage reads the environment.
 
+mod geojson;
+mod geography;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,8 +15,10 @@ use halo_proto::topic;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::record::{Assignment, FoldConfig, SubjectKind};
+use crate::record::{Assignment, FoldConfig, Geography, SubjectKind};
 use crate::{auth, broker, forward, ingest, source, store, units};
+
+pub use geography::{DestinationEntry, Zones};
 
 /// What starts an environment variable that mirrors a configuration key.
 pub const ENV_PREFIX: &str = "HALO_GATEWAY__";
@@ -89,11 +94,26 @@ pub struct Halo {
     pub forecasts: bool,
     /// Models in place of those of this build.
     pub models: ModelFiles,
+    /// Zones by which halos tell where a subject is. Default none.
+    pub zones: Option<Zones>,
+    /// Where parcels are bound for; their halos tell when they will be there.
+    pub destination: Vec<DestinationEntry>,
+    /// What the file of zones and the destinations came to when they were read.
+    #[serde(skip)]
+    geography: Geography,
 }
 
 impl Default for Halo {
     fn default() -> Self {
-        Self { silent_after: Duration::from_secs(300), forecasts: true, models: ModelFiles::default() }
+        let geography = Geography::default();
+        Self {
+            silent_after: Duration::from_secs(300),
+            forecasts: true,
+            models: ModelFiles::default(),
+            zones: None,
+            destination: Vec::new(),
+            geography,
+        }
     }
 }
 
@@ -187,10 +207,11 @@ impl Config {
             })?;
             overlay(&mut tree, key, value, &format!("--set {set}"))?;
         }
-        let config: Config = tree.try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        let mut config: Config = tree.try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
             origin: "after environment and flags".to_owned(),
             message: error.to_string(),
         })?;
+        config.read_geography()?;
         config.validate()?;
         Ok(config)
     }
@@ -247,6 +268,13 @@ impl Config {
                 }
             }
         }
+        // As a record it must fit a group of the log, which takes at most half a segment.
+        let map = postcard::to_stdvec(&self.halo.geography).map_or(0, |bytes| bytes.len() as u64);
+        if 2 * (map + store::ENVELOPE_BYTES_MAX) > self.store.segment_bytes {
+            let problem =
+                format!("zones and destinations take {map} bytes, more than half of store.segment_bytes less 8 KB");
+            return invalid("halo.zones.file", problem);
+        }
         if let Err(source::Invalid { key, problem }) = source::validate(&self.source) {
             return invalid(&key, problem);
         }
@@ -295,10 +323,24 @@ impl Config {
     pub fn fold(&self) -> FoldConfig {
         let silent_after_ms = u64::try_from(self.halo.silent_after.as_millis()).unwrap_or(u64::MAX);
         let forecasts = self.halo.forecasts;
-        let mut fold = FoldConfig { hash: 0, assignments: self.assignments(), silent_after_ms, forecasts };
-        let bytes = postcard::to_stdvec(&fold).expect("plain structs of strings and numbers always serialise");
+        let geography = self.halo.geography.clone();
+        let mut fold = FoldConfig { hash: 0, assignments: self.assignments(), silent_after_ms, forecasts, geography };
+        let first = (fold.hash, &fold.assignments, fold.silent_after_ms, fold.forecasts);
+        let mut bytes = postcard::to_stdvec(&first).expect("plain structs of strings and numbers always serialise");
+        // A configuration without a map has the hash it had before there were maps: it is not written again.
+        if fold.geography != Geography::default() {
+            bytes = postcard::to_extend(&fold.geography, bytes).expect("plain structs always serialise");
+        }
         fold.hash = crc32c::crc32c(&bytes);
         fold
+    }
+
+    /// The files that are part of the configuration of the fold are read once, when it is loaded.
+    fn read_geography(&mut self) -> Result<(), ConfigError> {
+        let Halo { zones, destination, .. } = &self.halo;
+        let geography = geography::read(zones.as_ref(), destination);
+        self.halo.geography = geography.map_err(|(key, problem)| ConfigError::Invalid { key, problem })?;
+        Ok(())
     }
 
     fn assignments(&self) -> Vec<Assignment> {

@@ -2,11 +2,15 @@
 //!
 //! No I/O, no clock, no JSON here: stages convert by hand at their borders.
 
+mod geography;
+
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+pub use geography::{Area, Corner, Destination, Geography, Goal, Traveller, Zone};
 
 /// A device id, subject id, topic or principal name; cheap to clone, interned per segment on disk.
 pub type Name = Arc<str>;
@@ -262,11 +266,13 @@ pub struct FoldConfig {
     pub silent_after_ms: u64,
     /// Whether signals are forecast.
     pub forecasts: bool,
+    /// Zones and destinations.
+    pub geography: Geography,
 }
 
 impl Default for FoldConfig {
     fn default() -> Self {
-        Self { hash: 0, assignments: Vec::new(), silent_after_ms: 0, forecasts: true }
+        Self { hash: 0, assignments: Vec::new(), silent_after_ms: 0, forecasts: true, geography: Geography::default() }
     }
 }
 

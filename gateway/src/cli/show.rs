@@ -208,7 +208,8 @@ mod tests {
     fn every_key_there_is_is_shown() {
         let text = "[gateway.tls]\naddress = \"127.0.0.1:0\"\ncert = \"c\"\nkey = \"k\"\n\
                     [[source]]\nname = \"a\"\nurl = \"mqtt://a\"\n[[upstream]]\nname = \"b\"\nurl = \"mqtt://b\"\n\
-                    [[assignment]]\ndevice = \"d\"\nsubject = \"s\"\n";
+                    [[assignment]]\ndevice = \"d\"\nsubject = \"s\"\n\
+                    [halo.zones]\nfile = \"f\"\n[[halo.destination]]\ndevice = \"d\"\n";
         let config: Config = toml::from_str(text).expect("valid");
         let keys: Vec<String> =
             flat(&serde_json::to_value(config).expect("JSON")).into_iter().map(|(key, _)| key).collect();
@@ -224,11 +225,13 @@ mod tests {
                 assert!(is_shown(&format!("{path}.{key}")), "{path}.{key} of {keys:?}");
             }
         }
+        assert!(is_shown("halo.zones.margin_m") && is_shown("halo.destination[0].zone"), "{keys:?}");
         assert!(is_shown("gateway.tls.cert") && keys.len() > 30, "{keys:?}");
     }
 
     /// What a section has to say before anything in it can be left out.
-    const LEAST: [(&str, &str); 4] = [
+    const LEAST: [(&str, &str); 5] = [
+        ("[halo.zones]", "file = \"f\"\n"),
         ("[gateway.tls]", "address = \"127.0.0.1:0\"\ncert = \"c\"\nkey = \"k\"\n"),
         ("[[source]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
         ("[[upstream]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
@@ -262,7 +265,8 @@ mod tests {
         let sections = expected("")
             .into_iter()
             .map(|it| if lists.contains(&&*it) { format!("[[{it}]]") } else { format!("[{it}]") });
-        for heading in sections.chain(["[gateway.tls]", "[halo.models]"].map(str::to_owned)) {
+        let inner = ["[gateway.tls]", "[halo.models]", "[halo.zones]", "[[halo.destination]]"];
+        for heading in sections.chain(inner.map(str::to_owned)) {
             let (told, least) = (documented(&docs, &heading), least(&heading));
             let mut keys: Vec<&String> = told.iter().map(|(key, _)| key).collect();
             let mut wanted = expected(&heading);

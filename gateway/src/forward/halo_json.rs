@@ -4,6 +4,7 @@ use bytes::Bytes;
 use halo_proto::registry::{self, Nature};
 use serde::Serialize;
 
+use super::context_json::{HappenedJson, PlaceJson, TripJson};
 use super::json::{Number, Scaled, Table, Time, document};
 use crate::halo::{
     Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Forecast, Forecaster, Models, Side, Signal, Stats,
@@ -24,9 +25,9 @@ pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
         signals: Table(signals.collect()),
         derived: Table(derived.iter().map(|derived| (derived.name, DerivedJson::new(derived))).collect()),
         context: ContextJson {
-            place: (),
-            trip: (),
-            events: subject.events().map(EventJson::new).collect(),
+            place: PlaceJson::of(subject),
+            trip: TripJson::of(subject),
+            events: events(subject),
             texts: Table(subject.texts().iter().map(|text| (&*text.key, TextJson::new(text))).collect()),
         },
         presence: Table(subject.devices().iter().map(|device| (&**device.name(), PresenceJson::new(device))).collect()),
@@ -260,10 +261,26 @@ impl<'a> DerivedJson<'a> {
 
 #[derive(Serialize)]
 struct ContextJson<'a> {
-    place: (),
-    trip: (),
-    events: Vec<EventJson<'a>>,
+    place: Option<PlaceJson<'a>>,
+    trip: Option<TripJson<'a>>,
+    events: Vec<AnyEventJson<'a>>,
     texts: Table<'a, TextJson<'a>>,
+}
+
+/// What devices told and what was derived, in order of time.
+fn events(subject: &Subject) -> Vec<AnyEventJson<'_>> {
+    let told = subject.events().map(|event| (event.event_ms, AnyEventJson::Told(EventJson::new(event))));
+    let derived = subject.happened().map(|it| (it.event_ms, AnyEventJson::Derived(HappenedJson::new(it))));
+    let mut events: Vec<_> = told.chain(derived).collect();
+    events.sort_by_key(|(event_ms, _)| *event_ms);
+    events.into_iter().map(|(_, event)| event).collect()
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnyEventJson<'a> {
+    Told(EventJson<'a>),
+    Derived(HappenedJson<'a>),
 }
 
 #[derive(Serialize)]

@@ -9,6 +9,7 @@
 //! Nothing here waits for a subscriber, and nothing but numbers flows back up.
 
 pub(crate) mod json;
+mod context_json;
 pub mod halo_json;
 pub mod readings_json;
 pub mod health_json;

@@ -1,12 +1,17 @@
-//! What the readings of a subject's devices amount to: one derivation per device, by what kind of device it is.
+//! What the readings of a subject's devices amount to: one derivation per device, by what kind of device it is; where the
+//! subject is, by all of them; and what happened.
 
 use halo_proto::registry::{self, Kind};
 use serde::{Deserialize, Serialize};
 
 use super::derive::engine::{Engine, EngineSettings, Flight, Readout};
-use super::derive::{Body, Derived, Drive, DriveSettings, Journey, JourneySettings, Observation, Rows, Sample, Vitals};
+use super::derive::{
+    Body, Derived, Drive, DriveEvent, DriveSettings, Fix, Happening, Happenings, Journey, JourneySettings, Observation,
+    Rows, Sample, Trip, Vitals, Whereabouts,
+};
 use super::models::Models;
 use super::signal::is_future;
+use super::surroundings::Around;
 use crate::ingest::readings::{Event, Readings};
 use crate::record::{Frame, Name};
 
@@ -20,10 +25,13 @@ const WORN: [Kind; 4] = [Kind::WRISTBAND, Kind::RR_STRAP, Kind::PARK_BAND, Kind:
 /// A frame of a kind of device that nothing is derived of, or of a format that does not say its kind, changes nothing.
 /// Of several devices that tell of the same, the one heard last speaks for the subject.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Derivations(
+pub(super) struct Derivations {
     /// In the order their devices were heard, the newest last.
-    Vec<Source>,
-);
+    sources: Vec<Source>,
+    /// Since the first position.
+    whereabouts: Option<Box<Whereabouts>>,
+    happened: Happenings,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Source {
@@ -52,9 +60,51 @@ enum Topic {
 
 impl Derivations {
     /// Takes what a frame says.
-    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings) {
+    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>) {
+        self.place(frame, readings, around);
+        let mut happened = std::mem::take(&mut self.happened);
         if let Some(derivation) = readings.kind.and_then(|kind| self.of(&frame.device, kind)) {
-            derivation.fold(readings, frame.arrival.wall_ms);
+            derivation.fold(frame, readings, around, &mut happened);
+        }
+        self.happened = happened;
+    }
+
+    /// The newest of what happened, oldest first.
+    pub(super) fn happened(&self) -> impl ExactSizeIterator<Item = &Happening> {
+        self.happened.iter()
+    }
+
+    /// Where the subject is, once a device has told a position.
+    pub(super) fn whereabouts(&self) -> Option<&Whereabouts> {
+        self.whereabouts.as_deref()
+    }
+
+    /// The trip under way, of the car heard last that has one, and which car that is.
+    pub(super) fn trip(&self) -> Option<(&Name, &Trip)> {
+        self.sources.iter().rev().find_map(|Source { device, derivation }| match derivation {
+            Derivation::Drive(drive) => Some((device, drive.trip()?)),
+            Derivation::Journey(_) | Derivation::Body(_) => None,
+        })
+    }
+
+    fn place(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>) {
+        let (arrival_ms, device) = (frame.arrival.wall_ms, &frame.device);
+        let mut fixes = Rows::<Fix>::of(readings, arrival_ms).peekable();
+        let mut taps = taps(readings, arrival_ms).peekable();
+        if fixes.peek().is_none() && taps.peek().is_none() {
+            return;
+        }
+        let (whereabouts, zones) = (self.whereabouts.get_or_insert_default(), around.map.zones());
+        whereabouts.arrived(around.now_ms);
+        for (at_ms, fix) in fixes {
+            if let (Some(latitude), Some(longitude)) = (fix.latitude, fix.longitude) {
+                let crossed = whereabouts.fix(zones, device, at_ms, latitude, longitude);
+                crossed.into_iter().for_each(|crossing| self.happened.crossing(device, crossing));
+            }
+        }
+        for (at_ms, reader) in taps {
+            let crossed = whereabouts.tap(zones, device, at_ms, reader);
+            crossed.into_iter().for_each(|crossing| self.happened.crossing(device, crossing));
         }
     }
 
@@ -62,7 +112,7 @@ impl Derivations {
     pub(super) fn values(&self, models: &Models) -> Vec<Derived> {
         let mut values = Vec::new();
         let mut told = Vec::new();
-        for Source { derivation, .. } in self.0.iter().rev() {
+        for Source { derivation, .. } in self.sources.iter().rev() {
             for topic in derivation.topics() {
                 if !told.contains(&topic) {
                     told.push(topic);
@@ -77,30 +127,37 @@ impl Derivations {
     /// The derivation of a device, now the newest; added when it is not there, and its kind has one.
     fn of(&mut self, device: &Name, kind: Kind) -> Option<&mut Derivation> {
         let is_it = |source: &Source| source.device == *device && source.derivation.is_of(kind);
-        let source = match self.0.iter().rposition(is_it) {
-            Some(at) => self.0.remove(at),
+        let sources = &mut self.sources;
+        let source = match sources.iter().rposition(is_it) {
+            Some(at) => sources.remove(at),
             None => Source { device: device.clone(), derivation: Derivation::new(kind)? },
         };
-        if self.0.len() >= DERIVATIONS_MAX {
-            self.0.remove(0);
+        if sources.len() >= DERIVATIONS_MAX {
+            sources.remove(0);
         }
-        self.0.reserve_exact(1);
-        self.0.push(source);
-        self.0.last_mut().map(|source| &mut source.derivation)
+        sources.reserve_exact(1);
+        sources.push(source);
+        sources.last_mut().map(|source| &mut source.derivation)
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        self.0.len() <= DERIVATIONS_MAX
+        self.sources.len() <= DERIVATIONS_MAX
+            && self.happened.is_sound()
+            && self.whereabouts.as_ref().is_none_or(|whereabouts| whereabouts.is_sound())
     }
 
     /// Replaces the names of devices by shared ones.
     pub(super) fn intern(&mut self, mut shared: impl FnMut(&Name) -> Name) {
-        self.0.iter_mut().for_each(|source| source.device = shared(&source.device));
+        self.sources.iter_mut().for_each(|source| source.device = shared(&source.device));
+        self.whereabouts.iter_mut().for_each(|whereabouts| whereabouts.intern(&mut shared));
+        self.happened.intern(shared);
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let derivations = self.0.iter().map(|source| source.derivation.heap_bytes());
-        self.0.capacity() * size_of::<Source>() + derivations.sum::<usize>()
+        let derivations = self.sources.iter().map(|source| source.derivation.heap_bytes());
+        let whereabouts = self.whereabouts.as_ref().map_or(0, |it| size_of::<Whereabouts>() + it.heap_bytes());
+        let sources = self.sources.capacity() * size_of::<Source>() + derivations.sum::<usize>();
+        sources + whereabouts + self.happened.heap_bytes()
     }
 }
 
@@ -138,12 +195,15 @@ impl Derivation {
         topics.into_iter().flatten()
     }
 
-    fn fold(&mut self, readings: &Readings, arrival_ms: i64) {
+    fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>, happened: &mut Happenings) {
         match self {
-            Self::Drive(drive) => drives(drive, readings, arrival_ms),
-            Self::Journey(journey) => travels(journey, readings, arrival_ms),
-            Self::Body(body) => lives(body, readings, arrival_ms),
-            Self::Engine(engine) => flies(engine, readings, arrival_ms),
+            Self::Drive(drive) => drives(drive, frame, readings, happened),
+            Self::Journey(journey) => {
+                journey.bound_for(around.map.goal(&frame.device, &frame.subject));
+                travels(journey, frame, readings, happened);
+            }
+            Self::Body(body) => lives(body, frame, readings, around.now_ms, happened),
+            Self::Engine(engine) => flies(engine, frame, readings, around.now_ms),
         }
     }
 
@@ -161,7 +221,7 @@ impl Derivation {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Drive(drive) => size_of::<Drive>() + drive.heap_bytes(),
-            Self::Journey(_) => size_of::<Journey>(),
+            Self::Journey(journey) => size_of::<Journey>() + journey.heap_bytes(),
             Self::Body(body) => body.memory_bytes(),
             Self::Engine(_) => size_of::<Engine>(),
         }
@@ -169,65 +229,59 @@ impl Derivation {
 }
 
 /// Rows and events of a car, in order of their times: word that the engine stopped ends the rows before it.
-fn drives(drive: &mut Drive, readings: &Readings, arrival_ms: i64) {
+fn drives(drive: &mut Drive, frame: &Frame, readings: &Readings, happened: &mut Happenings) {
+    let arrival_ms = frame.arrival.wall_ms;
+    let mut tell = |event| happened.drive(&frame.device, event);
     let mut events: Vec<_> = readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms)).collect();
     events.sort_by_key(|event| event.event_ms);
     let mut events = events.into_iter().peekable();
     for (at_ms, sample) in Rows::<Sample>::of(readings, arrival_ms) {
         while let Some(event) = events.next_if(|event| event.event_ms < at_ms) {
-            happens(drive, event);
+            happens(drive, event).into_iter().for_each(&mut tell);
         }
-        drive.sample(at_ms, &sample);
+        drive.sample(at_ms, &sample).into_iter().for_each(&mut tell);
     }
-    events.for_each(|event| happens(drive, event));
+    events.for_each(|event| happens(drive, event).into_iter().for_each(&mut tell));
 }
 
-fn happens(drive: &mut Drive, event: &Event) {
+fn happens(drive: &mut Drive, event: &Event) -> Vec<DriveEvent> {
     let Event { event_ms, code, data, .. } = event;
     match registry::event(Kind::CAR_DONGLE, *code).map(|known| known.name) {
-        Some("ignition_on") => {
-            drive.ignition(*event_ms, true);
-        }
-        Some("ignition_off") => {
-            drive.ignition(*event_ms, false);
-        }
-        Some("dtc_set") => {
-            drive.trouble_set(*event_ms, data);
-        }
-        Some("dtc_cleared") => {
-            drive.trouble_cleared(*event_ms, data);
-        }
-        _ => {}
+        Some("ignition_on") => drive.ignition(*event_ms, true),
+        Some("ignition_off") => drive.ignition(*event_ms, false),
+        Some("dtc_set") => drive.trouble_set(*event_ms, data).into_iter().collect(),
+        Some("dtc_cleared") => drive.trouble_cleared(*event_ms, data),
+        _ => Vec::new(),
     }
 }
 
-fn travels(journey: &mut Journey, readings: &Readings, arrival_ms: i64) {
-    for (at_ms, seen) in Rows::<Observation>::of(readings, arrival_ms) {
+fn travels(journey: &mut Journey, frame: &Frame, readings: &Readings, happened: &mut Happenings) {
+    let mut tell = |event| happened.journey(&frame.device, event);
+    for (at_ms, seen) in Rows::<Observation>::of(readings, frame.arrival.wall_ms) {
         if let (Some(latitude), Some(longitude)) = (seen.latitude, seen.longitude) {
-            journey.fix(Some(at_ms), latitude, longitude);
+            journey.fix(Some(at_ms), latitude, longitude).into_iter().for_each(&mut tell);
         }
         if let Some(g) = seen.shock {
-            journey.shock(at_ms, g);
+            journey.shock(at_ms, g).into_iter().for_each(&mut tell);
         }
         if let Some(cel) = seen.temperature {
-            journey.temperature(at_ms, cel);
+            journey.temperature(at_ms, cel).into_iter().for_each(&mut tell);
         }
     }
 }
 
-fn lives(body: &mut Body, readings: &Readings, arrival_ms: i64) {
-    body.fold(Rows::<Vitals>::of(readings, arrival_ms), arrival_ms);
-    for event in readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms)) {
-        let known = registry::event(Kind::PARK_BAND, event.code).filter(|_| event.kind == Some(Kind::PARK_BAND));
-        if let (Some("tap"), Ok(reader)) = (known.map(|known| known.name), u16::try_from(event.value)) {
-            body.tap(event.event_ms, reader);
-        }
+fn lives(body: &mut Body, frame: &Frame, readings: &Readings, now_ms: i64, happened: &mut Happenings) {
+    let (arrival_ms, device) = (frame.arrival.wall_ms, &frame.device);
+    body.fold(Rows::<Vitals>::of(readings, arrival_ms), now_ms, device, happened);
+    for (at_ms, reader) in taps(readings, arrival_ms) {
+        body.tap(at_ms, reader, device, happened);
     }
 }
 
 /// Flights and overhauls of an engine, in order of their times: an overhaul ends the flights up to it.
-fn flies(engine: &mut Engine, readings: &Readings, arrival_ms: i64) {
-    engine.arrived(arrival_ms);
+fn flies(engine: &mut Engine, frame: &Frame, readings: &Readings, now_ms: i64) {
+    let arrival_ms = frame.arrival.wall_ms;
+    engine.arrived(now_ms);
     let is_overhaul =
         |event: &&Event| registry::event(Kind::TURBOFAN, event.code).is_some_and(|known| known.name == "overhaul");
     let events = readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms));
@@ -241,4 +295,14 @@ fn flies(engine: &mut Engine, readings: &Readings, arrival_ms: i64) {
         engine.flight(at_ms, &Flight::from(&readout));
     }
     overhauls.for_each(|_| engine.overhauled());
+}
+
+/// When a band was held against which reader.
+fn taps(readings: &Readings, arrival_ms: i64) -> impl Iterator<Item = (i64, u16)> {
+    let of_bands = readings.events.iter().filter(|event| event.kind == Some(Kind::PARK_BAND));
+    let taps = of_bands.filter(move |event| !is_future(event.event_ms, arrival_ms));
+    taps.filter_map(|event| {
+        let known = registry::event(Kind::PARK_BAND, event.code)?;
+        (known.name == "tap").then_some((event.event_ms, u16::try_from(event.value).ok()?))
+    })
 }

@@ -6,6 +6,7 @@ use super::holders::Holders;
 use super::places::Places;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
+use super::surroundings::{Around, Surroundings};
 use crate::ingest::assign::Acts;
 use crate::ingest::readings::{self, Readings};
 use crate::ingest::schemas::Schemas;
@@ -29,6 +30,8 @@ pub struct Fold {
     readings: Readings,
     readable: bool,
     places: Places,
+    /// Made of the configuration.
+    surroundings: Surroundings,
 }
 
 /// What one record did.
@@ -61,6 +64,7 @@ impl Fold {
             applied,
             clock,
             holders: Holders::new(&config, acts),
+            surroundings: Surroundings::of(&config.geography),
             config,
             schemas,
             subjects: Subjects::default(),
@@ -186,6 +190,7 @@ impl Fold {
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
+        let around = Around { map: &self.surroundings, now_ms: now.wall_ms };
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
 
         let at = self.subjects.position(holder, || holders.kind(holder));
@@ -195,7 +200,7 @@ impl Fold {
                 device.sent(frame, readings, now);
             }
             if let Some(readings) = readings.filter(|_| *holder == frame.subject) {
-                subject.fold(frame, readings, forecasts, places, shared);
+                subject.fold(frame, readings, forecasts, around, places, shared);
             }
             Change::Shown
         });
@@ -204,7 +209,7 @@ impl Fold {
         if let Some(readings) = readings.filter(|_| *holder != frame.subject) {
             let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
             self.subjects.change(at, offset, now, |subject, shared| {
-                subject.fold(frame, readings, forecasts, places, shared);
+                subject.fold(frame, readings, forecasts, around, places, shared);
                 Change::Shown
             });
         }
@@ -215,12 +220,13 @@ impl Fold {
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
         let forecasts = self.config.forecasts;
+        let around = Around { map: &self.surroundings, now_ms: now.wall_ms };
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
         self.subjects.change(at, offset, now, |subject, shared| {
             subject.counts.quarantined = subject.counts.quarantined.saturating_sub(1);
-            subject.fold(frame, readings, forecasts, places, shared);
+            subject.fold(frame, readings, forecasts, around, places, shared);
             if let Some(device) = subject.device_at_mut(&frame.device) {
                 device.power(frame, readings);
             }
@@ -253,6 +259,7 @@ impl Fold {
 
     fn configure(&mut self, config: &FoldConfig) {
         self.config = config.clone();
+        self.surroundings = Surroundings::of(&config.geography);
         self.holders.configure(config);
         let (holders, silent_after_ms, forecasts) = (&self.holders, config.silent_after_ms, config.forecasts);
         self.subjects.change_all(self.applied, self.clock, |subject| {

@@ -1,7 +1,7 @@
 //! 3. Records become what is known of each subject now.
 //!
 //! In: every record of the log, once, in offset order. Out: subjects (signals with their latest value and windows,
-//! derived signals, presence, quality), which of them a record changed, and the rows of a checkpoint.
+//! derived signals, place, what happened, presence, quality), which of them a record changed, and the rows of a checkpoint.
 //!
 //! * The same log gives the same halos, byte for byte, in whatever batches and with whatever restarts in between:
 //!   [`Fold::apply`] reads no clock, draws no chance and walks no hash map; writing a checkpoint changes no state.
@@ -20,6 +20,7 @@ mod window;
 mod signal;
 mod derive;
 mod models;
+mod surroundings;
 mod derivations;
 mod presence;
 mod places;
@@ -31,7 +32,7 @@ mod checkpoint;
 
 pub use checkpoint::{LoadError, Slice};
 pub(crate) use derive::engine;
-pub use derive::{Derived, Value as DerivedValue};
+pub use derive::{Derived, Happening, Value as DerivedValue};
 pub use fold::{FOLD_VERSION, Fold, Touched};
 pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use models::{ModelError, Models};

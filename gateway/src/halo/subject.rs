@@ -7,11 +7,12 @@ use halo_proto::registry;
 use serde::{Deserialize, Serialize};
 
 use super::derivations::Derivations;
-use super::derive::Derived;
+use super::derive::{Derived, Happening, Trip, Whereabouts};
 use super::models::Models;
 use super::places::Places;
 use super::presence::Device;
 use super::signal::{Signal, is_future};
+use super::surroundings::Around;
 use crate::ingest::readings::{Event, Readings, SignalRef, Text};
 use crate::record::{Frame, Name, SubjectKind};
 
@@ -173,6 +174,21 @@ impl Subject {
         self.derived_by(&Models::default())
     }
 
+    /// The newest of what the derivations saw happen, oldest first.
+    pub fn happened(&self) -> impl ExactSizeIterator<Item = &Happening> {
+        self.derivations.happened()
+    }
+
+    /// Where it is, once a device has told a position or a reader.
+    pub(crate) fn whereabouts(&self) -> Option<&Whereabouts> {
+        self.derivations.whereabouts()
+    }
+
+    /// The trip under way, and in which car.
+    pub(crate) fn trip(&self) -> Option<(&Name, &Trip)> {
+        self.derivations.trip()
+    }
+
     #[cfg(test)]
     pub(super) fn derivations(&self) -> &Derivations {
         &self.derivations
@@ -189,6 +205,7 @@ impl Subject {
         frame: &Frame,
         readings: &Readings,
         forecasts: bool,
+        around: Around<'_>,
         places: &mut Places,
         mut shared: impl FnMut(&Name) -> Name,
     ) {
@@ -202,7 +219,7 @@ impl Subject {
             self.counts.late += kept_out.late;
             self.counts.suspect += kept_out.suspect;
         }
-        self.derivations.fold(frame, readings);
+        self.derivations.fold(frame, readings, around);
         let future = |event_ms| is_future(event_ms, frame.arrival.wall_ms);
         for event in &readings.events {
             if future(event.event_ms) {

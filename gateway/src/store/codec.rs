@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::format::kind;
 use crate::record::{
     Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Damaged, Dropped, Duplicates, Expired, FoldConfig, Format,
-    Frame, Gap, GatewayTime, Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start, Stretch,
-    WallJump,
+    Frame, Gap, GatewayTime, Geography, Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start,
+    Stretch, WallJump,
 };
 
 /// The version of every kind of record that this program writes.
@@ -333,20 +333,44 @@ fn progress(bytes: &[u8]) -> Result<Progress, Unread> {
     })
 }
 
-/// `forecasts` is left off where it is true, which it nearly always is: the bytes are those of before it came.
+/// Part of a configuration that is there only where it says something: the map.
+const GEOGRAPHY: u8 = b'g';
+
+/// `forecasts` is left off where it is true and nothing follows, which is nearly always: the bytes are those of before it
+/// came. What came later follows as sections, each a tag and its bytes, and is left off where it is the default.
 fn config_bytes(config: &FoldConfig) -> postcard::Result<Vec<u8>> {
-    let mut bytes = postcard::to_stdvec(config)?;
-    if config.forecasts {
-        bytes.pop();
+    let FoldConfig { hash, assignments, silent_after_ms, forecasts, geography } = config;
+    let mut bytes = postcard::to_stdvec(&(hash, assignments, silent_after_ms))?;
+    let mut sections = Vec::new();
+    if *geography != Geography::default() {
+        sections.push((GEOGRAPHY, postcard::to_stdvec(geography)?));
     }
-    Ok(bytes)
+    if !forecasts || !sections.is_empty() {
+        bytes = postcard::to_extend(forecasts, bytes)?;
+    }
+    sections.iter().try_fold(bytes, |bytes, section| postcard::to_extend(section, bytes))
 }
 
 fn config(bytes: &[u8]) -> Result<FoldConfig, Unread> {
-    read(bytes).or_else(|_| {
-        let (hash, assignments, silent_after_ms) = read(bytes)?;
-        Ok(FoldConfig { hash, assignments, silent_after_ms, forecasts: true })
-    })
+    let ((hash, assignments, silent_after_ms), mut rest) = read_some(bytes)?;
+    let mut config = FoldConfig { hash, assignments, silent_after_ms, ..FoldConfig::default() };
+    if !rest.is_empty() {
+        (config.forecasts, rest) = read_some(rest)?;
+    }
+    while !rest.is_empty() {
+        let ((tag, section), after): ((u8, &[u8]), _) = read_some(rest)?;
+        match tag {
+            GEOGRAPHY => config.geography = read(section)?,
+            // A newer program's: what it changes of the fold is not known here.
+            _ => return Err(Unread::Unknown),
+        }
+        rest = after;
+    }
+    Ok(config)
+}
+
+fn read_some<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Unread> {
+    postcard::take_from_bytes(bytes).map_err(|_| Unread::Malformed)
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread> {
@@ -400,7 +424,7 @@ impl Definitions<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Assignment;
+    use crate::record::{Area, Assignment, Destination, Goal, Traveller, Zone};
 
     #[test]
     fn a_configuration_written_before_there_were_forecasts_has_them() {
@@ -412,5 +436,27 @@ mod tests {
         let without = FoldConfig { forecasts: false, ..wanted };
         let bytes = config_bytes(&without).expect("it is written");
         assert_eq!(config(&bytes).expect("it is read"), without);
+    }
+
+    #[test]
+    fn a_map_stands_behind_the_rest_and_what_a_newer_program_put_there_is_not_guessed_at() {
+        let area = Area::Circle { centre: [115_820_000, 481_351_000], radius_m: 80.5 };
+        let ring = vec![[0, 0], [1, 0], [0, 1], [0, 0]];
+        let zones = [(area, vec![7]), (Area::Polygons(vec![vec![ring]]), vec![])];
+        let zone = |(area, readers): (Area, Vec<u16>)| Zone { name: "home".into(), kind: None, area, readers };
+        let of = Traveller::Device("parcel-1".into());
+        let geography = Geography {
+            zones: zones.map(zone).into(),
+            destinations: vec![Destination { of, to: Goal::Zone("home".into()) }],
+            ..Geography::default()
+        };
+        for forecasts in [true, false] {
+            let wanted = FoldConfig { hash: 3, forecasts, geography: geography.clone(), ..FoldConfig::default() };
+            let bytes = config_bytes(&wanted).expect("it is written");
+            assert_eq!(config(&bytes).expect("it is read"), wanted);
+            let newer = postcard::to_extend(&(b'!', b"what".as_slice()), bytes.clone()).expect("it is written");
+            assert_eq!(config(&newer), Err(Unread::Unknown));
+            assert_eq!(config(&bytes[..bytes.len() - 1]), Err(Unread::Malformed));
+        }
     }
 }

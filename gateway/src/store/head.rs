@@ -17,7 +17,7 @@ use crate::store::{Finding, Reader, StoreError};
 /// Bytes of log read at a time while replaying.
 const REPLAY_BYTES: usize = 4 << 20;
 /// Version of the rows below; another one means: fold the log from its start.
-const HEAD_VERSION: u16 = 4;
+const HEAD_VERSION: u16 = 5;
 pub(crate) const HEAD_KEY: &[u8] = b"head";
 
 /// A client's retained message.

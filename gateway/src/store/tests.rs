@@ -56,7 +56,7 @@ fn every_body() -> Vec<Body> {
                 until_ms: None,
             }],
             silent_after_ms: 60_000,
-            forecasts: true,
+            ..FoldConfig::default()
         }),
         Body::Connected(presence.clone()),
         frame("band-1", 1, b"\xF9payload"),

@@ -16,3 +16,4 @@ mod refusals;
 mod retention;
 mod source;
 mod state;
+mod zones;

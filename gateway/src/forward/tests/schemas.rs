@@ -13,7 +13,9 @@ use crate::forward::losses_json::losses_json;
 use crate::forward::readings_json::{Lane, readings_json};
 use crate::halo::tests::support::{Log, WALL_MS, native, speedometer};
 use crate::halo::{Fold, Tally};
-use crate::record::{Body, Conflict, Damaged, Dropped, Expired, Gap, Identity, Offset, Start, Stretch};
+use crate::record::{
+    Area, Body, Conflict, Damaged, Dropped, Expired, FoldConfig, Gap, Geography, Identity, Offset, Start, Stretch, Zone,
+};
 
 const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
 const READINGS: &str = include_str!("../../../schema/readings-1.schema.json");
@@ -126,6 +128,23 @@ fn log() -> Log {
     log.value("wrist-17", "mood", 1.0, -70_000);
     log.value("wrist-17", "weight", 1.0, -70_000);
     log.push(Body::Start(Start { version: "1".into() }));
+    let centre = [115_000_000, 481_000_000];
+    let circle = |name: &str, radius_m| Zone {
+        name: name.into(),
+        kind: Some("home".into()),
+        area: Area::Circle { centre, radius_m },
+        readers: vec![],
+    };
+    let zones = [circle("house", 50.0), circle("village", 900.0)].into();
+    let geography = Geography { zones, enter_after_ms: 0, leave_after_ms: 0, margin_m: 0, ..Geography::default() };
+    log.push(Body::Config(FoldConfig { geography, ..FoldConfig::default() }));
+    for latitude in [48.1, 48.105, 60.0] {
+        log.after(1000).json("phone", &format!("{{\"latitude\":{latitude},\"longitude\":11.5}}"));
+    }
+    let meter = speedometer();
+    log.birth_of(registry::Kind::CAR_DONGLE, "car", &meter);
+    let seconds = log.mono_ms;
+    log.after(60_000).native("car", 0, native(&meter, 0, seconds, &[(0, &[vec![50; 60]])], None));
     log
 }
 

@@ -3,11 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::happening::Happenings;
 use super::heart::{Heart, HeartSettings};
 use super::motion::{Motion, MotionSettings};
 use super::row::{Field, Row};
 use super::value::Derived;
 use super::visit::Visit;
+use crate::record::Name;
 
 /// One body, by one device: 4 kB while a wristband is worn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,12 +51,17 @@ impl Row for Vitals {
 }
 
 impl Body {
-    /// Takes a frame's rows, in order of their times; it arrived at `arrival_ms` by the gateway's clock.
-    pub(crate) fn fold(&mut self, rows: impl Iterator<Item = (i64, Vitals)>, arrival_ms: i64) {
-        self.heart.iter_mut().for_each(|heart| heart.arrived(arrival_ms));
-        self.motion.iter_mut().for_each(|motion| motion.arrived(arrival_ms));
-        self.visit.iter_mut().for_each(|visit| visit.arrived(arrival_ms));
-        // What begins and ends is not told yet: a halo shows states, and events of devices.
+    /// Takes the rows of a frame of a device, in order of their times; the gateway's clock stands at `now_ms`.
+    pub(crate) fn fold(
+        &mut self,
+        rows: impl Iterator<Item = (i64, Vitals)>,
+        now_ms: i64,
+        device: &Name,
+        happened: &mut Happenings,
+    ) {
+        self.heart.iter_mut().for_each(|heart| heart.arrived(now_ms));
+        self.motion.iter_mut().for_each(|motion| motion.arrived(now_ms));
+        self.visit.iter_mut().for_each(|visit| visit.arrived(now_ms));
         let (mut of_heart, mut of_motion) = (Vec::new(), Vec::new());
         for (at_ms, row) in rows {
             if let Some(rr_ms) = row.rr {
@@ -73,12 +80,16 @@ impl Body {
             if let Some(motion) = self.motion.as_mut().filter(|_| row.rr.or(row.heart_rate).is_some()) {
                 motion.pulse(at_ms, &mut of_motion);
             }
+            of_heart.drain(..).for_each(|event| happened.heart(device, event));
+            of_motion.drain(..).for_each(|event| happened.motion(device, event));
         }
     }
 
     /// A reader was tapped.
-    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16) {
-        self.visit.get_or_insert_default().tap(at_ms, reader);
+    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16, device: &Name, happened: &mut Happenings) {
+        if let Some(ride) = self.visit.get_or_insert_default().tap(at_ms, reader) {
+            happened.ride(device, at_ms, ride.queued_ms);
+        }
     }
 
     /// Whether anything was told of the heart.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 static WGS84: LazyLock<Geodesic> = LazyLock::new(Geodesic::wgs84);
 
+/// Metres of one degree of latitude, of the sphere with the ellipsoid's mean radius.
+pub(super) const METRES_PER_DEGREE: f64 = 111_195.08;
+
 /// A place that can exist: finite, latitude −90 to 90, longitude −180 to 180.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
@@ -19,6 +22,27 @@ impl Position {
     pub(crate) fn new(latitude: f64, longitude: f64) -> Option<Self> {
         let sound = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
         (sound && (latitude != 0.0 || longitude != 0.0)).then_some(Self { latitude, longitude })
+    }
+
+    /// Of degrees that a configuration was checked for; what is beyond the ends is put on them.
+    pub(crate) fn on_earth(latitude: f64, longitude: f64) -> Self {
+        let within = |degrees: f64, end: f64| if degrees.is_finite() { degrees.clamp(-end, end) } else { 0.0 };
+        Self { latitude: within(latitude, 90.0), longitude: within(longitude, 180.0) }
+    }
+
+    /// Degrees north.
+    pub(crate) fn latitude(self) -> f64 {
+        self.latitude
+    }
+
+    /// Degrees east.
+    pub(crate) fn longitude(self) -> f64 {
+        self.longitude
+    }
+
+    /// The same place; the antimeridian itself is called 180 degrees west.
+    pub(super) fn east_of_the_antimeridian(self) -> Self {
+        if self.longitude == 180.0 { Self { longitude: -180.0, ..self } } else { self }
     }
 
     /// Length of the geodesic in metres (Karney 2013), exact to 15 nm.

@@ -17,12 +17,18 @@ mod visit;
 mod body;
 mod ewma;
 pub(crate) mod engine;
+mod zones;
+mod happening;
 
 pub(crate) use body::{Body, Vitals};
-pub(crate) use drive::{Drive, DriveSettings, Sample};
-pub(crate) use journey::{Journey, JourneySettings, Observation};
+pub(crate) use drive::{Drive, DriveEvent, DriveSettings, Sample, Trip};
+pub(crate) use earth::Position;
+pub use happening::Happening;
+pub(crate) use happening::Happenings;
+pub(crate) use journey::{Goal, Journey, JourneySettings, Observation};
 pub(crate) use row::Rows;
 pub use value::{Derived, Value};
+pub(crate) use zones::{Fix, Waits, Whereabouts, Zones};
 
 #[cfg(test)]
 pub(in crate::halo) mod real_data;

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds of a day.
-pub(super) const DAY_MS: i64 = 86_400_000;
+/// Milliseconds of a day, and of a minute.
+const DAY_MS: i64 = 86_400_000;
+const MINUTE_MS: i64 = 60_000;
+/// Minutes that a subject's clocks are east of UTC, while nobody has told of them.
+pub(super) const UTC: i16 = 0;
 /// How far ahead of the gateway's clock the newest reading may lie before it is taken for one of a wrong clock; the
 /// gateway's own lateness.
 const AHEAD_MS_MAX: i64 = 15 * 60 * 1000;
@@ -43,9 +46,20 @@ impl Order {
     }
 }
 
-/// Number of the UTC day of `at_ms`; 1970-01-01 is day 0.
-pub(super) fn day(at_ms: i64) -> i64 {
-    at_ms.div_euclid(DAY_MS)
+/// Number of the day of `at_ms` where clocks are `east_min` minutes ahead of UTC; 1970-01-01 is day 0 there.
+///
+/// All that is told by the day takes its day from here.
+pub(super) fn day_of(at_ms: i64, east_min: i16) -> i64 {
+    local_ms(at_ms, east_min).div_euclid(DAY_MS)
+}
+
+/// How long that day is old at `at_ms`, milliseconds.
+pub(super) fn since_midnight_ms(at_ms: i64, east_min: i16) -> i64 {
+    local_ms(at_ms, east_min).rem_euclid(DAY_MS)
+}
+
+fn local_ms(at_ms: i64, east_min: i16) -> i64 {
+    at_ms.saturating_add(i64::from(east_min) * MINUTE_MS)
 }
 
 #[cfg(test)]
@@ -65,7 +79,15 @@ mod tests {
         let mut order = Order::default();
         assert_eq!([i64::MIN, i64::MAX, i64::MIN].map(|at| order.admits(at)), [true, true, false]);
         assert!(order.is_ahead_of(i64::MIN) && order.since_ms(i64::MIN) == Some(i64::MIN));
-        assert_eq!([-1, 0, DAY_MS - 1, DAY_MS].map(day), [-1, 0, 0, 1]);
-        assert!(day(i64::MIN) < 0 && day(i64::MAX) > 0);
+        assert_eq!([-1, 0, DAY_MS - 1, DAY_MS].map(|at| day_of(at, UTC)), [-1, 0, 0, 1]);
+        assert!(day_of(i64::MIN, i16::MIN) < 0 && day_of(i64::MAX, i16::MAX) > 0);
+    }
+
+    #[test]
+    fn a_day_begins_earlier_in_the_east() {
+        // 14:00 in Kiritimati is midnight in London; in Honolulu it is the day before.
+        assert_eq!([14 * 60, 0, -10 * 60].map(|east_min| day_of(10 * DAY_MS - 1, east_min)), [10, 9, 9]);
+        assert_eq!([14 * 60, 0, -10 * 60].map(|east_min| day_of(10 * DAY_MS, east_min)), [10, 10, 9]);
+        assert_eq!([345, 0, -570].map(|east_min| since_midnight_ms(0, east_min) / MINUTE_MS), [345, 0, 870]);
     }
 }

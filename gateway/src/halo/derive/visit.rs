@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::order::{Order, day};
+use super::order::{Order, UTC, day_of};
 use super::value::{Derived, Value};
 
 /// Readers are numbered by land and purpose, as the simulated park numbers them: hundreds are the land, the rest says
@@ -18,6 +18,13 @@ enum Purpose {
     Queue,
     Ride,
     Restaurant,
+}
+
+/// A guest got into a ride.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ride {
+    /// How long the queue for it was, if the guest stood in one.
+    pub(crate) queued_ms: Option<i64>,
 }
 
 /// What is known of one guest by one band, days counted in UTC.
@@ -43,13 +50,14 @@ impl Visit {
         }
     }
 
-    /// The band was held against a reader; a tap older than one already seen is passed over.
-    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16) {
+    /// The band was held against a reader; a tap older than one already seen is passed over. Returns the ride it was for.
+    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16) -> Option<Ride> {
         if !self.order.admits(at_ms) {
-            return;
+            return None;
         }
-        if self.day.is_none_or(|known| known < day(at_ms)) {
-            (self.day, self.taps, self.rides, self.waited_today_ms) = (Some(day(at_ms)), 0, 0, 0);
+        let today = day_of(at_ms, UTC);
+        if self.day.is_none_or(|known| known < today) {
+            (self.day, self.taps, self.rides, self.waited_today_ms) = (Some(today), 0, 0, 0);
         }
         self.reader = reader;
         self.taps = self.taps.saturating_add(1);
@@ -60,13 +68,16 @@ impl Visit {
             Some(Purpose::Ride) => {
                 self.rides = self.rides.saturating_add(1);
                 let waited_ms = queue.filter(|(of, _)| *of == land).map(|(_, from_ms)| at_ms.saturating_sub(from_ms));
-                if let Some(waited_ms) = waited_ms.filter(|waited_ms| *waited_ms <= QUEUE_MS_MAX) {
+                let queued_ms = waited_ms.filter(|waited_ms| *waited_ms <= QUEUE_MS_MAX);
+                if let Some(waited_ms) = queued_ms {
                     self.waited_ms = Some(waited_ms);
                     self.waited_today_ms = self.waited_today_ms.saturating_add(waited_ms);
                 }
+                return Some(Ride { queued_ms });
             }
             _ => {}
         }
+        None
     }
 
     /// Appends the last reader tapped, what it is for and when that was (Unix time); taps, rides and time in queues of
@@ -119,7 +130,9 @@ mod tests {
 
     fn after(taps: &[(i64, u16)]) -> Vec<(&'static str, Value)> {
         let mut visit = Visit::default();
-        taps.iter().for_each(|(minute, reader)| visit.tap(START_MS + minute * 60_000, *reader));
+        for (minute, reader) in taps {
+            visit.tap(START_MS + minute * 60_000, *reader);
+        }
         let written = postcard::to_stdvec(&visit).unwrap();
         assert_eq!(postcard::from_bytes::<Visit>(&written).unwrap(), visit);
         let mut out = Vec::new();

@@ -1,5 +1,6 @@
 pub(crate) mod support;
 mod bodies;
+mod context;
 mod derived;
 mod engines;
 mod folding;

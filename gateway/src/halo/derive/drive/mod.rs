@@ -19,9 +19,12 @@ mod events;
 mod machine;
 mod values;
 
+pub(crate) use events::DriveEvent;
 pub(crate) use machine::Drive;
 pub(crate) use sample::Sample;
 pub(crate) use settings::DriveSettings;
+pub(crate) use slope::Manoeuvre;
+pub(crate) use trip::Trip;
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ mod events;
 mod machine;
 mod values;
 
+pub(crate) use events::HeartEvent;
 pub(crate) use machine::Heart;
 pub(crate) use settings::HeartSettings;
 

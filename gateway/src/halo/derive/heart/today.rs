@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::day;
+use super::super::order::{UTC, day_of};
 use super::settings::HeartSettings;
 
 /// A resting rate is the median of a stretch this long.
@@ -43,7 +43,7 @@ impl Today {
         if !RATES.contains(&rate) {
             return;
         }
-        self.begin_day(day(at_ms));
+        self.begin_day(day_of(at_ms, UTC));
         self.begin_stretch(at_ms.div_euclid(STRETCH_MS));
         let counted_ms = self.counted_ms.unwrap_or(i64::MIN);
         let from_ms = at_ms.saturating_sub(span_ms).max(counted_ms);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::earth::Position;
 use super::super::value::{Derived, Value};
+use super::arrival::{Arrival, Goal};
 use super::excursion::{Change as Crossing, Excursion, Watch};
 use super::settings::JourneySettings;
 use super::stops::{Change as Rested, Rest, Stop};
@@ -28,6 +29,11 @@ pub(crate) enum JourneyEvent {
     },
     /// It left where it stood.
     Departed(Stop),
+    /// It came near enough to its destination.
+    Arrived {
+        /// Unix ms.
+        at_ms: i64,
+    },
     /// A value left its allowed range.
     ExcursionBegan {
         /// Which.
@@ -69,6 +75,7 @@ pub(crate) struct Journey {
     /// The last fix that counted for the travelled way.
     counted: Option<Position>,
     rest: Rest,
+    arrival: Option<Box<Arrival>>,
     shock: Watch,
     warm: Watch,
     cold: Watch,
@@ -93,6 +100,7 @@ impl Journey {
             newest_ms: None,
             counted: None,
             rest: Rest::default(),
+            arrival: None,
             shock: Watch::new(Excursion::Shock),
             warm: Watch::new(Excursion::Warm),
             cold: Watch::new(Excursion::Cold),
@@ -121,8 +129,25 @@ impl Journey {
             self.newest_ms = Some(at_ms);
             self.stand(at_ms, place, &mut events);
         }
-        self.travel(place);
+        let way_m = self.travel(place);
+        if let (Some(at_ms), Some(arrival)) = (at_ms, &mut self.arrival)
+            && arrival.at(at_ms, place, way_m, f64::from(self.settings.pace_ms))
+        {
+            events.push(JourneyEvent::Arrived { at_ms });
+        }
         events
+    }
+
+    /// Where it goes, or that this is not known; what was learnt of the way to another destination is forgotten.
+    pub(crate) fn bound_for(&mut self, goal: Option<Goal>) {
+        if self.arrival.as_ref().map(|arrival| arrival.goal()) != goal {
+            self.arrival = goal.map(|goal| Box::new(Arrival::new(goal)));
+        }
+    }
+
+    /// Bytes it has allocated.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.arrival.as_ref().map_or(0, |arrival| size_of::<Arrival>() + arrival.heap_bytes())
     }
 
     /// Takes a shock in g at a time in Unix ms.
@@ -167,6 +192,12 @@ impl Journey {
             say("journey.stops", Value::Number(f64::from(self.stops)), "{stops}");
             say("journey.standing", Value::Number(stood_ms as f64 / 1000.0), "s");
         }
+        if let Some(arrival) = &self.arrival {
+            arrival.values(out);
+        }
+        let mut say = |name, value, unit| {
+            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
+        };
         if self.shock_ms.is_some() || self.temperature_ms.is_some() {
             let open = [(Excursion::Shock, &self.shock), (Excursion::Warm, &self.warm), (Excursion::Cold, &self.cold)];
             let open = open.into_iter().filter(|(_, watch)| watch.is_open()).map(|(what, _)| what.name()).collect();
@@ -183,6 +214,9 @@ impl Journey {
     fn restart_if_set_back(&mut self, at_ms: i64) {
         if self.newest_ms.is_some_and(|newest_ms| at_ms < newest_ms) {
             self.rest = Rest::default();
+            if let Some(arrival) = &mut self.arrival {
+                **arrival = arrival.anew();
+            }
         }
     }
 
@@ -208,15 +242,16 @@ impl Journey {
         }
     }
 
-    /// Adds the metres since the last fix that counted, if this one counts.
-    fn travel(&mut self, place: Position) {
+    /// Metres that count since the last fix that counted.
+    fn travel(&mut self, place: Position) -> f64 {
         let counted = *self.counted.get_or_insert(place);
         let way_m = counted.distance_m(place);
         if self.rest.standing().is_some() || way_m < self.settings.noise_m {
-            return;
+            return 0.0;
         }
         self.counted = Some(place);
         self.travelled_m += way_m;
+        way_m
     }
 
     fn cross(&mut self, what: Excursion, at_ms: i64, value: f64, begin: f64, end: f64) -> Option<JourneyEvent> {

@@ -17,6 +17,8 @@ pub(crate) struct JourneySettings {
     pub(crate) leaving_m: f64,
     /// Longest time between two fixes that gives a speed, ms. Default 600000.
     pub(crate) gap_ms: u32,
+    /// Time constant of the pace, ms: what is longer ago hardly counts. Default 900000.
+    pub(crate) pace_ms: u32,
     /// Shocks from here on are excursions, g. Default 8.
     pub(crate) shock_g: f64,
     /// Warmest temperature allowed, °C. Default 8, of the cold chain for medicines (2 to 8 °C).
@@ -35,6 +37,7 @@ impl Default for JourneySettings {
             standing_after_ms: 120_000,
             leaving_m: 60.0,
             gap_ms: 600_000,
+            pace_ms: 900_000,
             shock_g: 8.0,
             warmest_cel: 8.0,
             coldest_cel: 2.0,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::{Order, day};
+use super::super::order::{Order, UTC, day_of};
 use super::axes::Axes;
 use super::bouts::{Activity, Bouts};
 use super::count::Counter;
@@ -132,7 +132,7 @@ impl Motion {
 
     /// Any reading tells how late it is.
     fn pass(&mut self, at_ms: i64, events: &mut Vec<MotionEvent>) {
-        let today = day(at_ms);
+        let today = day_of(at_ms, UTC);
         if self.day.is_none_or(|known| known < today) {
             self.day = Some(today);
             self.axes.iter_mut().for_each(|axes| axes.steps = 0);

@@ -30,6 +30,8 @@ mod events;
 mod machine;
 mod values;
 
+pub(crate) use bouts::Activity;
+pub(crate) use events::MotionEvent;
 pub(crate) use machine::Motion;
 pub(crate) use settings::MotionSettings;
 
