@@ -16,7 +16,8 @@ const WORN: [Kind; 4] = [Kind::WRISTBAND, Kind::RR_STRAP, Kind::PARK_BAND, Kind:
 /// The derivations of one subject.
 ///
 /// A frame of a kind of device that nothing is derived of, or of a format that does not say its kind, changes nothing.
-/// Of several devices that tell of the same, the one heard last speaks for the subject.
+/// Of several devices that tell of the same heart or movement, the one that rules the signal it rests on speaks for the
+/// subject; of anything else the one heard last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Derivations(
     /// In the order their devices were heard, the newest last.
@@ -46,25 +47,52 @@ enum Topic {
     Visit,
 }
 
+impl Topic {
+    const ALL: [Self; 5] = [Self::Drive, Self::Journey, Self::Heart, Self::Motion, Self::Visit];
+
+    /// The signals of one body that it is derived from, the one that says most first. Of several cars, parcels or park
+    /// bands each is a thing of its own, and the one heard last is what the subject is with.
+    fn rests_on(self) -> &'static [&'static str] {
+        match self {
+            Self::Heart => &["rr_interval", "heart_rate"],
+            Self::Motion => &["steps", "acc_x"],
+            Self::Drive | Self::Journey | Self::Visit => &[],
+        }
+    }
+}
+
 impl Derivations {
     /// Takes what a frame says.
-    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings) {
+    /// Its days are `shift_ms` ahead of UTC.
+    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, shift_ms: i64) {
         if let Some(derivation) = readings.kind.and_then(|kind| self.of(&frame.device, kind)) {
-            derivation.fold(readings, frame.arrival.wall_ms);
+            derivation.fold(readings, frame.arrival.wall_ms, shift_ms);
         }
     }
 
+    /// Somebody else has a device since a time: what that ended; none if it was known.
+    pub(super) fn hand_over(&mut self, device: &str, at_ms: impl FnOnce() -> i64) -> Option<bool> {
+        self.0
+            .iter_mut()
+            .filter(|source| *source.device == *device)
+            .find_map(|source| match &mut source.derivation {
+                Derivation::Drive(drive) => Some(drive),
+                Derivation::Journey(_) | Derivation::Body(_) => None,
+            })?
+            .hand_over(at_ms())
+    }
+
     /// What is known now, in order of names.
-    pub(super) fn values(&self) -> Vec<Derived> {
+    pub(super) fn values<'a>(&self, ruler: impl Fn(&[&str]) -> Option<&'a Name>) -> Vec<Derived> {
         let mut values = Vec::new();
-        let mut told = Vec::new();
-        for Source { derivation, .. } in self.0.iter().rev() {
-            for topic in derivation.topics() {
-                if !told.contains(&topic) {
-                    told.push(topic);
-                    derivation.values(topic, &mut values);
-                }
-            }
+        for topic in Topic::ALL {
+            let mut tellers = self.0.iter().rev().filter(|source| source.derivation.topics().any(|it| it == topic));
+            let Some(last) = tellers.next() else { continue };
+            let mut others = tellers.peekable();
+            // With one device there is nothing to decide.
+            let ruler = others.peek().and_then(|_| ruler(topic.rests_on())).filter(|ruler| **ruler != last.device);
+            let source = ruler.and_then(|ruler| others.find(|source| source.device == *ruler)).unwrap_or(last);
+            source.derivation.values(topic, &mut values);
         }
         values.sort_unstable_by_key(|derived| derived.name);
         values
@@ -83,6 +111,11 @@ impl Derivations {
         self.0.reserve_exact(1);
         self.0.push(source);
         self.0.last_mut().map(|source| &mut source.derivation)
+    }
+
+    /// The devices, in the order they were heard.
+    pub(super) fn devices(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().map(|source| &source.device)
     }
 
     pub(super) fn is_sound(&self) -> bool {
@@ -131,11 +164,11 @@ impl Derivation {
         topics.into_iter().flatten()
     }
 
-    fn fold(&mut self, readings: &Readings, arrival_ms: i64) {
+    fn fold(&mut self, readings: &Readings, arrival_ms: i64, shift_ms: i64) {
         match self {
             Self::Drive(drive) => drives(drive, readings, arrival_ms),
             Self::Journey(journey) => travels(journey, readings, arrival_ms),
-            Self::Body(body) => lives(body, readings, arrival_ms),
+            Self::Body(body) => lives(body, readings, arrival_ms, shift_ms),
         }
     }
 
@@ -205,7 +238,8 @@ fn travels(journey: &mut Journey, readings: &Readings, arrival_ms: i64) {
     }
 }
 
-fn lives(body: &mut Body, readings: &Readings, arrival_ms: i64) {
+fn lives(body: &mut Body, readings: &Readings, arrival_ms: i64, shift_ms: i64) {
+    body.live_at(shift_ms);
     body.fold(Rows::<Vitals>::of(readings, arrival_ms), arrival_ms);
     for event in readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms)) {
         let known = registry::event(Kind::PARK_BAND, event.code).filter(|_| event.kind == Some(Kind::PARK_BAND));

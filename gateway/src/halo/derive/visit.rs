@@ -20,7 +20,7 @@ enum Purpose {
     Restaurant,
 }
 
-/// What is known of one guest by one band, days counted in UTC.
+/// What is known of one guest by one band; days are those of the subject's time zone, else of UTC.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Visit {
     order: Order,
@@ -44,12 +44,14 @@ impl Visit {
     }
 
     /// The band was held against a reader; a tap older than one already seen is passed over.
-    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16) {
+    /// Its day ends `shift_ms` before the UTC day.
+    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16, shift_ms: i64) {
         if !self.order.admits(at_ms) {
             return;
         }
-        if self.day.is_none_or(|known| known < day(at_ms)) {
-            (self.day, self.taps, self.rides, self.waited_today_ms) = (Some(day(at_ms)), 0, 0, 0);
+        let today = day(at_ms.saturating_add(shift_ms));
+        if self.day.is_none_or(|known| known < today) {
+            (self.day, self.taps, self.rides, self.waited_today_ms) = (Some(today), 0, 0, 0);
         }
         self.reader = reader;
         self.taps = self.taps.saturating_add(1);
@@ -119,7 +121,7 @@ mod tests {
 
     fn after(taps: &[(i64, u16)]) -> Vec<(&'static str, Value)> {
         let mut visit = Visit::default();
-        taps.iter().for_each(|(minute, reader)| visit.tap(START_MS + minute * 60_000, *reader));
+        taps.iter().for_each(|(minute, reader)| visit.tap(START_MS + minute * 60_000, *reader, 0));
         let written = postcard::to_stdvec(&visit).unwrap();
         assert_eq!(postcard::from_bytes::<Visit>(&written).unwrap(), visit);
         let mut out = Vec::new();

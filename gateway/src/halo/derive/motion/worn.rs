@@ -18,12 +18,13 @@ pub(super) struct Worn {
 
 impl Worn {
     /// A pulse or a movement; returns whether the band was put on with it.
-    pub(super) fn seen(&mut self, at_ms: i64, off_ms: i64, day_of_use_ms: u32) -> bool {
-        self.begin_day(day(at_ms));
+    pub(super) fn seen(&mut self, at_ms: i64, shift_ms: i64, off_ms: i64, day_of_use_ms: u32) -> bool {
+        let local_ms = at_ms.saturating_add(shift_ms);
+        self.begin_day(day(local_ms));
         let before = self.seen_ms.replace(at_ms.max(self.seen_ms.unwrap_or(at_ms)));
         let since_ms = before.map_or(0, |before| at_ms.saturating_sub(before)).max(0);
         if since_ms <= off_ms && self.worn {
-            let of_today = since_ms.min(at_ms.rem_euclid(DAY_MS));
+            let of_today = since_ms.min(local_ms.rem_euclid(DAY_MS));
             self.today_ms = self.today_ms.saturating_add(u32::try_from(of_today).unwrap_or(0));
         }
         if self.today_ms >= day_of_use_ms {
