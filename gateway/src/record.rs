@@ -464,6 +464,72 @@ pub enum Deed {
         /// What is changed.
         change: AccountChange,
     },
+    /// A device takes another's place: what the other was to feed from then on, it feeds, and the other feeds nobody
+    /// but itself.
+    Replace {
+        /// The device that goes.
+        old: String,
+        /// The device that comes.
+        new: String,
+        /// From when, Unix milliseconds.
+        at_ms: i64,
+    },
+    /// One subject is something to another.
+    Relate(Relation),
+    /// A relation ends.
+    Unrelate {
+        /// As in [`Relation`].
+        of: String,
+        /// As in [`Relation`].
+        subject: String,
+        /// As in [`Relation`].
+        kind: String,
+        /// When, Unix milliseconds.
+        at_ms: i64,
+    },
+    /// A name is another name of a subject.
+    Alias {
+        /// The subject.
+        subject: String,
+        /// The other name.
+        name: String,
+    },
+    /// A name is another name of nobody any more.
+    Unalias {
+        /// The name.
+        name: String,
+    },
+    /// Two subjects proved to be one: what is assigned to the first feeds the second from this record on.
+    Merge {
+        /// The first.
+        from: String,
+        /// The second.
+        into: String,
+    },
+    /// What a subject is, or its settings.
+    Set {
+        /// The subject.
+        subject: String,
+        /// What it is from now on; `None` = as before.
+        kind: Option<SubjectKind>,
+        /// Names and new values; `None` takes a setting away.
+        settings: Vec<(String, Option<String>)>,
+    },
+}
+
+/// `subject` is the `kind` of `of`, from (inclusive) until (exclusive) a time: bert is the doctor of anna.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relation {
+    /// Whose it is.
+    pub of: String,
+    /// Who it is.
+    pub subject: String,
+    /// What it is: `doctor`, `family`, `owner`, any id.
+    pub kind: String,
+    /// Unix milliseconds, inclusive; `None` = since ever.
+    pub from_ms: Option<i64>,
+    /// Unix milliseconds, exclusive; `None` = until further notice.
+    pub until_ms: Option<i64>,
 }
 
 /// What is changed about an account or a role.

@@ -71,6 +71,67 @@ pub enum Command {
         /// The device.
         device: String,
     },
+    /// From a time of reading on, a device feeds what another one fed, and that one feeds nobody but itself.
+    Replace {
+        /// The device that goes.
+        old: String,
+        /// The device that comes.
+        new: String,
+        /// Unix milliseconds; absent: now.
+        at_ms: Option<i64>,
+    },
+    /// One subject is something to another from a time on.
+    Relate {
+        /// Whose it is.
+        of: String,
+        /// Who it is.
+        subject: String,
+        /// What it is.
+        kind: String,
+        /// Unix milliseconds, inclusive; absent: now.
+        from_ms: Option<i64>,
+        /// Unix milliseconds, exclusive; absent: until further notice.
+        until_ms: Option<i64>,
+    },
+    /// A relation ends.
+    Unrelate {
+        /// Whose it was.
+        of: String,
+        /// Who it was.
+        subject: String,
+        /// What it was.
+        kind: String,
+        /// Unix milliseconds; absent: now.
+        at_ms: Option<i64>,
+    },
+    /// A name is another name of a subject.
+    Alias {
+        /// The subject.
+        subject: String,
+        /// The other name.
+        name: String,
+    },
+    /// A name is another name of nobody any more.
+    Unalias {
+        /// The name.
+        name: String,
+    },
+    /// Two subjects proved to be one.
+    Merge {
+        /// The one that nothing feeds any more.
+        from: String,
+        /// The one that is left.
+        into: String,
+    },
+    /// What a subject is, or its settings.
+    Set {
+        /// The subject.
+        subject: String,
+        /// What it is from now on; absent: as before.
+        kind: Option<SubjectKind>,
+        /// Names and new values; null takes a setting away.
+        settings: Vec<(String, Option<String>)>,
+    },
     /// A row for each subject.
     Subjects,
     /// One row: its halo.
@@ -123,7 +184,8 @@ impl Command {
         use Command as C;
         match self {
             C::Assign { .. } | C::Release { .. } | C::Forget { .. } | C::Hold { .. } | C::Accounts(_) => true,
-            C::Replay(_) | C::Discard(_) => true,
+            C::Replay(_) | C::Discard(_) | C::Replace { .. } | C::Relate { .. } | C::Unrelate { .. } => true,
+            C::Alias { .. } | C::Unalias { .. } | C::Merge { .. } | C::Set { .. } => true,
             C::Status | C::Devices | C::Device { .. } | C::Subjects | C::Subject { .. } | C::Quarantine => false,
             C::Quarantined { .. } | C::Upstreams | C::Losses | C::Sources | C::Users | C::Roles => false,
             // A backup has its own thread, a confirmation one step.

@@ -17,7 +17,7 @@ use crate::auth::Change;
 use crate::broker::OwnedTopics;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::record::{Act, Assignment, Body, Deed, GatewayTime, Offset};
+use crate::record::{Act, Assignment, Body, Deed, GatewayTime, Name, Offset, Relation};
 use crate::store::Durable;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Appender};
@@ -103,8 +103,24 @@ impl Desk {
             Command::Device { device } => self.device(device).await,
             Command::Assign { device, subject, kind, from_ms, until_ms } => {
                 let from_ms = Some(from_ms.unwrap_or_else(|| self.now_ms()));
-                self.assign(Assignment { device, subject, kind, from_ms, until_ms }).await
+                self.checked(Deed::Assign(Assignment { device, subject, kind, from_ms, until_ms })).await
             }
+            Command::Replace { old, new, at_ms } => {
+                let at_ms = at_ms.unwrap_or_else(|| self.now_ms());
+                self.checked(Deed::Replace { old, new, at_ms }).await
+            }
+            Command::Relate { of, subject, kind, from_ms, until_ms } => {
+                let from_ms = Some(from_ms.unwrap_or_else(|| self.now_ms()));
+                self.checked(Deed::Relate(Relation { of, subject, kind, from_ms, until_ms })).await
+            }
+            Command::Unrelate { of, subject, kind, at_ms } => {
+                let at_ms = at_ms.unwrap_or_else(|| self.now_ms());
+                self.checked(Deed::Unrelate { of, subject, kind, at_ms }).await
+            }
+            Command::Alias { subject, name } => self.checked(Deed::Alias { subject, name }).await,
+            Command::Unalias { name } => self.checked(Deed::Unalias { name }).await,
+            Command::Merge { from, into } => self.checked(Deed::Merge { from, into }).await,
+            Command::Set { subject, kind, settings } => self.checked(Deed::Set { subject, kind, settings }).await,
             Command::Release { device, at_ms } => {
                 check_id("device", &device)?;
                 let _acting = self.acting.lock().await;
@@ -115,7 +131,10 @@ impl Desk {
             Command::Subjects => Ok(self.halos("+").await.iter().map(rows::subject).collect()),
             Command::Subject { subject } => {
                 check_id("subject", &subject)?;
-                let halos = self.halos(&subject).await;
+                let mut halos = self.halos(&subject).await;
+                if halos.is_empty() {
+                    halos = self.halos(&self.meant(&subject).await?).await;
+                }
                 if halos.is_empty() { Err(format!("there is no subject {subject:?}").into()) } else { Ok(halos) }
             }
             Command::Quarantine => Ok(self.held().await?.iter().map(rows::held).collect()),
@@ -178,13 +197,19 @@ impl Desk {
         Ok(vec![row])
     }
 
-    async fn assign(&self, assignment: Assignment) -> Result<Vec<Value>, Refusal> {
-        let deed = Deed::Assign(assignment);
+    /// An act that may contradict what is in force.
+    async fn checked(&self, deed: Deed) -> Result<Vec<Value>, Refusal> {
         let _acting = self.acting.lock().await;
         let asked = deed.clone();
-        let checked = self.tools.appender.ask(move |head| head.ingest().assignments().check_act(&asked)).await?;
+        let checked = self.tools.appender.ask(move |head| head.ingest().check_act(&asked)).await?;
         checked.map_err(|error| error.to_string())?;
         self.act(deed).await
+    }
+
+    /// The subject of which this is another name, or this.
+    async fn meant(&self, name: &str) -> Result<Name, Refusal> {
+        let name = Name::from(name);
+        Ok(self.tools.appender.ask(move |head| head.ingest().assignments().meant(&name).clone()).await?)
     }
 
     /// On a thread that may wait: it reads and writes the whole log.

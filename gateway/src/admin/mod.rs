@@ -4,7 +4,7 @@
 //! [`LINE_BYTES_MAX`] bytes. **Out:** for each, any number of [`Answer::Row`] and then one [`Answer::Done`] or
 //! [`Answer::Failed`], a line each. The command line is a client like any other.
 //!
-//! **Acts** (assign, release, forget, replay, discard, hold) are records: checked, appended, answered once durable. The
+//! **Acts** (assign, release, replace, forget, relate, alias, merge, set, replay, discard, hold) are records: checked, appended, answered once durable. The
 //! log is their audit. Changes of accounts are records too, without secrets, then written to the file of accounts, then in
 //! force; sessions they concern have ended before they are answered. Changes made while no gateway runs are in the file
 //! alone: there is no log that takes them. An act that has begun is done to its end, whoever still waits for its answer.

@@ -28,6 +28,7 @@ pub(super) fn subject(halo: &Value) -> Value {
     json!({
         "subject": halo["subject"], "kind": halo["kind"], "time": halo["time"], "devices": devices,
         "signals": signals, "accepted": halo["quality"]["accepted"], "missing": halo["quality"]["missing"],
+        "merged_into": halo["merged_into"],
     })
 }
 

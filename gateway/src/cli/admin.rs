@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Failure;
 use super::accounts::{Where, change_token};
 use super::client::Target;
+use super::people;
 use super::table::{print, text};
 use crate::admin::{Command, Which};
 use crate::auth::Change;
@@ -59,6 +60,16 @@ pub(super) enum Device {
         #[arg(long, value_name = "TIME")]
         at: Option<Timestamp>,
     },
+    /// Let a new device take a lost or broken one's place: it feeds that one's subject, and is told of it.
+    Replace {
+        /// The device that goes; it feeds nobody but itself then.
+        old: String,
+        /// The device that comes. On its topic d/<device>/cmd it gets the subject's settings and last state.
+        new: String,
+        /// From this time of reading on (RFC 3339) [default: now].
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+    },
     /// Forget a device: what is known of it, and its token. Its readings stay where they went.
     Remove {
         /// Its id.
@@ -94,11 +105,13 @@ pub(super) enum Kind {
 pub(super) enum Subject {
     /// All subjects, with the devices that feed them.
     List,
-    /// One subject's halo.
+    /// One subject's halo, with its relations, other names and settings.
     Show {
-        /// Its id.
+        /// Its id, or another name of it.
         subject: String,
     },
+    #[command(flatten)]
+    Act(people::Act),
 }
 
 /// What to do with frames that could not be understood.
@@ -167,6 +180,11 @@ pub(super) fn device(on: On<Device>) -> Result<ExitCode, Failure> {
             let command = Command::Release { device, at_ms: at.map(Timestamp::as_millisecond) };
             did(&target.ask(command)?, target.json, &done);
         }
+        Device::Replace { old, new, at } => {
+            let done = format!("{new} takes the place of {old}");
+            let command = Command::Replace { old, new, at_ms: at.map(Timestamp::as_millisecond) };
+            did(&target.ask(command)?, target.json, &done);
+        }
         Device::Remove { device } => {
             let done = format!("{device} is forgotten");
             did(&target.ask(Command::Forget { device })?, target.json, &done);
@@ -187,6 +205,10 @@ pub(super) fn subject(on: On<Subject>) -> Result<ExitCode, Failure> {
             print(&target.ask(Command::Subjects)?, target.json, &fields, "no subject yet");
         }
         Subject::Show { subject } => show(&target.ask(Command::Subject { subject })?, target.json),
+        Subject::Act(act) => {
+            let (command, done) = act.command()?;
+            did(&target.ask(command)?, target.json, &done);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -70,7 +70,16 @@ Examples:
   halo-gateway device assign wrist-17 anna --kind person
   halo-gateway device assign wrist-17 anna --from 2026-11-01T00:00:00Z
   halo-gateway device release wrist-17
+  halo-gateway device replace wrist-17 wrist-18
   halo-gateway device token my-watch";
+
+pub(super) const SUBJECT: &str = "\
+Examples:
+  halo-gateway subject relate anna bert --kind doctor     bert is her doctor
+  halo-gateway subject unrelate anna bert --kind doctor
+  halo-gateway subject set anna --time-zone Europe/Berlin goal=8000
+  halo-gateway subject alias anna anna.miller
+  halo-gateway subject merge guest-7 anna                 they are one person";
 
 pub(super) const QUARANTINE: &str = "\
 Examples:

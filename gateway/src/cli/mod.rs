@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod model;
 mod past;
+mod people;
 mod plot;
 mod show;
 mod state;
@@ -79,10 +80,11 @@ enum Command {
     #[cfg(feature = "view")]
     #[command(after_help = help::TOP)]
     Top(top::Top),
-    /// The devices of a running gateway: list, show, assign, release, remove, token.
+    /// The devices of a running gateway: list, show, assign, release, replace, remove, token.
     #[command(after_help = help::DEVICE)]
     Device(admin::On<admin::Device>),
-    /// The subjects of a running gateway and their halos.
+    /// The subjects of a running gateway: their halos, relations, other names and settings.
+    #[command(after_help = help::SUBJECT)]
     Subject(admin::On<admin::Subject>),
     /// The halo of a subject, now or as it was at a time; with the gateway running or not.
     #[command(after_help = help::HALO)]

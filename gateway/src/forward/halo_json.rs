@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::context_json::{HappenedJson, PlaceJson, TripJson};
 use super::json::{Number, Scaled, Table, Time, document};
+use super::ties_json::{OtherJson, RelationJson, aliases, settings};
 use crate::halo::{
     Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Forecast, Forecaster, Models, Side, Signal, Stats,
     Subject, Tally, TextSeen,
@@ -15,7 +16,11 @@ use crate::record::{ClockSource, SubjectKind};
 /// Renders a subject's halo; `models` tell what the state of an engine means, `tally` is scratch memory, reused.
 pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
     let derived = subject.derived_by(models);
-    let signals = subject.signals().iter().map(|signal| (&**signal.name(), SignalJson::new(signal, tally)));
+    let ties = subject.ties();
+    let signals = subject.signals().iter().map(|signal| {
+        let others = OtherJson::all(subject.others(signal.name()), signal.latest());
+        (&**signal.name(), SignalJson { others, ..SignalJson::new(signal, tally) })
+    });
     document(&HaloJson {
         schema: "halo/1",
         subject: subject.name(),
@@ -32,6 +37,10 @@ pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
         },
         presence: Table(subject.devices().iter().map(|device| (&**device.name(), PresenceJson::new(device))).collect()),
         quality: QualityJson::new(subject.counts()),
+        merged_into: ties.and_then(|ties| ties.merged_into()).map(|name| &**name),
+        aliases: aliases(ties),
+        relations: RelationJson::all(ties),
+        settings: settings(ties),
     })
 }
 
@@ -58,6 +67,14 @@ struct HaloJson<'a> {
     context: ContextJson<'a>,
     presence: Table<'a, PresenceJson>,
     quality: QualityJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_into: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aliases: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relations: Option<Vec<RelationJson<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<Table<'a, &'a str>>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +95,8 @@ struct SignalJson<'a> {
     forecast: Option<Table<'static, ForecastJson>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reaches: Option<Table<'static, CrossingJson>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<Vec<OtherJson<'a>>>,
 }
 
 impl<'a> SignalJson<'a> {
@@ -102,6 +121,7 @@ impl<'a> SignalJson<'a> {
             trend: TrendJson::new(signal, known.map_or(Nature::Level, |known| known.nature)),
             forecast: forecasts,
             reaches: reaches.filter(|Table(reaches)| !reaches.is_empty()),
+            others: None,
         }
     }
 }
@@ -223,7 +243,7 @@ impl StatsJson {
 }
 
 #[derive(Serialize)]
-struct DerivedJson<'a> {
+pub(super) struct DerivedJson<'a> {
     value: ValueJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'static str>,
@@ -246,7 +266,7 @@ enum ValueJson<'a> {
 }
 
 impl<'a> DerivedJson<'a> {
-    fn new(derived: &'a Derived) -> Self {
+    pub(super) fn new(derived: &'a Derived) -> Self {
         let Derived { unit, window_s, confidence, low, high, .. } = *derived;
         let value = match &derived.value {
             DerivedValue::Number(number) => ValueJson::Number(Number(*number)),

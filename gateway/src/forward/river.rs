@@ -18,6 +18,7 @@ use super::owned::{Call, Rendered};
 use super::readings_json::{Lane, readings_json};
 use super::upstream::Boards;
 use super::upstream::changes::Changes;
+use super::welcome_json::welcome_json;
 use crate::broker::{Router, Wakes, matches};
 use crate::clock::Clock;
 use crate::halo::{Fold, Models, Subject, Tally};
@@ -251,6 +252,20 @@ impl<F: Fs> River<F> {
             publish_readings(&self.shared, out, record.epoch, stored, frame, readings);
         }
         publish_losses(&self.shared, (&mut self.topic, &mut self.wakes), record);
+        let greeted: Vec<Name> = touched.greeted().cloned().collect();
+        greeted.iter().for_each(|device| self.welcome(device));
+    }
+
+    /// Tells a device that came in the place of another of its subject.
+    fn welcome(&mut self, device: &Name) {
+        write_topic(&mut self.topic, &self.shared.grammar, Topic::Cmd { device });
+        if !self.shared.router.wants(&self.topic) {
+            return;
+        }
+        if let Some((replaced, subject)) = self.fold.place_of(device) {
+            let payload = welcome_json(device, replaced, subject, &self.shared.models);
+            publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
+        }
     }
 
     fn publish_due(&mut self) {
@@ -296,6 +311,12 @@ impl<F: Fs> River<F> {
             let topic = grammar.display(Topic::Halo { subject: subject.name() }).to_string();
             if matches(filter, &topic) {
                 rendered.push((topic.into(), render(subject, &self.shared.models, &mut self.tally)));
+            }
+        }
+        for device in self.fold.replacements() {
+            let topic = grammar.display(Topic::Cmd { device }).to_string();
+            if let Some((replaced, subject)) = self.fold.place_of(device).filter(|_| matches(filter, &topic)) {
+                rendered.push((topic.into(), welcome_json(device, replaced, subject, &self.shared.models)));
             }
         }
         let topic = grammar.display(Topic::Health { gateway: &self.shared.gateway_id }).to_string();

@@ -13,6 +13,7 @@ use super::fold::{FOLD_VERSION, Fold};
 use super::subject::Subject;
 use super::subjects::At;
 use crate::ingest::assign::Acts;
+use crate::ingest::people::People;
 use crate::ingest::schemas::Schemas;
 use crate::record::{FoldConfig, GatewayTime, Offset};
 
@@ -65,6 +66,8 @@ struct Common {
     config: FoldConfig,
     acts: Acts,
     schemas: Schemas,
+    people: People,
+    passed_ms: i64,
 }
 
 impl Fold {
@@ -120,6 +123,7 @@ impl Fold {
             if key == FOLD_KEY {
                 let common: Common = decode(key, value)?;
                 fold = Self::with(common.applied, common.clock, common.config, common.acts, common.schemas);
+                fold.know_people(common.people, common.passed_ms);
             } else {
                 let (applied, subject): (Offset, Subject) = decode(key, value)?;
                 if !subject.is_sound() || key.strip_prefix(SUBJECT_PREFIX) != Some(subject.name().as_bytes()) {
@@ -161,8 +165,9 @@ impl Fold {
 
     fn common(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Common<'a>(Offset, GatewayTime, &'a FoldConfig, &'a Acts, &'a Schemas);
-        encode(&Common(self.applied, self.clock, &self.config, self.holders.acts(), &self.schemas))
+        struct Common<'a>(Offset, GatewayTime, &'a FoldConfig, &'a Acts, &'a Schemas, &'a People, i64);
+        let (people, passed_ms) = (self.holders.people(), self.turns.passed_ms());
+        encode(&Common(self.applied, self.clock, &self.config, self.holders.acts(), &self.schemas, people, passed_ms))
     }
 }
 

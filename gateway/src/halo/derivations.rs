@@ -23,7 +23,8 @@ const WORN: [Kind; 4] = [Kind::WRISTBAND, Kind::RR_STRAP, Kind::PARK_BAND, Kind:
 /// The derivations of one subject.
 ///
 /// A frame of a kind of device that nothing is derived of, or of a format that does not say its kind, changes nothing.
-/// Of several devices that tell of the same, the one heard last speaks for the subject.
+/// Of several devices that tell of the same heart or movement, the one that rules the signal it rests on speaks for the
+/// subject; of anything else the one heard last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Derivations {
     /// In the order their devices were heard, the newest last.
@@ -58,6 +59,20 @@ enum Topic {
     Engine,
 }
 
+impl Topic {
+    const ALL: [Self; 6] = [Self::Drive, Self::Journey, Self::Heart, Self::Motion, Self::Visit, Self::Engine];
+
+    /// The signals of one body that it is derived from, the one that says most first. Of several cars, parcels or park
+    /// bands each is a thing of its own, and the one heard last is what the subject is with.
+    fn rests_on(self) -> &'static [&'static str] {
+        match self {
+            Self::Heart => &["rr_interval", "heart_rate"],
+            Self::Motion => &["steps", "acc_x"],
+            Self::Drive | Self::Journey | Self::Visit | Self::Engine => &[],
+        }
+    }
+}
+
 impl Derivations {
     /// Takes what a frame says.
     pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>) {
@@ -67,6 +82,18 @@ impl Derivations {
             derivation.fold(frame, readings, around, &mut happened);
         }
         self.happened = happened;
+    }
+
+    /// Somebody else has a device since a time: what that ended; none if it was known.
+    pub(super) fn hand_over(&mut self, device: &str, at_ms: impl FnOnce() -> i64) -> Option<bool> {
+        self.sources
+            .iter_mut()
+            .filter(|source| *source.device == *device)
+            .find_map(|source| match &mut source.derivation {
+                Derivation::Drive(drive) => Some(drive),
+                Derivation::Journey(_) | Derivation::Body(_) | Derivation::Engine(_) => None,
+            })?
+            .hand_over(at_ms())
     }
 
     /// The newest of what happened, oldest first.
@@ -83,7 +110,7 @@ impl Derivations {
     pub(super) fn trip(&self) -> Option<(&Name, &Trip)> {
         self.sources.iter().rev().find_map(|Source { device, derivation }| match derivation {
             Derivation::Drive(drive) => Some((device, drive.trip()?)),
-            Derivation::Journey(_) | Derivation::Body(_) => None,
+            Derivation::Journey(_) | Derivation::Body(_) | Derivation::Engine(_) => None,
         })
     }
 
@@ -109,16 +136,17 @@ impl Derivations {
     }
 
     /// What is known now, in order of names; `models` tell what the state of an engine means.
-    pub(super) fn values(&self, models: &Models) -> Vec<Derived> {
+    pub(super) fn values<'a>(&self, models: &Models, ruler: impl Fn(&[&str]) -> Option<&'a Name>) -> Vec<Derived> {
         let mut values = Vec::new();
-        let mut told = Vec::new();
-        for Source { derivation, .. } in self.sources.iter().rev() {
-            for topic in derivation.topics() {
-                if !told.contains(&topic) {
-                    told.push(topic);
-                    derivation.values(topic, models, &mut values);
-                }
-            }
+        for topic in Topic::ALL {
+            let mut tellers =
+                self.sources.iter().rev().filter(|source| source.derivation.topics().any(|it| it == topic));
+            let Some(last) = tellers.next() else { continue };
+            let mut others = tellers.peekable();
+            // With one device there is nothing to decide.
+            let ruler = others.peek().and_then(|_| ruler(topic.rests_on())).filter(|ruler| **ruler != last.device);
+            let source = ruler.and_then(|ruler| others.find(|source| source.device == *ruler)).unwrap_or(last);
+            source.derivation.values(topic, models, &mut values);
         }
         values.sort_unstable_by_key(|derived| derived.name);
         values
@@ -138,6 +166,11 @@ impl Derivations {
         sources.reserve_exact(1);
         sources.push(source);
         sources.last_mut().map(|source| &mut source.derivation)
+    }
+
+    /// The devices, in the order they were heard.
+    pub(super) fn devices(&self) -> impl Iterator<Item = &Name> {
+        self.sources.iter().map(|source| &source.device)
     }
 
     pub(super) fn is_sound(&self) -> bool {
@@ -202,7 +235,7 @@ impl Derivation {
                 journey.bound_for(around.map.goal(&frame.device, &frame.subject));
                 travels(journey, frame, readings, happened);
             }
-            Self::Body(body) => lives(body, frame, readings, around.now_ms, happened),
+            Self::Body(body) => lives(body, frame, readings, around, happened),
             Self::Engine(engine) => flies(engine, frame, readings, around.now_ms),
         }
     }
@@ -270,9 +303,10 @@ fn travels(journey: &mut Journey, frame: &Frame, readings: &Readings, happened: 
     }
 }
 
-fn lives(body: &mut Body, frame: &Frame, readings: &Readings, now_ms: i64, happened: &mut Happenings) {
+fn lives(body: &mut Body, frame: &Frame, readings: &Readings, around: Around<'_>, happened: &mut Happenings) {
     let (arrival_ms, device) = (frame.arrival.wall_ms, &frame.device);
-    body.fold(Rows::<Vitals>::of(readings, arrival_ms), now_ms, device, happened);
+    body.live_at(around.shift_ms);
+    body.fold(Rows::<Vitals>::of(readings, arrival_ms), around.now_ms, device, happened);
     for (at_ms, reader) in taps(readings, arrival_ms) {
         body.tap(at_ms, reader, device, happened);
     }

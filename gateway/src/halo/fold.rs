@@ -1,16 +1,21 @@
 //! The fold: records in, halos out.
 
+use std::collections::BTreeSet;
+
 use halo_proto::topic::Grammar;
 
 use super::holders::Holders;
+use super::parts::parts;
+use super::people::{end_for_former, leave_to_others};
 use super::places::Places;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
 use super::surroundings::{Around, Surroundings};
+use super::turns::Turns;
 use crate::ingest::assign::Acts;
 use crate::ingest::readings::{self, Readings};
 use crate::ingest::schemas::Schemas;
-use crate::record::{Body, Deed, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
+use crate::record::{Body, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
@@ -27,6 +32,9 @@ pub struct Fold {
     pub(super) subjects: Subjects,
     pub(super) round: super::checkpoint::Round,
     pub(super) holders: Holders,
+    pub(super) turns: Turns,
+    /// Devices that are to hear of their subject, by the record being applied.
+    pub(super) greeted: BTreeSet<Name>,
     readings: Readings,
     readable: bool,
     places: Places,
@@ -41,6 +49,10 @@ pub struct Touched<'a> {
 }
 
 impl<'a> Touched<'a> {
+    pub(super) fn fold(self) -> &'a Fold {
+        self.fold
+    }
+
     /// The subjects whose halo changed, each now one revision further, in order of name.
     pub fn subjects(self) -> impl Iterator<Item = &'a Subject> {
         self.fold.subjects.touched()
@@ -65,6 +77,8 @@ impl Fold {
             clock,
             holders: Holders::new(&config, acts),
             surroundings: Surroundings::of(&config.geography),
+            turns: Turns::default(),
+            greeted: BTreeSet::new(),
             config,
             schemas,
             subjects: Subjects::default(),
@@ -85,12 +99,14 @@ impl Fold {
     pub fn apply(&mut self, record: &Record) -> Touched<'_> {
         self.readable = false;
         self.subjects.begin_record();
+        self.greeted.clear();
         if record.offset > self.applied {
             self.applied = record.offset;
             if record.stamp.mono_ms >= self.clock.mono_ms {
                 self.clock = record.stamp;
             }
             self.subjects.pass_time(record.offset, self.clock);
+            self.pass_turns();
             self.schemas.apply(record);
             self.take(&record.body);
             self.subjects.end_record();
@@ -102,6 +118,7 @@ impl Fold {
     pub fn skip(&mut self, record: &Record) {
         self.readable = false;
         self.subjects.begin_record();
+        self.greeted.clear();
         if record.offset > self.applied {
             self.applied = record.offset;
             if record.stamp.mono_ms >= self.clock.mono_ms {
@@ -120,10 +137,14 @@ impl Fold {
         self.clock
     }
 
-    /// Monotonic milliseconds at which the next device counts as silent: from then on a record is wanted, if only a
-    /// Tick. Does not change what is known; `&mut` because the deadlines are sorted out when somebody asks.
+    /// Monotonic milliseconds at which the next device counts as silent or comes to its next holder, or a relation begins
+    /// or ends: from then on a record is wanted, if only a Tick. Does not change what is known; `&mut` because the deadlines are sorted out when somebody asks.
     pub fn deadline(&mut self) -> Option<u64> {
-        self.subjects.deadline()
+        let turn = self.turns.next_ms().map(|at| {
+            let wait_ms = u64::try_from(at.saturating_sub(self.clock.wall_ms)).unwrap_or(1).max(1);
+            self.clock.mono_ms.saturating_add(wait_ms)
+        });
+        self.subjects.deadline().into_iter().chain(turn).min()
     }
 
     /// One subject.
@@ -190,7 +211,9 @@ impl Fold {
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
-        let around = Around { map: &self.surroundings, now_ms: now.wall_ms };
+        let around = Around { map: &self.surroundings, now_ms: now.wall_ms, shift_ms: 0 };
+        let parts = readings.and_then(|readings| parts(holders, frame, readings)).unwrap_or_default();
+        let whole = readings.filter(|_| parts.is_empty());
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
 
         let at = self.subjects.position(holder, || holders.kind(holder));
@@ -199,17 +222,19 @@ impl Fold {
                 device.heard(frame.arrival.wall_ms, now, silent_after_ms);
                 device.sent(frame, readings, now);
             }
-            if let Some(readings) = readings.filter(|_| *holder == frame.subject) {
+            if let Some(readings) = whole.filter(|_| *holder == frame.subject) {
                 subject.fold(frame, readings, forecasts, around, places, shared);
             }
             Change::Shown
         });
         self.subjects.await_silence_of(at, &frame.device);
 
-        if let Some(readings) = readings.filter(|_| *holder != frame.subject) {
-            let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
+        let late = whole.filter(|_| *holder != frame.subject).map(|readings| (&frame.subject, readings));
+        for (name, readings) in late.into_iter().chain(parts.iter().map(|(name, part)| (name, part))) {
+            let at = self.subjects.position(name, || holders.kind(name));
             self.subjects.change(at, offset, now, |subject, shared| {
                 subject.fold(frame, readings, forecasts, around, places, shared);
+                end_for_former(subject, holders, &frame.device, now.wall_ms);
                 Change::Shown
             });
         }
@@ -220,7 +245,7 @@ impl Fold {
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
         let forecasts = self.config.forecasts;
-        let around = Around { map: &self.surroundings, now_ms: now.wall_ms };
+        let around = Around { map: &self.surroundings, now_ms: now.wall_ms, shift_ms: 0 };
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
@@ -230,30 +255,8 @@ impl Fold {
             if let Some(device) = subject.device_at_mut(&frame.device) {
                 device.power(frame, readings);
             }
+            end_for_former(subject, holders, &frame.device, now.wall_ms);
             Change::Shown
-        });
-    }
-
-    fn act(&mut self, deed: &Deed) {
-        let device: Name = match deed {
-            Deed::Assign(assignment) => assignment.device.as_str().into(),
-            Deed::Release { device, .. } | Deed::Forget { device } => device.as_str().into(),
-            Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => return,
-        };
-        let holders = &mut self.holders;
-        // Where the device is shown: with whoever has it by now, or nowhere once it is forgotten.
-        let holder = holders.act(deed).then(|| holders.holder(&device, self.clock.wall_ms).unwrap_or(&device).clone());
-        self.subjects.change_all(self.applied, self.clock, |subject| {
-            let mut change = Change::None;
-            if holder.as_ref() != Some(subject.name()) && subject.forget_device(&device) {
-                change = Change::Shown;
-            }
-            let kind = holders.kind(subject.name());
-            if subject.kind != kind {
-                subject.kind = kind;
-                change = Change::Shown;
-            }
-            change
         });
     }
 
@@ -261,7 +264,9 @@ impl Fold {
         self.config = config.clone();
         self.surroundings = Surroundings::of(&config.geography);
         self.holders.configure(config);
+        self.turns.set(&self.holders);
         let (holders, silent_after_ms, forecasts) = (&self.holders, config.silent_after_ms, config.forecasts);
+        let wall_ms = self.clock.wall_ms;
         self.subjects.change_all(self.applied, self.clock, |subject| {
             let mut change = Change::None;
             for device in subject.devices_mut() {
@@ -270,6 +275,9 @@ impl Fold {
                 if device.silent_at_ms() != before {
                     change = Change::Hidden;
                 }
+            }
+            if leave_to_others(subject, holders, wall_ms) {
+                change = Change::Shown;
             }
             let kind = holders.kind(subject.name());
             if subject.kind != kind {

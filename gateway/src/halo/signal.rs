@@ -4,6 +4,7 @@ use halo_proto::registry::{self, Nature};
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecaster, Step};
+use super::rule::{self, Teller};
 use super::sketch::Tally;
 use super::trend::{self, Rate};
 use super::window::{LATENESS_MS, Run, Stats, Windows};
@@ -78,6 +79,8 @@ pub struct Signal {
     unit: Name,
     latest: Option<Latest>,
     quality: Quality,
+    /// Of the device that rules it, the latest value's.
+    rank: u8,
     /// A value refused as too large a step: the next one near it shows that the step was real.
     stepped_to: Option<f64>,
     windows: Windows,
@@ -94,6 +97,10 @@ pub(crate) struct KeptOut {
     pub(crate) late: u64,
     /// Out of range, a step, of the future, or in another unit.
     pub(crate) suspect: u64,
+    /// Of a device that does not rule the signal.
+    pub(crate) yielded: u64,
+    /// The newest of those, in the signal's unit.
+    pub(crate) other: Option<Point>,
 }
 
 impl Signal {
@@ -103,6 +110,7 @@ impl Signal {
             unit,
             latest: None,
             quality: Quality::Good,
+            rank: rule::NOBODY,
             stepped_to: None,
             windows: Windows::default(),
             smoothed: 0.0,
@@ -157,8 +165,14 @@ impl Signal {
     }
 
     /// Lets a series in, point by point, and has its steps forecast.
-    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, device: &Name, forecasts: bool) -> KeptOut {
+    pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, teller: Teller<'_>, forecasts: bool) -> KeptOut {
         let mut kept_out = KeptOut::default();
+        let device = teller.device;
+        let mut rules = self.latest.as_ref().is_some_and(|latest| same(&latest.device, device));
+        if series.signal.unit != self.unit && !rules && !self.may_change_unit(series, teller) {
+            kept_out.yielded = series.points.len() as u64;
+            return kept_out;
+        }
         if series.signal.unit != self.unit && !self.change_unit(series, arrival_ms) {
             kept_out.suspect = series.points.len() as u64;
             return kept_out;
@@ -170,6 +184,18 @@ impl Signal {
             if self.newest_ms().is_some_and(|newest| point.event_ms < newest.saturating_sub(LATENESS_MS)) {
                 kept_out.late += 1;
                 continue;
+            }
+            if !rules {
+                if self.latest.is_some() && Quality::of(&series.signal, point, arrival_ms) != Quality::Good {
+                    kept_out.suspect += 1;
+                    continue;
+                }
+                if !self.take_over(teller, point.event_ms) {
+                    kept_out.yielded += 1;
+                    kept_out.other = Some(*point);
+                    continue;
+                }
+                rules = true;
             }
             let value = physical(point.raw, series.signal.num, series.signal.den);
             let quality = self.judge(&series.signal, point, value, step_max, arrival_ms);
@@ -186,6 +212,39 @@ impl Signal {
         }
         self.add(&run, &series.signal, forecasts);
         kept_out
+    }
+
+    /// Which device rules it; none before its first good reading.
+    pub fn ruler(&self) -> Option<&Name> {
+        self.latest.as_ref().map(|latest| &latest.device)
+    }
+
+    /// Its device is gone: the next one may rule it at once. Whether that is news.
+    pub(crate) fn dismiss(&mut self, device: &str) -> bool {
+        let ruled = self.rank != rule::NOBODY && self.ruler().is_some_and(|ruler| **ruler == *device);
+        if ruled {
+            self.rank = rule::NOBODY;
+        }
+        ruled
+    }
+
+    /// Whether a device rules it from now on that does not yet. Steps between two devices are none.
+    #[cold]
+    fn take_over(&mut self, teller: Teller<'_>, event_ms: i64) -> bool {
+        let rank = rule::rank(teller.kind, &self.name);
+        let after_ms = self.newest_ms().map(|newest_ms| event_ms.saturating_sub(newest_ms));
+        let taken = after_ms.is_none_or(|after_ms| rule::takes_over(rank, self.rank, after_ms));
+        if taken {
+            (self.rank, self.stepped_to, self.latest) = (rank, None, None);
+        }
+        taken
+    }
+
+    /// Whether a device that does not rule it may say that its unit is another one.
+    fn may_change_unit(&self, series: &Series, teller: Teller<'_>) -> bool {
+        let rank = rule::rank(teller.kind, &self.name);
+        let last_ms = series.points.last().map_or(i64::MIN, |last| last.event_ms);
+        self.newest_ms().is_none_or(|newest_ms| rule::takes_over(rank, self.rank, last_ms.saturating_sub(newest_ms)))
     }
 
     fn add(&mut self, run: &Run, signal: &SignalRef, forecasts: bool) {
@@ -286,6 +345,10 @@ impl Signal {
             latest.device = shared(&latest.device);
         }
     }
+}
+
+fn same(a: &Name, b: &Name) -> bool {
+    Name::ptr_eq(a, b) || a == b
 }
 
 /// Whether a forecast of it has a meaning: a mean over ten minutes has to say something. What only its sender knows is

@@ -1,6 +1,6 @@
 //! What is known of one subject now: the state behind one halo.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use halo_proto::registry;
@@ -11,8 +11,10 @@ use super::derive::{Derived, Happening, Trip, Whereabouts};
 use super::models::Models;
 use super::places::Places;
 use super::presence::Device;
-use super::signal::{Signal, is_future};
+use super::rule::{self, Other, Teller};
+use super::signal::{KeptOut, Signal, is_future};
 use super::surroundings::Around;
+use super::ties::Ties;
 use crate::ingest::readings::{Event, Readings, SignalRef, Text};
 use crate::record::{Frame, Name, SubjectKind};
 
@@ -41,6 +43,9 @@ pub struct Subject {
     texts: Vec<TextSeen>,
     derivations: Derivations,
     pub(super) counts: Counts,
+    pub(super) ties: Option<Box<Ties>>,
+    /// Of devices that do not rule the signal, sorted by signal and device; none while each signal has one device.
+    others: Option<Box<Vec<Other>>>,
 }
 
 /// What happened to a subject's frames and readings, counted since ever.
@@ -114,6 +119,8 @@ impl Subject {
             texts: Vec::new(),
             derivations: Derivations::default(),
             counts: Counts::default(),
+            ties: None,
+            others: None,
         }
     }
 
@@ -162,10 +169,11 @@ impl Subject {
         &self.texts
     }
 
-    /// Signals computed from others, sorted by name: of the devices that tell of the same, those of the one heard last.
-    /// Those that need a model are what `models` say of its state, which knows none.
+    /// Signals computed from others, sorted by name: of the devices that tell of the same, those of the one that rules
+    /// the signal they rest on (heart, movement) or was heard last. Those that need a model are what `models` say of its
+    /// state, which knows none.
     pub fn derived_by(&self, models: &Models) -> Vec<Derived> {
-        self.derivations.values(models)
+        self.derivations.values(models, |signals| self.ruler(signals))
     }
 
     /// As the models of this build have it.
@@ -189,6 +197,24 @@ impl Subject {
         self.derivations.trip()
     }
 
+    /// What administrators said of it, if anything.
+    pub fn ties(&self) -> Option<&Ties> {
+        self.ties.as_deref()
+    }
+
+    /// What devices say of a signal that do not rule it, in order of their names.
+    pub fn others<'a>(&'a self, signal: &'a str) -> impl Iterator<Item = &'a Other> {
+        self.others.iter().flat_map(|others| others.iter()).filter(move |other| *other.signal == *signal)
+    }
+
+    /// Which device rules the first of these signals that is as new as any of them.
+    fn ruler(&self, signals: &[&str]) -> Option<&Name> {
+        let latest = || signals.iter().filter_map(|name| self.signal(name)?.latest());
+        let newest_ms = latest().map(|latest| latest.event_ms).max()?;
+        let current = latest().find(|latest| newest_ms.saturating_sub(latest.event_ms) <= rule::SILENT_MS);
+        current.map(|latest| &latest.device)
+    }
+
     #[cfg(test)]
     pub(super) fn derivations(&self) -> &Derivations {
         &self.derivations
@@ -210,16 +236,25 @@ impl Subject {
         mut shared: impl FnMut(&Name) -> Name,
     ) {
         self.counts.accepted += 1;
+        let teller = Teller { device: &frame.device, kind: readings.kind };
         for series in &readings.series {
             let Some(signal) = self.signal_mut(&series.signal, places, &mut shared) else {
                 self.counts.suspect += series.points.len() as u64;
                 continue;
             };
-            let kept_out = signal.fold(series, frame.arrival.wall_ms, &frame.device, forecasts);
+            let kept_out = signal.fold(series, frame.arrival.wall_ms, teller, forecasts);
             self.counts.late += kept_out.late;
             self.counts.suspect += kept_out.suspect;
+            if kept_out.yielded > 0 || self.others.is_some() {
+                self.keep_other(series, &frame.device, &kept_out);
+            }
         }
-        self.derivations.fold(frame, readings, around);
+        let begun_ms = || {
+            let firsts = readings.series.iter().filter_map(|series| series.points.first());
+            firsts.map(|point| point.event_ms).min().unwrap_or(frame.arrival.wall_ms)
+        };
+        let shift_ms = self.ties.as_ref().map_or(0, |ties| ties.shift_ms(begun_ms()));
+        self.derivations.fold(frame, readings, Around { shift_ms, ..around });
         let future = |event_ms| is_future(event_ms, frame.arrival.wall_ms);
         for event in &readings.events {
             if future(event.event_ms) {
@@ -255,6 +290,25 @@ impl Subject {
     pub(super) fn forget_device(&mut self, name: &str) -> bool {
         let found = self.devices.binary_search_by(|device| (*device.name).cmp(name));
         found.map(|at| self.devices.remove(at)).is_ok()
+    }
+
+    /// Somebody else has a device: it rules nothing here any more, and a trip that was under way is over. What that
+    /// changed: nothing, or what nobody sees (false), or the halo.
+    pub(super) fn hand_over(&mut self, device: &str, at_ms: impl FnOnce() -> i64) -> Option<bool> {
+        let mut changed = self.signals.iter_mut().filter_map(|signal| signal.dismiss(device).then_some(false)).last();
+        if let Some(others) = &mut self.others {
+            let before = others.len();
+            others.retain(|other| *other.device != *device);
+            changed = if others.len() == before { changed } else { Some(true) };
+            self.others = self.others.take().filter(|others| !others.is_empty());
+        }
+        changed.max(self.derivations.hand_over(device, at_ms))
+    }
+
+    /// The devices it shows, and those that something is derived of.
+    pub(super) fn all_devices(&self) -> BTreeSet<Name> {
+        let shown = self.devices.iter().map(|device| device.name.clone());
+        shown.chain(self.derivations.devices().cloned()).collect()
     }
 
     /// Gives the forecasts of all signals up; true if there were any in the making.
@@ -296,6 +350,30 @@ impl Subject {
         self.signals.get_mut(at)
     }
 
+    /// What does not count is kept beside the signal, until its device rules it.
+    #[cold]
+    fn keep_other(&mut self, series: &crate::ingest::readings::Series, device: &Name, kept_out: &KeptOut) {
+        let signal = &series.signal;
+        let Some(point) = kept_out.other else {
+            let rules = self.signal(&signal.name).and_then(Signal::ruler).is_some_and(|ruler| ruler == device);
+            if let Some(others) = self.others.as_mut().filter(|_| rules) {
+                others.retain(|other| other.signal != signal.name || other.device != *device);
+                self.others = self.others.take().filter(|others| !others.is_empty());
+            }
+            return;
+        };
+        let other = Other {
+            signal: signal.name.clone(),
+            device: device.clone(),
+            raw: point.raw,
+            num: signal.num,
+            den: signal.den,
+            event_ms: point.event_ms,
+            readings: kept_out.yielded,
+        };
+        rule::keep(self.others.get_or_insert_default(), other);
+    }
+
     fn keep_event(&mut self, event: &Event, device: &Name) {
         let after = self.events.partition_point(|kept| kept.event_ms <= event.event_ms);
         if self.events.len() == EVENTS_MAX && after == 0 {
@@ -330,6 +408,7 @@ impl Subject {
             && self.signals.is_sorted_by(|a, b| a.name() < b.name())
             && self.devices.is_sorted_by(|a, b| a.name < b.name)
             && self.derivations.is_sound()
+            && self.others.iter().flat_map(|others| others.iter()).all(|other| other.den > 0)
     }
 
     /// Replaces the names many subjects have in common by shared ones.
@@ -348,6 +427,8 @@ impl Subject {
             + self.events.capacity() * size_of::<EventSeen>()
             + self.texts.capacity() * size_of::<TextSeen>()
             + self.derivations.heap_bytes()
+            + self.ties.as_ref().map_or(0, |_| size_of::<Ties>())
+            + self.others.as_ref().map_or(0, |others| others.capacity() * size_of::<Other>())
     }
 }
 

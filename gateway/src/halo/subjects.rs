@@ -35,7 +35,7 @@ struct Row {
 }
 
 /// What a change did to a subject.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Change {
     /// Nothing.
     None,
@@ -43,6 +43,13 @@ pub(super) enum Change {
     Hidden,
     /// Its halo.
     Shown,
+}
+
+impl Change {
+    /// Both.
+    pub(super) fn or(self, other: Self) -> Self {
+        self.max(other)
+    }
 }
 
 impl Subjects {
@@ -64,6 +71,11 @@ impl Subjects {
 
     pub(super) fn get(&self, name: &str) -> Option<&Subject> {
         self.rows.get(*self.index.get(name)?).map(|row| &row.subject)
+    }
+
+    /// Position of a subject that is there.
+    pub(super) fn find(&self, name: &str) -> Option<At> {
+        self.index.get(name).copied()
     }
 
     /// In order of name.

@@ -14,6 +14,8 @@ pub(super) struct Around<'a> {
     pub(super) map: &'a Surroundings,
     /// The gateway's clock, Unix ms. Not the frame's arrival: a quarantined frame is read again long after it came.
     pub(super) now_ms: i64,
+    /// How far the subject's days are ahead of UTC.
+    pub(super) shift_ms: i64,
 }
 
 /// Zones and destinations.

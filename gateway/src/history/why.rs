@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use halo_proto::topic::Topic;
 
 use super::past::{Past, PastError, Seen};
-use crate::halo::{Fold, Quality, Signal, physical};
+use crate::halo::{Fold, Quality, Signal, Teller, physical};
 use crate::ingest::locate::{Place, locate};
 use crate::ingest::readings::{Point, Series, SignalRef};
 use crate::record::{Body, Frame, Name, Offset};
@@ -114,8 +114,9 @@ impl Taken {
         }
         for point in &series.points {
             let one = Series { signal: series.signal.clone(), points: vec![*point] };
-            let kept_out = signal.fold(&one, seen.frame.arrival.wall_ms, &seen.frame.device, false);
-            let is_taken = kept_out.late == 0 && kept_out.suspect == 0;
+            let teller = Teller { device: &seen.frame.device, kind: seen.readings.kind };
+            let kept_out = signal.fold(&one, seen.frame.arrival.wall_ms, teller, false);
+            let is_taken = kept_out.late == 0 && kept_out.suspect == 0 && kept_out.yielded == 0;
             if is_taken && from_ms < point.event_ms && point.event_ms <= until_ms {
                 self.readings.push((point.event_ms, physical(point.raw, *num, *den), seen.found.record.offset));
             }
@@ -207,7 +208,8 @@ impl<F: Fs> Past<F> {
         let (devices, _) = self.frames(subject, i64::MIN..as_of_ms, &mut progress, each)?;
         let topic = |device: &Name| self.grammar().display(Topic::Birth { device }).to_string().into();
         let names = devices.iter().map(topic).collect();
-        let wanted = Wanted { names, subject: Some(subject.into()), ..Wanted::default() };
+        // Acts too: they say where its days end, and who had its devices afterwards.
+        let wanted = Wanted { names, subject: Some(subject.into()), acts: true, ..Wanted::default() };
         let mut refolded = Refolded { fold: Fold::new(self.grammar()), frames: BTreeMap::new() };
         self.archive().seek(&wanted, progress, |found| {
             let record = &found.record;
@@ -215,7 +217,7 @@ impl<F: Fs> Past<F> {
                 return ControlFlow::Break(());
             }
             let is_of_it = match &record.body {
-                Body::Retained(_) => true,
+                Body::Retained(_) | Body::Act(_) => true,
                 Body::Frame(frame) | Body::Replayed(frame) => *frame.subject == *subject,
                 _ => false,
             };

@@ -10,6 +10,7 @@ use halo_proto::topic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::people::{People, PeopleError};
 use crate::record::{Assignment, Deed, FoldConfig, Name, SubjectKind};
 
 /// Most assignments by act kept per device; one more forgets the one that began first.
@@ -22,6 +23,7 @@ pub struct Assignments {
     devices: BTreeMap<Name, Vec<Interval>>,
     kinds: BTreeMap<Name, SubjectKind>,
     acts: Acts,
+    people: People,
 }
 
 /// What administrators' acts say, by device; to be checkpointed, since no configuration has it.
@@ -98,6 +100,9 @@ pub enum AssignmentError {
         /// What was given.
         id: String,
     },
+    /// What is wrong beside devices.
+    #[error(transparent)]
+    People(#[from] PeopleError),
 }
 
 impl Assignments {
@@ -107,6 +112,17 @@ impl Assignments {
         let mut assignments = Self { acts, ..Self::default() };
         assignments.configure(config);
         assignments
+    }
+
+    /// The same with what acts say beside devices, as it was written down.
+    #[must_use]
+    pub fn with_people(self, people: People) -> Self {
+        Self { people, ..self }
+    }
+
+    /// What acts say beside devices; the rest is given up.
+    pub fn into_people(self) -> People {
+        self.people
     }
 
     /// Another configuration is in force; acts stay.
@@ -131,21 +147,37 @@ impl Assignments {
         }
     }
 
-    /// Puts an act in force; whether it was about assignments at all. One that [`Assignments::check_act`] refuses is
-    /// read as well as possible.
+    /// Puts an act in force; whether it was about assignments or subjects at all. One that [`Assignments::check_act`]
+    /// refuses is read as well as possible.
     pub fn act(&mut self, deed: &Deed) -> bool {
+        self.enact(deed).is_some()
+    }
+
+    /// The same; the subjects it says something of beside who has which device.
+    pub fn enact(&mut self, deed: &Deed) -> Option<Vec<Name>> {
         match deed {
             Deed::Assign(assignment) => {
                 let subject: Name = assignment.subject.as_str().into();
                 let (from_ms, until_ms) = bounds(assignment);
-                self.kinds.insert(subject.clone(), assignment.kind);
-                self.acts.kinds.insert(subject.clone(), assignment.kind);
+                let meant = self.meant(&subject).clone();
+                self.kinds.insert(meant.clone(), assignment.kind);
+                self.acts.kinds.insert(meant, assignment.kind);
+                self.people.reassigned(&assignment.device);
                 self.from(&assignment.device, from_ms, Some(Interval { subject, from_ms, until_ms }));
             }
             Deed::Release { device, at_ms } => self.from(device, *at_ms, None),
-            Deed::Forget { .. } | Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => return false,
+            Deed::Replace { old, new, at_ms } => self.replace(old, new, *at_ms),
+            Deed::Set { subject, kind, .. } => {
+                if let Some(kind) = kind {
+                    let subject = self.meant(&subject.as_str().into()).clone();
+                    self.kinds.insert(subject.clone(), *kind);
+                    self.acts.kinds.insert(subject, *kind);
+                }
+                return self.people.act(deed);
+            }
+            _ => return self.people.act(deed),
         }
-        true
+        Some(Vec::new())
     }
 
     /// Checks an act before it becomes a record.
@@ -161,7 +193,7 @@ impl Assignments {
                 id("device", &assignment.device)?;
                 id("subject", &assignment.subject)?;
                 check(std::slice::from_ref(assignment))?;
-                match self.kinds.get(assignment.subject.as_str()) {
+                match self.kinds.get(self.meant(&assignment.subject.as_str().into())) {
                     Some(first) if *first != assignment.kind => Err(AssignmentError::Kind {
                         subject: assignment.subject.clone(),
                         first: *first,
@@ -172,6 +204,18 @@ impl Assignments {
             }
             Deed::Release { device, .. } | Deed::Forget { device } => id("device", device),
             Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => Ok(()),
+            Deed::Replace { old, new, at_ms } => {
+                id("device", old)?;
+                id("device", new)?;
+                Ok(self.check_replacement(old, new, *at_ms)?)
+            }
+            Deed::Merge { from, into } => {
+                self.people.check(deed)?;
+                Ok(self.check_kinds(from, into)?)
+            }
+            Deed::Relate(_) | Deed::Unrelate { .. } | Deed::Alias { .. } | Deed::Unalias { .. } | Deed::Set { .. } => {
+                Ok(self.people.check(deed)?)
+            }
         }
     }
 
@@ -182,10 +226,44 @@ impl Assignments {
 
     /// The same; none when neither configuration nor acts speak of the device.
     pub fn holder_at<'a>(&'a self, device: &'a Name, unix_ms: i64) -> Option<&'a Name> {
-        let intervals = self.devices.get(device)?;
+        let Some(intervals) = self.devices.get(device) else {
+            return Some(self.meant(device)).filter(|meant| *meant != device);
+        };
         let after = intervals.partition_point(|interval| interval.from_ms <= unix_ms);
         let found = after.checked_sub(1).and_then(|at| intervals.get(at));
-        Some(found.filter(|interval| unix_ms < interval.until_ms).map_or(device, |interval| &interval.subject))
+        let found = found.filter(|interval| unix_ms < interval.until_ms).map_or(device, |interval| &interval.subject);
+        Some(self.meant(found))
+    }
+
+    /// The subject a name means, by the acts in force.
+    pub fn meant<'a>(&'a self, name: &'a Name) -> &'a Name {
+        self.people.meant(name)
+    }
+
+    /// What acts say beside devices.
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Whether an assignment or an act speaks of that subject.
+    pub fn knows(&self, subject: &str) -> bool {
+        self.kinds.contains_key(subject) || self.people.knows(subject)
+    }
+
+    /// Times at which a device may come to another holder.
+    pub fn turns(&self) -> impl Iterator<Item = (i64, &Name)> {
+        self.devices.iter().flat_map(|(device, intervals)| {
+            let ends = intervals.iter().flat_map(|interval| [interval.from_ms, interval.until_ms]);
+            ends.filter(|at| !matches!(*at, i64::MIN | i64::MAX)).map(move |at| (at, device))
+        })
+    }
+
+    /// When `subject` ceased to have a device that somebody else has at `unix_ms`; `unix_ms` when no assignment says.
+    pub fn handed_over_ms(&self, device: &Name, subject: &Name, unix_ms: i64) -> i64 {
+        let intervals = self.of(device).iter();
+        let ends = intervals.flat_map(|interval| [interval.from_ms, interval.until_ms]).filter(|at| *at <= unix_ms);
+        let had = |at: &i64| self.holder_at(device, at.saturating_sub(1)).unwrap_or(device) == subject;
+        ends.filter(|at| *at != i64::MIN).filter(had).max().unwrap_or(unix_ms)
     }
 
     /// Who has a device, and when, ascending in time; empty when it only feeds itself.
@@ -201,6 +279,46 @@ impl Assignments {
     /// What acts say.
     pub fn acts(&self) -> &Acts {
         &self.acts
+    }
+
+    /// What the old device was to feed from then on feeds the new one, and the old one only itself.
+    fn replace(&mut self, old: &str, new: &str, at_ms: i64) {
+        let remaining = self.of(old).iter().filter(|interval| at_ms < interval.until_ms);
+        let remaining: Vec<Interval> =
+            remaining.map(|interval| Interval { from_ms: interval.from_ms.max(at_ms), ..interval.clone() }).collect();
+        self.from(new, at_ms, None);
+        for interval in remaining {
+            self.from(new, interval.from_ms, Some(interval));
+        }
+        self.from(old, at_ms, None);
+        self.people.replaced(old, new, at_ms);
+    }
+
+    fn check_replacement(&self, old: &str, new: &str, at_ms: i64) -> Result<(), PeopleError> {
+        if old == new {
+            return Err(PeopleError::Itself(old.to_owned()));
+        }
+        let (old, new): (Name, Name) = (old.into(), new.into());
+        if self.holder_at(&old, at_ms).is_none_or(|subject| *subject == old) {
+            return Err(PeopleError::Free(old.to_string()));
+        }
+        match self.holder_at(&new, at_ms) {
+            Some(subject) if *subject != new => {
+                Err(PeopleError::Busy { device: new.to_string(), subject: subject.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_kinds(&self, from: &str, into: &str) -> Result<(), PeopleError> {
+        let kind_of = |name: &str| self.kinds.get(self.meant(&name.into())).copied();
+        match (kind_of(from), kind_of(into)) {
+            (Some(from_kind), Some(into_kind)) if from_kind != into_kind => {
+                let (from, into) = (from.to_owned(), into.to_owned());
+                Err(PeopleError::Kinds { from, from_kind, into, into_kind })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Ends what is in force for a device from then on, and begins another interval.
@@ -384,6 +502,38 @@ mod tests {
         assert!(refused(Deed::Forget { device: String::new() }).starts_with("device \"\" is not"));
         assert_eq!(assignments.check_act(&Deed::Assign(assignment("ben", Some(9), None))), Ok(()));
         assert_eq!(assignments.check_act(&release(5)), Ok(()));
+    }
+
+    #[test]
+    fn an_assignment_to_another_name_is_one_to_the_subject_and_says_what_that_is() {
+        let mut assignments = assignments(&[]);
+        assignments.act(&Deed::Alias { subject: "anna".into(), name: "a.miller".into() });
+        assignments.act(&Deed::Assign(assignment("a.miller", Some(9), None)));
+        assert_eq!(subjects(&assignments, &[8, 9]), ["car-1", "anna"]);
+        assert_eq!(assignments.kind("anna"), SubjectKind::Person);
+        let machine = Assignment { kind: SubjectKind::Machine, ..assignment("a.miller", Some(9), None) };
+        assert!(assignments.check_act(&Deed::Assign(machine)).is_err());
+        assignments.act(&Deed::Merge { from: "car-1".into(), into: "anna".into() });
+        assert_eq!(subjects(&assignments, &[8, 9]), ["anna", "anna"], "a device's own name is a name like any other");
+    }
+
+    #[test]
+    fn a_replacement_takes_over_what_was_booked_and_nothing_that_is_taken() {
+        let mut assignments = assignments(&[assignment("anna", None, Some(200)), assignment("ben", Some(300), None)]);
+        let replace = |new: &str, at_ms| Deed::Replace { old: "car-1".into(), new: new.into(), at_ms };
+        let refused = |assignments: &Assignments, deed: &Deed| assignments.check_act(deed).unwrap_err().to_string();
+        assert!(refused(&assignments, &replace("car-2", 250)).starts_with("device car-1 feeds nobody but itself then"));
+        assert_eq!(refused(&assignments, &replace("car-1", 0)), "car-1 cannot take its own place");
+        assignments.act(&Deed::Assign(Assignment { device: "car-3".into(), ..assignment("carl", None, None) }));
+        assert_eq!(refused(&assignments, &replace("car-3", 0)), "device car-3 feeds carl then: release it first");
+        assert_eq!(assignments.check_act(&replace("car-2", 100)), Ok(()));
+        assignments.act(&replace("car-2", 100));
+        assert_eq!(subjects(&assignments, &[99, 100, 300]), ["anna", "car-1", "car-1"]);
+        let new = [99, 100, 199, 200, 300].map(|at| assignments.subject_at(&"car-2".into(), at).to_string());
+        assert_eq!(new, ["car-2", "anna", "anna", "car-2", "ben"]);
+        let car: Name = "car-1".into();
+        assert_eq!(assignments.handed_over_ms(&car, &"anna".into(), 500), 100);
+        assert_eq!(assignments.handed_over_ms(&car, &"ben".into(), 500), 500, "it never had it");
     }
 
     #[test]

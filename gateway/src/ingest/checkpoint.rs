@@ -7,6 +7,7 @@
 //! 's' device                              births
 //! 'c'                                     configuration in force
 //! 'a'                                     assignments by act
+//! 'u'                                     what acts say of subjects beside devices
 //! 'q' offset:be64                         a quarantined frame
 //! 'l' number:be64                         a run of lost frames
 //! 't' device                              its lost frames since ever
@@ -38,6 +39,7 @@ pub(super) enum Key<'a> {
     Births { device: &'a str },
     Config,
     Acts,
+    People,
     Quarantined { offset: u64 },
     Loss { number: u64 },
     LossTotals { device: &'a str },
@@ -93,6 +95,7 @@ impl<'a> Key<'a> {
             Self::Loss { number } => [&b"l"[..], &number.to_be_bytes()].concat(),
             Self::Config => b"c".to_vec(),
             Self::Acts => b"a".to_vec(),
+            Self::People => b"u".to_vec(),
             Self::Account => b"n".to_vec(),
             Self::Owed => b"o".to_vec(),
             Self::Anchor => b"w".to_vec(),
@@ -125,6 +128,7 @@ impl<'a> Key<'a> {
             }
             b'c' if rest.is_empty() => Self::Config,
             b'a' if rest.is_empty() => Self::Acts,
+            b'u' if rest.is_empty() => Self::People,
             b'n' if rest.is_empty() => Self::Account,
             b'o' if rest.is_empty() => Self::Owed,
             b'w' if rest.is_empty() => Self::Anchor,
@@ -162,6 +166,7 @@ mod tests {
             Key::Loss { number: u64::MAX },
             Key::Config,
             Key::Acts,
+            Key::People,
             Key::Account,
             Key::Owed,
             Key::Anchor,

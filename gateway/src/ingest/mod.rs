@@ -35,6 +35,8 @@ mod decimal;
 pub mod sequence;
 mod duplicates;
 mod clocks;
+pub mod zones;
+pub mod people;
 pub mod assign;
 mod plain;
 mod senml;

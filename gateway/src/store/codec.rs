@@ -424,7 +424,28 @@ impl Definitions<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Area, Assignment, Destination, Goal, Traveller, Zone};
+    use crate::record::{Area, Assignment, Deed, Destination, Goal, Relation, Traveller, Zone};
+
+    /// The numbers of deeds are on disk: a new one goes behind them.
+    #[test]
+    fn what_is_said_of_devices_and_people_keeps_its_bytes() {
+        let (a, b, kind) = (|| "a".to_owned(), || "b".to_owned(), || "k".to_owned());
+        let relation = Relation { of: a(), subject: b(), kind: kind(), from_ms: None, until_ms: Some(1) };
+        let settings = vec![("s".to_owned(), Some("v".to_owned())), ("t".to_owned(), None)];
+        let deeds: [(Deed, &[u8]); 7] = [
+            (Deed::Replace { old: a(), new: b(), at_ms: 1 }, b"\x06\x01a\x01b\x02"),
+            (Deed::Relate(relation), b"\x07\x01a\x01b\x01k\0\x01\x02"),
+            (Deed::Unrelate { of: a(), subject: b(), kind: kind(), at_ms: 1 }, b"\x08\x01a\x01b\x01k\x02"),
+            (Deed::Alias { subject: a(), name: b() }, b"\x09\x01a\x01b"),
+            (Deed::Unalias { name: a() }, b"\x0a\x01a"),
+            (Deed::Merge { from: a(), into: b() }, b"\x0b\x01a\x01b"),
+            (Deed::Set { subject: a(), kind: None, settings }, b"\x0c\x01a\0\x02\x01s\x01\x01v\x01t\0"),
+        ];
+        for (deed, bytes) in deeds {
+            assert_eq!(postcard::to_stdvec(&deed).expect("it is written"), bytes, "{deed:?}");
+            assert_eq!(read::<Deed>(bytes).expect("it is read"), deed);
+        }
+    }
 
     #[test]
     fn a_configuration_written_before_there_were_forecasts_has_them() {

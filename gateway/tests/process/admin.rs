@@ -39,7 +39,7 @@ pub(crate) fn rows(data: &Path, arguments: &[&str]) -> Vec<Value> {
     said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-fn refused(data: &Path, arguments: &[&str], wanted: &str) {
+pub(crate) fn refused(data: &Path, arguments: &[&str], wanted: &str) {
     let output = ask_with(data, arguments, "");
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     assert!(complaint(&output).contains(wanted), "{arguments:?} said {:?}, not {wanted:?}", complaint(&output));

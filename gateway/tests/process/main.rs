@@ -11,6 +11,7 @@ mod harness;
 mod history;
 mod kill;
 mod output;
+mod people;
 mod plain;
 mod refusals;
 mod retention;

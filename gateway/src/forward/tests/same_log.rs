@@ -11,8 +11,8 @@ use crate::forward::halo_json::halo_json;
 use crate::halo::tests::support::{Log, WALL_MS, native, power, speedometer};
 use crate::halo::{FOLD_VERSION, Fold, Tally};
 use crate::record::{
-    Act as AdminAct, Assignment, Body, Deed, Duplicates, Expired, Gap, Offset, Quarantine, Record, Start, SubjectKind,
-    WallJump,
+    Act as AdminAct, Assignment, Body, Deed, Duplicates, Expired, Gap, Offset, Quarantine, Record, Relation, Start,
+    SubjectKind, WallJump,
 };
 
 const DEVICES: [&str; 4] = ["band", "car", "engine", "strap"];
@@ -41,6 +41,7 @@ enum Act {
     Replayed { device: usize, den: Option<u32>, subject: usize },
     Assign { device: usize, subject: usize, kind: SubjectKind, ago_ms: i64 },
     Deed { device: usize, which: u8 },
+    People { one: usize, other: usize, which: u8, from_ms: i64, lasts_ms: Option<i64> },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -75,6 +76,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (device(), 0..SUBJECTS.len(), prop_oneof![Just(SubjectKind::Person), Just(SubjectKind::Machine)], -9_000i64..9_000)
             .prop_map(|(device, subject, kind, ago_ms)| Act::Assign { device, subject, kind, ago_ms }),
         2 => (device(), 0u8..4).prop_map(|(device, which)| Act::Deed { device, which }),
+        4 => (device(), device(), 0u8..10, -9_000i64..90_000, prop::option::of(1i64..60_000))
+            .prop_map(|(one, other, which, from_ms, lasts_ms)| Act::People { one, other, which, from_ms, lasts_ms }),
     ]
 }
 
@@ -156,6 +159,11 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
                 let deed = Deed::Assign(Assignment { device, subject, kind: *kind, from_ms, until_ms: None });
                 log.push(Body::Act(AdminAct { by: "local".into(), deed }));
             }
+            Act::People { one, other, which, from_ms, lasts_ms } => {
+                let at_ms = log.now().wall_ms + from_ms;
+                let deed = people(*which, [DEVICES[*one], DEVICES[*other]], at_ms, lasts_ms.map(|lasts| at_ms + lasts));
+                log.push(Body::Act(AdminAct { by: "local".into(), deed }));
+            }
             Act::Deed { device, which } => {
                 let (device, at_ms) = (DEVICES[*device].into(), log.now().wall_ms);
                 let deed = match which {
@@ -169,6 +177,27 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
         }
     }
     log.records
+}
+
+/// What is said of subjects; also what no door would let in.
+fn people(which: u8, names: [&str; 2], at_ms: i64, until_ms: Option<i64>) -> Deed {
+    let [one, other] = names.map(str::to_owned);
+    let setting = |name: &str, value: &str| vec![(name.to_owned(), Some(value.to_owned()))];
+    match which {
+        0..3 => {
+            Deed::Relate(Relation { of: one, subject: other, kind: "doctor".into(), from_ms: Some(at_ms), until_ms })
+        }
+        3 => Deed::Unrelate { of: one, subject: other, kind: "doctor".into(), at_ms },
+        4 => Deed::Alias { subject: one, name: other },
+        5 => Deed::Merge { from: one, into: other },
+        6 => Deed::Replace { old: one, new: other, at_ms },
+        7 => Deed::Unalias { name: one },
+        8 => Deed::Set { subject: one, kind: Some(SubjectKind::Person), settings: setting("time_zone", "Asia/Tokyo") },
+        _ => {
+            let (device, kind) = (one, SubjectKind::Person);
+            Deed::Assign(Assignment { device, subject: other, kind, from_ms: Some(at_ms), until_ms })
+        }
+    }
 }
 
 /// What may happen to the process after a record.

@@ -12,7 +12,7 @@ use crate::forward::health_json::{Health, State, health_json};
 use crate::forward::losses_json::losses_json;
 use crate::forward::readings_json::{Lane, readings_json};
 use crate::halo::tests::support::{Log, WALL_MS, native, speedometer};
-use crate::halo::{Fold, Tally};
+use crate::halo::{Fold, Models, Tally};
 use crate::record::{
     Area, Body, Conflict, Damaged, Dropped, Expired, FoldConfig, Gap, Geography, Identity, Offset, Start, Stretch, Zone,
 };
@@ -20,6 +20,7 @@ use crate::record::{
 const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
 const READINGS: &str = include_str!("../../../schema/readings-1.schema.json");
 const HEALTH: &str = include_str!("../../../schema/health-1.schema.json");
+const WELCOME: &str = include_str!("../../../schema/welcome-1.schema.json");
 const LOSSES: &str = include_str!("../../../schema/losses-1.schema.json");
 
 /// What is wrong with `value`, with its place.
@@ -376,4 +377,49 @@ fn a_frames_readings_read_as_documented() {
         r#""skin_temperature":{"unit":"Cel","num":1,"den":100,"t":[1795291200500],"v":[3312]}}}"#
     );
     assert_eq!(std::str::from_utf8(&readings).unwrap(), expected);
+}
+
+#[test]
+fn what_is_said_of_a_subject_reads_as_documented_in_its_halo_and_in_a_welcome() {
+    use crate::record::{Act, Deed, Relation, SubjectKind};
+    let mut log = log();
+    let act = |deed| Body::Act(Act { by: "local".into(), deed });
+    let (of, subject, kind) = ("anna".to_owned(), "bert".to_owned(), "doctor".to_owned());
+    log.push(act(Deed::Relate(Relation { of, subject, kind, from_ms: Some(WALL_MS), until_ms: None })));
+    log.push(act(Deed::Alias { subject: "anna".into(), name: "anna.miller".into() }));
+    let settings = vec![("time_zone".to_owned(), Some("Europe/Berlin".to_owned()))];
+    log.push(act(Deed::Set { subject: "anna".into(), kind: Some(SubjectKind::Person), settings }));
+    let mut frame = log.frame("wrist-17", crate::record::Format::Json, 0, br#"{"heart_rate":70}"#.to_vec());
+    frame.subject = "anna".into();
+    log.push(Body::Frame(frame));
+    let mut frame = log.frame("phone", crate::record::Format::Json, 0, br#"{"heart_rate":99}"#.to_vec());
+    frame.subject = "anna".into();
+    log.push(Body::Frame(frame));
+    let at_ms = log.now().wall_ms;
+    log.push(act(Deed::Replace { old: "wrist-17".into(), new: "wrist-18".into(), at_ms }));
+    let mut fold = Fold::new(Grammar::default());
+    let mut others = Vec::new();
+    for record in &log.records {
+        for subject in fold.apply(record).subjects() {
+            let halo = check(HALO, &halo_json(subject, &mut Tally::default()));
+            others.extend(halo["signals"]["heart_rate"].get("others").cloned());
+        }
+    }
+    let halo = check(HALO, &halo_json(fold.subject("anna").unwrap(), &mut Tally::default()));
+    let expected = serde_json::json!([
+        {"kind": "doctor", "subject": "bert", "of": "anna", "from": "2026-11-21T20:00:00.000Z", "until": null}
+    ]);
+    assert_eq!((&halo["relations"], &halo["aliases"]), (&expected, &serde_json::json!(["anna.miller"])));
+    assert_eq!(halo["settings"], serde_json::json!({"time_zone": "Europe/Berlin"}));
+    let other = serde_json::json!(
+        [{"device": "phone", "value": 99, "time": "2026-11-21T20:00:09.000Z", "readings": 1, "disagrees": true}]
+    );
+    assert_eq!(others.last(), Some(&other));
+
+    let device = crate::record::Name::from("wrist-18");
+    let (replaced, subject) = fold.place_of(&device).expect("it took the place");
+    let welcome =
+        check(WELCOME, &super::super::welcome_json::welcome_json(&device, replaced, subject, &Models::default()));
+    assert_eq!((&welcome["subject"], &welcome["replaces"]), (&"anna".into(), &"wrist-17".into()));
+    assert_eq!((&welcome["signals"]["heart_rate"]["value"], &welcome["settings"]), (&70.into(), &halo["settings"]));
 }

@@ -17,6 +17,8 @@ pub(crate) struct Body {
     heart: Option<Box<Heart>>,
     motion: Option<Box<Motion>>,
     visit: Option<Box<Visit>>,
+    /// Local time minus UTC, ms: it decides when a day ends.
+    shift_ms: i64,
 }
 
 /// What a device said of a body at one time, in the registry's units.
@@ -85,9 +87,16 @@ impl Body {
         }
     }
 
+    /// Local time is that far ahead of UTC from the next reading on.
+    pub(crate) fn live_at(&mut self, shift_ms: i64) {
+        self.shift_ms = shift_ms;
+        self.heart.iter_mut().for_each(|heart| heart.live_at(shift_ms));
+        self.motion.iter_mut().for_each(|motion| motion.live_at(shift_ms));
+    }
+
     /// A reader was tapped.
     pub(crate) fn tap(&mut self, at_ms: i64, reader: u16, device: &Name, happened: &mut Happenings) {
-        if let Some(ride) = self.visit.get_or_insert_default().tap(at_ms, reader) {
+        if let Some(ride) = self.visit.get_or_insert_default().tap(at_ms, reader, self.shift_ms) {
             happened.ride(device, at_ms, ride.queued_ms);
         }
     }
@@ -130,10 +139,20 @@ impl Body {
     }
 
     fn heart(&mut self) -> &mut Heart {
-        self.heart.get_or_insert_with(|| Box::new(Heart::new(&HeartSettings::default())))
+        let shift_ms = self.shift_ms;
+        self.heart.get_or_insert_with(|| {
+            let mut heart = Box::new(Heart::new(&HeartSettings::default()));
+            heart.live_at(shift_ms);
+            heart
+        })
     }
 
     fn motion(&mut self) -> &mut Motion {
-        self.motion.get_or_insert_with(|| Box::new(Motion::new(&MotionSettings::default())))
+        let shift_ms = self.shift_ms;
+        self.motion.get_or_insert_with(|| {
+            let mut motion = Box::new(Motion::new(&MotionSettings::default()));
+            motion.live_at(shift_ms);
+            motion
+        })
     }
 }

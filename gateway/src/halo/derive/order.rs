@@ -2,11 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds of a day, and of a minute.
+/// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
-const MINUTE_MS: i64 = 60_000;
-/// Minutes that a subject's clocks are east of UTC, while nobody has told of them.
-pub(super) const UTC: i16 = 0;
 /// How far ahead of the gateway's clock the newest reading may lie before it is taken for one of a wrong clock; the
 /// gateway's own lateness.
 const AHEAD_MS_MAX: i64 = 15 * 60 * 1000;
@@ -46,20 +43,16 @@ impl Order {
     }
 }
 
-/// Number of the day of `at_ms` where clocks are `east_min` minutes ahead of UTC; 1970-01-01 is day 0 there.
+/// Number of the day of `at_ms` where clocks are `shift_ms` ahead of UTC; 1970-01-01 is day 0 there.
 ///
 /// All that is told by the day takes its day from here.
-pub(super) fn day_of(at_ms: i64, east_min: i16) -> i64 {
-    local_ms(at_ms, east_min).div_euclid(DAY_MS)
+pub(super) fn day_of(at_ms: i64, shift_ms: i64) -> i64 {
+    at_ms.saturating_add(shift_ms).div_euclid(DAY_MS)
 }
 
 /// How long that day is old at `at_ms`, milliseconds.
-pub(super) fn since_midnight_ms(at_ms: i64, east_min: i16) -> i64 {
-    local_ms(at_ms, east_min).rem_euclid(DAY_MS)
-}
-
-fn local_ms(at_ms: i64, east_min: i16) -> i64 {
-    at_ms.saturating_add(i64::from(east_min) * MINUTE_MS)
+pub(super) fn since_midnight_ms(at_ms: i64, shift_ms: i64) -> i64 {
+    at_ms.saturating_add(shift_ms).rem_euclid(DAY_MS)
 }
 
 #[cfg(test)]
@@ -79,15 +72,17 @@ mod tests {
         let mut order = Order::default();
         assert_eq!([i64::MIN, i64::MAX, i64::MIN].map(|at| order.admits(at)), [true, true, false]);
         assert!(order.is_ahead_of(i64::MIN) && order.since_ms(i64::MIN) == Some(i64::MIN));
-        assert_eq!([-1, 0, DAY_MS - 1, DAY_MS].map(|at| day_of(at, UTC)), [-1, 0, 0, 1]);
-        assert!(day_of(i64::MIN, i16::MIN) < 0 && day_of(i64::MAX, i16::MAX) > 0);
+        assert_eq!([-1, 0, DAY_MS - 1, DAY_MS].map(|at| day_of(at, 0)), [-1, 0, 0, 1]);
+        assert!(day_of(i64::MIN, i64::MIN) < 0 && day_of(i64::MAX, i64::MAX) > 0);
     }
 
     #[test]
     fn a_day_begins_earlier_in_the_east() {
         // 14:00 in Kiritimati is midnight in London; in Honolulu it is the day before.
-        assert_eq!([14 * 60, 0, -10 * 60].map(|east_min| day_of(10 * DAY_MS - 1, east_min)), [10, 9, 9]);
-        assert_eq!([14 * 60, 0, -10 * 60].map(|east_min| day_of(10 * DAY_MS, east_min)), [10, 10, 9]);
-        assert_eq!([345, 0, -570].map(|east_min| since_midnight_ms(0, east_min) / MINUTE_MS), [345, 0, 870]);
+        const HOUR_MS: i64 = 3_600_000;
+        let days = |at_ms| [14 * HOUR_MS, 0, -10 * HOUR_MS].map(|shift_ms| day_of(at_ms, shift_ms));
+        assert_eq!((days(10 * DAY_MS - 1), days(10 * DAY_MS)), ([10, 9, 9], [10, 10, 9]));
+        let old = [5 * HOUR_MS, 0, -9 * HOUR_MS].map(|shift_ms| since_midnight_ms(0, shift_ms) / HOUR_MS);
+        assert_eq!(old, [5, 0, 15]);
     }
 }

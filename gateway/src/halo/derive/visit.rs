@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::order::{Order, UTC, day_of};
+use super::order::{Order, day_of};
 use super::value::{Derived, Value};
 
 /// Readers are numbered by land and purpose, as the simulated park numbers them: hundreds are the land, the rest says
@@ -27,7 +27,7 @@ pub(crate) struct Ride {
     pub(crate) queued_ms: Option<i64>,
 }
 
-/// What is known of one guest by one band, days counted in UTC.
+/// What is known of one guest by one band; days are those of the subject's time zone, else of UTC.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Visit {
     order: Order,
@@ -51,11 +51,12 @@ impl Visit {
     }
 
     /// The band was held against a reader; a tap older than one already seen is passed over. Returns the ride it was for.
-    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16) -> Option<Ride> {
+    /// Its day ends `shift_ms` before the UTC day.
+    pub(crate) fn tap(&mut self, at_ms: i64, reader: u16, shift_ms: i64) -> Option<Ride> {
         if !self.order.admits(at_ms) {
             return None;
         }
-        let today = day_of(at_ms, UTC);
+        let today = day_of(at_ms, shift_ms);
         if self.day.is_none_or(|known| known < today) {
             (self.day, self.taps, self.rides, self.waited_today_ms) = (Some(today), 0, 0, 0);
         }
@@ -131,7 +132,7 @@ mod tests {
     fn after(taps: &[(i64, u16)]) -> Vec<(&'static str, Value)> {
         let mut visit = Visit::default();
         for (minute, reader) in taps {
-            visit.tap(START_MS + minute * 60_000, *reader);
+            visit.tap(START_MS + minute * 60_000, *reader, 0);
         }
         let written = postcard::to_stdvec(&visit).unwrap();
         assert_eq!(postcard::from_bytes::<Visit>(&written).unwrap(), visit);

@@ -4,5 +4,6 @@ mod context;
 mod derived;
 mod engines;
 mod folding;
+mod people;
 pub(crate) mod forecasts;
 mod size;

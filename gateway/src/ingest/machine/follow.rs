@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ingest;
+use crate::ingest::assign::AssignmentError;
 use crate::ingest::facts::Facts;
 use crate::ingest::losses::{Loss, LossKind, LossTotals};
 use crate::ingest::native;
 use crate::ingest::owed::What;
+use crate::ingest::people::PeopleError;
 use crate::ingest::quarantine::{Entry, Held, Quarantine};
 use crate::ingest::readings::format_of;
 use crate::record::Quarantine as SetAside;
@@ -86,8 +88,26 @@ impl Ingest {
             Body::Act(Act { deed: Deed::Discard { frame }, .. }) => is_quarantined(*frame),
             // Every start finds what is damaged again.
             Body::Damaged(damaged) => !self.losses.has_damage(&damaged.lost),
-            Body::Act(act) => self.assignments.check_act(&act.deed).is_ok(),
+            Body::Act(act) => self.check_act(&act.deed).is_ok(),
             _ => true,
+        }
+    }
+
+    /// Checks an act before it becomes a record.
+    ///
+    /// # Errors
+    /// What contradicts itself or what is in force, for a human.
+    pub fn check_act(&self, deed: &Deed) -> Result<(), AssignmentError> {
+        self.assignments.check_act(deed)?;
+        let known = |name: &str| self.assignments.knows(name) || self.devices.contains_key(name);
+        match deed {
+            Deed::Merge { from, into } => {
+                let unknown = [from, into].into_iter().find(|name| !known(name));
+                unknown.map_or(Ok(()), |name| Err(PeopleError::Unknown(name.clone()).into()))
+            }
+            Deed::Alias { subject, .. } if !known(subject) => Err(PeopleError::Unknown(subject.clone()).into()),
+            Deed::Alias { name, .. } if known(name) => Err(PeopleError::Subject(name.clone()).into()),
+            _ => Ok(()),
         }
     }
 
@@ -176,7 +196,6 @@ impl Ingest {
 
     pub(super) fn apply_act(&mut self, record: &Record, act: &Act) {
         match &act.deed {
-            Deed::Assign(_) | Deed::Release { .. } => self.dirty.acts |= self.assignments.act(&act.deed),
             Deed::Forget { device } => self.forget(device),
             Deed::Discard { frame } => {
                 let Some(entry) = self.quarantine.remove(*frame) else { return };
@@ -184,6 +203,11 @@ impl Ingest {
                 self.given_up(record, &entry, LossKind::Discarded, &format!("discarded by {}", act.by));
             }
             Deed::Hold { .. } | Deed::Account { .. } => {}
+            _ => {
+                let told = self.assignments.act(&act.deed);
+                self.dirty.acts |= told;
+                self.dirty.people |= told;
+            }
         }
     }
 

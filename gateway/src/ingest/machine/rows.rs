@@ -18,6 +18,7 @@ pub(super) struct Dirty {
     pub(super) owed: bool,
     pub(super) anchor: bool,
     pub(super) acts: bool,
+    pub(super) people: bool,
     pub(super) account: bool,
     /// Rows of forgotten devices.
     pub(super) erased: Rows,
@@ -48,6 +49,9 @@ impl Ingest {
         }
         if dirty.acts {
             rows.put(Key::Acts, self.assignments.acts());
+        }
+        if dirty.people {
+            rows.put(Key::People, self.assignments.people());
         }
         if dirty.account {
             rows.put(Key::Account, &self.account);
@@ -93,7 +97,14 @@ impl Ingest {
                 self.config = checkpoint::value(key, value)?;
                 self.assignments.configure(&self.config);
             }
-            Key::Acts => self.assignments = Assignments::new(&self.config, checkpoint::value(key, value)?),
+            Key::Acts => {
+                let people = std::mem::take(&mut self.assignments).into_people();
+                self.assignments = Assignments::new(&self.config, checkpoint::value(key, value)?).with_people(people);
+            }
+            Key::People => {
+                let people = checkpoint::value(key, value)?;
+                self.assignments = std::mem::take(&mut self.assignments).with_people(people);
+            }
             Key::Quarantined { .. } => self.quarantine.restore(checkpoint::value(key, value)?),
             Key::Loss { number } => self.losses.restore_run(number, checkpoint::value(key, value)?),
             Key::LossTotals { device } => self.losses.restore_totals(device, checkpoint::value(key, value)?),

@@ -10,7 +10,7 @@ use halo_proto::topic::Grammar;
 use crate::broker::Outcome;
 use crate::clock::Clock;
 use crate::halo::Fold;
-use crate::record::{Body, Cursor, Offset, Progress, Record};
+use crate::record::{Act, Assignment, Body, Cursor, Deed, Offset, Progress, Record, Relation, SubjectKind};
 use crate::recovery;
 use crate::store::fs::mem::{Fault, MemFs, Rng};
 use crate::store::head::Head;
@@ -139,10 +139,11 @@ impl World {
 
     fn step(&mut self, rig: &mut Rig, fold: &mut Fold) -> bool {
         self.clock.advance(Duration::from_millis(self.rng.below(3_000)));
-        match self.rng.below(8) {
+        match self.rng.below(9) {
             0 => self.write_down(rig, fold),
             1 => self.confirm(rig),
             2 | 3 => self.carry_and_remove(rig),
+            4 => self.act(rig),
             _ => self.publish(rig),
         }
     }
@@ -168,6 +169,28 @@ impl World {
             self.stored.extend(offered.remove(&ticket).filter(|_| outcome == Outcome::Stored));
         }
         turn == crate::store::owner::Turn::Next
+    }
+
+    /// What administrators say is in no configuration: it lives in the log and in what the log carries.
+    fn act(&mut self, rig: &mut Rig) -> bool {
+        let name = |rng: &mut Rng| ["pi", "watch", "anna", "bert"][rng.below(4) as usize].to_owned();
+        let (one, other, at_ms) = (name(&mut self.rng), name(&mut self.rng), self.clock.now().wall_ms);
+        let deed = match self.rng.below(7) {
+            0 => Deed::Merge { from: one, into: other },
+            1 => Deed::Set { subject: one, kind: None, settings: vec![("goal".into(), Some(self.seq.to_string()))] },
+            2 => Deed::Replace { old: one, new: other, at_ms },
+            3 => Deed::Unrelate { of: one, subject: other, kind: "doctor".into(), at_ms: at_ms + 5_000 },
+            4 => {
+                let (kind, from_ms) = (SubjectKind::Person, Some(at_ms));
+                Deed::Assign(Assignment { device: one, subject: other, kind, from_ms, until_ms: None })
+            }
+            _ => {
+                let (kind, until_ms) = ("doctor".into(), Some(at_ms + 20_000));
+                Deed::Relate(Relation { of: one, subject: other, kind, from_ms: None, until_ms })
+            }
+        };
+        drop(rig.append(Body::Act(Act { by: "local".into(), deed })));
+        rig.turn() == crate::store::owner::Turn::Next
     }
 
     fn confirm(&mut self, rig: &mut Rig) -> bool {

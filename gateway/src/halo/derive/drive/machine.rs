@@ -41,6 +41,8 @@ pub(crate) struct Drive {
     ended: Option<Trip>,
     codes: Codes,
     pub(super) dtc_count: Option<u8>,
+    /// Since when somebody else has the car; rows from before it may still come.
+    handed_ms: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +81,15 @@ impl Drive {
             ended: None,
             codes: Codes::default(),
             dtc_count: None,
+            handed_ms: None,
         }
+    }
+
+    /// Somebody else has the car from that time on, Unix ms: the trip under way ends with its last row, as soon as
+    /// that is asked. Rows from before the time, which may come hours late, go on with it. True if a trip was under way.
+    pub(crate) fn hand_over(&mut self, at_ms: i64) -> Option<bool> {
+        let driving = self.trip().is_some();
+        (self.handed_ms.replace(at_ms) != Some(at_ms)).then_some(driving)
     }
 
     /// Takes one row of readings at a time, Unix ms.
@@ -89,6 +99,7 @@ impl Drive {
             self.late = self.late.saturating_add(1);
             return events;
         }
+        self.come_back(at_ms, &mut events);
         self.move_on(at_ms, &mut events);
         if let Some(rpm) = sound(sample.rpm, 20_000.0) {
             self.rpm = Some(Reading { at_ms, value: rpm });
@@ -120,6 +131,7 @@ impl Drive {
             return events;
         }
         if !self.is_late(at_ms) {
+            self.come_back(at_ms, &mut events);
             self.move_on(at_ms, &mut events);
         }
         self.ignition = Some(on);
@@ -154,17 +166,30 @@ impl Drive {
 
     /// The trip under way, once the car has moved.
     pub(crate) fn trip(&self) -> Option<&Trip> {
-        self.trip.as_ref().filter(|trip| trip.moved())
+        self.moving().filter(|_| self.handed_ms.is_none())
     }
 
     /// The last trip that ended.
     pub(crate) fn ended(&self) -> Option<&Trip> {
-        self.ended.as_ref()
+        self.moving().filter(|_| self.handed_ms.is_some()).or(self.ended.as_ref())
     }
 
     /// Bytes it has allocated.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.slope.heap_bytes() + self.codes.heap_bytes()
+    }
+
+    fn moving(&self) -> Option<&Trip> {
+        self.trip.as_ref().filter(|trip| trip.moved())
+    }
+
+    /// A row from after the hand-over: the car is back, and what others did with it meanwhile is none of ours.
+    fn come_back(&mut self, at_ms: i64, events: &mut Vec<DriveEvent>) {
+        if self.handed_ms.is_none_or(|handed_ms| at_ms < handed_ms) {
+            return;
+        }
+        self.end(None, events);
+        (self.rpm, self.ignition, self.odometer, self.handed_ms) = (None, None, None, None);
     }
 
     fn is_late(&self, at_ms: i64) -> bool {

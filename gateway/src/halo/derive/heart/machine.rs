@@ -49,11 +49,18 @@ impl Heart {
         }
     }
 
+    /// Local time is that far ahead of UTC.
+    pub(crate) fn live_at(&mut self, shift_ms: i64) {
+        self.today.shift_ms = shift_ms;
+    }
+
     /// The gateway's clock stands at `now_ms`. What was dated far beyond it, before the clock was set back, is forgotten:
     /// windows of a time that has not come yet are of no use.
     pub(crate) fn arrived(&mut self, now_ms: i64) {
         if self.order.is_ahead_of(now_ms) || self.rates.is_ahead_of(now_ms) {
+            let shift_ms = self.today.shift_ms;
             *self = Self::new(&self.settings);
+            self.live_at(shift_ms);
         }
     }
 

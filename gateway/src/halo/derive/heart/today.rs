@@ -1,8 +1,8 @@
-//! What is told by the day (UTC): resting heart rate and seconds per zone.
+//! What is told by the day (or that of the subject's time zone): resting heart rate and seconds per zone.
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::{UTC, day_of};
+use super::super::order::day_of;
 use super::settings::HeartSettings;
 
 /// A resting rate is the median of a stretch this long.
@@ -24,6 +24,8 @@ const GROWTH: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Today {
     day: Option<i64>,
+    /// Local time minus UTC.
+    pub(super) shift_ms: i64,
     /// Time is counted up to here, so that two sensors of one heart do not count it twice.
     counted_ms: Option<i64>,
     zones_ms: [u32; ZONES],
@@ -43,7 +45,7 @@ impl Today {
         if !RATES.contains(&rate) {
             return;
         }
-        self.begin_day(day_of(at_ms, UTC));
+        self.begin_day(day_of(at_ms, self.shift_ms));
         self.begin_stretch(at_ms.div_euclid(STRETCH_MS));
         let counted_ms = self.counted_ms.unwrap_or(i64::MIN);
         let from_ms = at_ms.saturating_sub(span_ms).max(counted_ms);
@@ -74,7 +76,8 @@ impl Today {
     /// A new day has nothing yet; a time of the day before (of the other sensor) adds to this one.
     fn begin_day(&mut self, day: i64) {
         if self.day.is_none_or(|today| day > today) {
-            *self = Self { day: Some(day), counted_ms: self.counted_ms, ..Self::default() };
+            let Self { shift_ms, counted_ms, .. } = *self;
+            *self = Self { day: Some(day), shift_ms, counted_ms, ..Self::default() };
         }
     }
 

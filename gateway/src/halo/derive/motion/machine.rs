@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::{Order, UTC, day_of};
+use super::super::order::{Order, day_of};
 use super::axes::Axes;
 use super::bouts::{Activity, Bouts};
 use super::count::Counter;
@@ -28,6 +28,8 @@ pub(crate) struct Motion {
     pub(super) axes: Option<Box<Axes>>,
     pub(super) counter: Counter,
     day: Option<i64>,
+    /// Local time minus UTC.
+    shift_ms: i64,
     pub(super) steps_counted: Option<u32>,
     /// With the model's probability, where it told.
     pub(super) activity: Option<(Activity, Option<f64>)>,
@@ -45,6 +47,7 @@ impl Motion {
             axes: None,
             counter: Counter::default(),
             day: None,
+            shift_ms: 0,
             steps_counted: None,
             activity: None,
             bouts: Bouts::default(),
@@ -52,11 +55,16 @@ impl Motion {
         }
     }
 
+    /// Local time is that far ahead of UTC.
+    pub(crate) fn live_at(&mut self, shift_ms: i64) {
+        self.shift_ms = shift_ms;
+    }
+
     /// The gateway's clock stands at `now_ms`. What was dated far beyond it, before the clock was set back, is forgotten.
     pub(crate) fn arrived(&mut self, now_ms: i64) {
         let orders = [Some(self.counts), Some(self.pulses), self.axes.as_ref().map(|axes| axes.order)];
         if orders.iter().flatten().any(|order| order.is_ahead_of(now_ms)) {
-            *self = Self::new(&self.settings);
+            *self = Self { shift_ms: self.shift_ms, ..Self::new(&self.settings) };
         }
     }
 
@@ -125,14 +133,15 @@ impl Motion {
 
     fn seen(&mut self, at_ms: i64, events: &mut Vec<MotionEvent>) {
         let settings = &self.settings;
-        if self.worn.seen(at_ms, i64::from(settings.off_s) * 1000, settings.day_of_use_s * 1000) {
+        let off_ms = i64::from(settings.off_s) * 1000;
+        if self.worn.seen(at_ms, self.shift_ms, off_ms, settings.day_of_use_s * 1000) {
             events.push(MotionEvent::PutOn { at_ms });
         }
     }
 
     /// Any reading tells how late it is.
     fn pass(&mut self, at_ms: i64, events: &mut Vec<MotionEvent>) {
-        let today = day_of(at_ms, UTC);
+        let today = day_of(at_ms, self.shift_ms);
         if self.day.is_none_or(|known| known < today) {
             self.day = Some(today);
             self.axes.iter_mut().for_each(|axes| axes.steps = 0);

@@ -15,7 +15,7 @@
 //!   whether or not the device has taken gravity away.
 //! * With a step counter alone there is no telling play from standing about, nor how sure a class is.
 //! * A band that moves in a bag counts as worn: without a pulse nothing tells the difference.
-//! * Days are UTC days: where a subject's midnight is, nobody has told.
+//! * Days are UTC days, or those of the subject's time zone where one was set.
 
 mod settings;
 mod grid;

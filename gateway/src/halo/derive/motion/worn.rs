@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::{UTC, day_of, since_midnight_ms};
+use super::super::order::{day_of, since_midnight_ms};
 
 /// Wear of today and the days of use before it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,12 +18,12 @@ pub(super) struct Worn {
 
 impl Worn {
     /// A pulse or a movement; returns whether the band was put on with it.
-    pub(super) fn seen(&mut self, at_ms: i64, off_ms: i64, day_of_use_ms: u32) -> bool {
-        self.begin_day(day_of(at_ms, UTC));
+    pub(super) fn seen(&mut self, at_ms: i64, shift_ms: i64, off_ms: i64, day_of_use_ms: u32) -> bool {
+        self.begin_day(day_of(at_ms, shift_ms));
         let before = self.seen_ms.replace(at_ms.max(self.seen_ms.unwrap_or(at_ms)));
         let since_ms = before.map_or(0, |before| at_ms.saturating_sub(before)).max(0);
         if since_ms <= off_ms && self.worn {
-            let of_today = since_ms.min(since_midnight_ms(at_ms, UTC));
+            let of_today = since_ms.min(since_midnight_ms(at_ms, shift_ms));
             self.today_ms = self.today_ms.saturating_add(u32::try_from(of_today).unwrap_or(0));
         }
         if self.today_ms >= day_of_use_ms {
