@@ -19,15 +19,15 @@ pub struct Folded {
     pub last: Option<GatewayTime>,
     /// Records folded for it.
     pub records: u64,
-    /// It began with what the log carries for what retention took.
+    /// It began with a set of carried facts, not with the first record.
     pub carried: bool,
     /// What had been deleted before is not in it: nothing in the log stands for it.
     pub begins_without: Option<Offset>,
 }
 
 impl<F: Fs> Past<F> {
-    /// Folds everything written up to a time, Unix milliseconds of the gateway's clock, from the beginning of the log, or
-    /// from what it carries of the time before. `progress` hears how many bytes of how many are read, and may end it.
+    /// Folds everything written up to a time, Unix milliseconds of the gateway's clock, from the newest set of carried facts
+    /// before it, or from the beginning of the log. `progress` hears how many bytes of how many are read, and may end it.
     ///
     /// # Errors
     /// [`PastError::TooEarly`] when the log knows that time only as a whole with what came later; the others by what to
@@ -37,15 +37,7 @@ impl<F: Fs> Past<F> {
         until_ms: i64,
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Folded, PastError> {
-        let (mut folded, number) = self.begin()?;
-        if folded.carried {
-            // The carried halos are as of any moment up to this record: earlier ones cannot be told apart.
-            let batch = self.archive().reader(number).next(1)?;
-            let from_ms = batch.records.first().map_or(i64::MAX, |record| record.stamp.wall_ms);
-            if until_ms < from_ms {
-                return Err(PastError::TooEarly { from_ms });
-            }
-        }
+        let mut folded = self.begin(until_ms)?;
         let (mut read, total) = (0, self.archive().bytes());
         let mut reader = self.archive().reader(folded.fold.applied().next());
         loop {
@@ -72,9 +64,10 @@ impl<F: Fs> Past<F> {
         }
     }
 
-    /// What to begin with, and the last record it may know.
-    fn begin(&self) -> Result<(Folded, Offset), PastError> {
-        let nothing = |begins_without| Folded {
+    /// What to begin with for the halos of a time: the newest set of carried facts that was taken by then, whether for what
+    /// retention took or to look back from.
+    fn begin(&self, until_ms: i64) -> Result<Folded, PastError> {
+        let from_the_beginning = |begins_without| Folded {
             fold: Fold::new(self.grammar()),
             last: None,
             records: 0,
@@ -82,17 +75,45 @@ impl<F: Fs> Past<F> {
             begins_without,
         };
         let begins = self.archive().begins();
-        if begins <= Offset(1) {
-            return Ok((nothing(None), Offset(0)));
+        let is_whole = begins <= Offset(1);
+        let (mut too_early, mut other_fold) = (None, None);
+        for number in self.sets()?.into_iter().rev() {
+            // Its halos are as of any moment up to this record: earlier ones cannot be told apart.
+            let batch = self.archive().reader(number).next(1)?;
+            let from_ms = batch.records.first().map_or(i64::MAX, |record| record.stamp.wall_ms);
+            if until_ms < from_ms {
+                too_early = Some(PastError::TooEarly { from_ms });
+                continue;
+            }
+            match self.load(number)? {
+                Some(Ok(fold)) => return Ok(Folded { fold, carried: true, ..from_the_beginning(None) }),
+                Some(Err(why)) => other_fold = Some(PastError::OtherFold { wanted: FOLD_VERSION, why }),
+                None => {}
+            }
         }
+        match other_fold.or(too_early).filter(|_| !is_whole) {
+            Some(error) => Err(error),
+            None => Ok(from_the_beginning((!is_whole).then_some(begins))),
+        }
+    }
+
+    /// The sets that may be begun with. What retention noted is not indexed in segments of early versions.
+    fn sets(&self) -> Result<Vec<Offset>, PastError> {
+        let mut sets = self.archive().sets()?;
+        if sets.is_empty() && self.archive().begins() > Offset(1) {
+            sets.extend(self.archive().carried(|_| Ok::<_, PastError>(()))?);
+        }
+        Ok(sets)
+    }
+
+    /// The fold of a set; none when the set is damaged, or why it is of no use.
+    fn load(&self, number: Offset) -> Result<Option<Result<Fold, String>>, PastError> {
         let mut rows = MemState::default();
-        let set = self.archive().carried(|some| rows.commit(some).map_err(PastError::from))?;
+        if !self.archive().set(number, |some| rows.commit(some).map_err(PastError::from))? {
+            return Ok(None);
+        }
         let rows = rows.rows(Table::Halo)?;
         let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        match (set, Fold::load(self.grammar(), rows)) {
-            (Some(number), Ok(fold)) => Ok((Folded { fold, carried: true, ..nothing(None) }, number)),
-            (Some(_), Err(error)) => Err(PastError::OtherFold { wanted: FOLD_VERSION, why: error.to_string() }),
-            (None, _) => Ok((nothing(Some(begins)), Offset(0))),
-        }
+        Ok(Some(Fold::load(self.grammar(), rows).map_err(|error| error.to_string())))
     }
 }

@@ -160,19 +160,19 @@ pub(crate) fn newest<F: Fs>(folder: &Arc<Folder<F>>) -> Result<(Option<Set>, usi
     Ok((None, damaged))
 }
 
-/// Hands over the rows of a set, some at a time; false when the set has been damaged since it was checked.
+/// Hands over the rows of a set, some at a time; false when the set is not whole or damaged.
 ///
 /// # Errors
 /// Those of `each`, and [`StoreError::Io`] when the log cannot be read.
 pub(crate) fn load<F: Fs, E: From<StoreError>>(
     folder: &Arc<Folder<F>>,
-    set: &Set,
+    number: u64,
     mut each: impl FnMut(Vec<Change>) -> Result<(), E>,
 ) -> Result<bool, E> {
     let mut stream = Vec::new();
     let mut outcome = Ok(());
     let mut sound = true;
-    let whole = walk(folder, set.number, |bytes| {
+    let whole = walk(folder, number, |bytes| {
         stream.extend_from_slice(bytes);
         if stream.len() >= READ_BYTES && outcome.is_ok() {
             outcome = rows_of(&mut stream, &mut sound).map_or(Ok(()), &mut each);
@@ -205,7 +205,7 @@ pub(crate) fn load_newest<F: Fs, E: From<StoreError>>(
         Ok::<_, StoreError>(set)
     };
     let Some(set) = noted.map_or_else(sought, |set| Ok(Some(set)))? else { return Ok(None) };
-    Ok(load(folder, &set, each)?.then_some(Offset(set.number)))
+    Ok(load(folder, set.number, each)?.then_some(Offset(set.number)))
 }
 
 /// Numbers of the sets whose last part stands in `first..until`, ascending.

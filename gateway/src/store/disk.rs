@@ -42,6 +42,10 @@ pub struct Config {
     /// Devices (by how their ids begin) whose unforwarded frames may be dropped, oldest first, before new ones are
     /// refused. Default none: new frames are refused, devices keep them.
     pub drop_oldest: Vec<String>,
+    /// After so much log a copy of everything known goes into it, room permitting: `halo --at` folds from the newest
+    /// one. Default 1 GB; not before eight times what the copy takes.
+    #[serde(deserialize_with = "units::size")]
+    pub snapshot_every: u64,
 }
 
 impl Default for Config {
@@ -51,6 +55,7 @@ impl Default for Config {
             reserve: 256_000_000,
             keep: Duration::from_secs(7 * 86_400),
             drop_oldest: Vec::new(),
+            snapshot_every: 1_000_000_000,
         }
     }
 }

@@ -28,6 +28,8 @@ pub mod tag {
     pub const ACTS: u16 = 7;
     /// Where each device's part of the index stands, so that one device does not cost reading all: [`super::Part`].
     pub const DIRECTORY: u16 = 8;
+    /// Where the last parts of sets of carried facts stand; not there when there are none.
+    pub const CARRIED: u16 = 9;
 }
 
 /// What a segment holds.
@@ -165,6 +167,8 @@ pub(crate) struct FooterBuilder {
     devices: Vec<OfDevice>,
     /// Positions of administrative acts.
     acts: Vec<u64>,
+    /// Positions of the last parts of sets of carried facts.
+    carried: Vec<u64>,
 }
 
 /// What a segment holds of one device.
@@ -189,8 +193,10 @@ impl FooterBuilder {
         self.summary.records += 1;
         self.summary.last_stamp = stamp;
         self.summary.next = self.summary.next.max(Offset(offset.0.saturating_add(1)));
-        if matches!(body, Body::Act(_)) {
-            self.acts.push(position);
+        match body {
+            Body::Act(_) => self.acts.push(position),
+            Body::Carry(part) if part.end.is_some() => self.carried.push(position),
+            _ => {}
         }
         let Some(device) = device else { return };
         let at = device as usize;
@@ -222,7 +228,7 @@ impl FooterBuilder {
         let ranges = self.ranges();
         let (index, directory) = self.index()?;
         // What a search reads stands together; the long index comes last.
-        let sections = [
+        let mut sections = vec![
             (tag::SUMMARY, postcard::to_stdvec(&self.summary)?),
             (tag::NAMES, postcard::to_stdvec(&names)?),
             (tag::FEEDS, postcard::to_stdvec(&feeds)?),
@@ -231,6 +237,9 @@ impl FooterBuilder {
             (tag::RANGES, postcard::to_stdvec(&ranges)?),
             (tag::INDEX, index),
         ];
+        if !self.carried.is_empty() {
+            sections.insert(0, (tag::CARRIED, postcard::to_stdvec(&self.carried)?));
+        }
         let start = position + FOOTER_LEN as u64;
         let mut out = Vec::new();
         let count = sections.len() as u32;

@@ -6,6 +6,8 @@
 //! that mark, when all its unconfirmed frames are of devices named in `disk.drop_oldest`: then what is dropped is in the
 //! log, durably, before the file goes. The note of what is removed is durable before the file goes, too ([`Removed`]).
 //!
+//! A set is also taken after each `disk.snapshot_every` of log, so that looking back need not begin at the beginning.
+//!
 //! Frames in quarantine past their limits need no hook here: the head ends them, as `Expired` records, at every mark.
 
 use std::collections::BTreeMap;
@@ -46,6 +48,9 @@ const AHEAD_MAX_MS: i64 = 24 * 3_600_000;
 const AHEAD_STEP_MS: i64 = 3_600_000;
 /// How long after a set that failed the next one is tried, milliseconds.
 const SET_RETRY_MS: u64 = 10_000;
+/// A set to look back from is taken when the log has grown by so many times what the last one took: an eighth of the log
+/// at most is sets.
+const SNAPSHOT_STATES: u64 = 8;
 /// Footers remembered: those of the two oldest segments are asked for again and again.
 const SUMMARIES_MAX: usize = 8;
 /// Bytes of log read at a time.
@@ -199,6 +204,7 @@ impl<F: Fs> Retention<F> {
             }
             self.parts.budget.refresh(now, self.parts.metrics.store_bytes_total.get(), None);
         }
+        self.want_snapshot(now);
         Ok(())
     }
 
@@ -287,30 +293,40 @@ impl<F: Fs> Retention<F> {
 
     /// Asks for a set when it pays: the log has grown by a segment, and by twice the state, since the last one.
     fn want_set(&mut self, entries: &[Entry], now: GatewayTime) {
-        if self.under_way.is_some() || now.mono_ms < self.next_set_ms {
-            return;
-        }
-        let replayed_from = self.parts.replayed_from;
-        let from = self.parts.checkpoints.read(move |engine| replayed_from(engine));
-        let from = match from {
-            Some(Ok(from)) => from,
-            Some(Err(error)) => return self.set_failed(&error, now),
-            None => return,
-        };
-        let Some(next) = entries.get(1) else { return };
+        let (Some(next), Some(from)) = (entries.get(1), self.replayed_from(now)) else { return };
         if from < next.first {
             self.parts.checkpoints.hurry();
-            return;
+        } else if self.pays(entries, from) {
+            self.order_set();
         }
-        if !self.pays(entries, from) {
-            return;
+    }
+
+    /// Asks for a set to look back from, when the log has grown enough.
+    fn want_snapshot(&mut self, now: GatewayTime) {
+        let every = self.parts.config.snapshot_every.max(SNAPSHOT_STATES * self.state_bytes());
+        let has_room = self.parts.budget.mark() < Mark::Shed;
+        if has_room && self.grown(&self.folder.entries()) >= every && self.replayed_from(now).is_some() {
+            self.order_set();
         }
+    }
+
+    /// From where on the log would be replayed with a set taken now; none while none can be.
+    fn replayed_from(&mut self, now: GatewayTime) -> Option<Offset> {
+        if self.under_way.is_some() || now.mono_ms < self.next_set_ms {
+            return None;
+        }
+        let replayed_from = self.parts.replayed_from;
+        let from = self.parts.checkpoints.read(move |engine| replayed_from(engine))?;
+        from.map_err(|error| self.set_failed(&error, now)).ok()
+    }
+
+    fn order_set(&mut self) {
         let (done, under_way) = sync_channel(1);
         let order = Order {
             appender: self.parts.appender.clone(),
             number: self.folder.durable.offset().0,
             part_bytes: self.part_bytes,
-            replayed_from,
+            replayed_from: self.parts.replayed_from,
             done,
         };
         if self.parts.checkpoints.carry(order) {
@@ -319,18 +335,28 @@ impl<F: Fs> Retention<F> {
     }
 
     fn pays(&self, entries: &[Entry], from: Offset) -> bool {
-        let set = self.folder.removed().set;
-        // What the first set takes shows only once it is taken: files of engines are mostly air while they are small.
-        let state = set.map_or(0, |set| set.bytes);
-        let head = self.folder.durable.head().position;
-        let size = |entry: &Entry| entry.end.unwrap_or(head);
-        let behind = |last: Offset| entries.iter().filter(move |entry| entry.first > last).map(size).sum::<u64>();
-        let grown = set.map_or_else(|| entries.iter().map(size).sum(), |set| behind(set.last));
+        let state = self.state_bytes();
         // Without room, a set also pays that frees more than it takes.
         let next = entries.iter().zip(entries.iter().skip(1));
-        let freed = next.filter(|(_, next)| next.first <= from).map(|(entry, _)| size(entry)).sum::<u64>();
+        let freed = next.filter(|(_, next)| next.first <= from).map(|(entry, _)| self.size(entry)).sum::<u64>();
         let tight = self.parts.budget.mark() == Mark::Refuse && freed >= self.segment_bytes.max(state);
-        grown >= self.segment_bytes.max(2 * state) || tight
+        self.grown(entries) >= self.segment_bytes.max(2 * state) || tight
+    }
+
+    /// What the last set took. What the first one takes shows only once it is taken: files of engines are mostly air while
+    /// they are small.
+    fn state_bytes(&self) -> u64 {
+        self.folder.removed().set.map_or(0, |set| set.bytes)
+    }
+
+    /// Bytes of log since the last set.
+    fn grown(&self, entries: &[Entry]) -> u64 {
+        let last = self.folder.removed().set.map_or(Offset(0), |set| set.last);
+        entries.iter().filter(|entry| entry.first > last).map(|entry| self.size(entry)).sum()
+    }
+
+    fn size(&self, entry: &Entry) -> u64 {
+        entry.end.unwrap_or_else(|| self.folder.durable.head().position)
     }
 
     /// A set that is finished is read back; only then does it stand for anything.

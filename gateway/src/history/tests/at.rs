@@ -42,6 +42,41 @@ fn a_halo_as_it_was_is_the_fold_of_what_was_written_by_then() {
     }
 }
 
+/// A set of carried facts as the gateway would take it now, and since when it may be looked back from.
+fn take_set(world: &mut World) -> i64 {
+    let mut engine = world.rig.state.clone();
+    engine.commit(world.rig.head_rows().unwrap()).unwrap();
+    let halos = until(&world.rig.records(), i64::MAX);
+    let change = |(key, value)| Change { table: Table::Halo, key, value: Some(value) };
+    engine.commit(halos.all_rows().into_iter().map(change).collect()).unwrap();
+    let from = recovery::replayed_from(&engine).unwrap();
+    world.rig.carry(&engine, from).unwrap();
+    halos.clock().wall_ms
+}
+
+#[test]
+fn looking_back_begins_with_the_newest_set_before_the_time_although_the_log_is_whole() {
+    let mut world = World::new(23);
+    let mut taken_ms = Vec::new();
+    for _ in 0..3 {
+        (0..120).for_each(|_| world.live());
+        taken_ms.push(take_set(&mut world));
+    }
+    (0..60).for_each(|_| world.live());
+    let (records, past) = (world.rig.records(), world.past());
+    let folded_at = |ms| {
+        let folded = as_of(&past, ms).unwrap();
+        assert!(rows(&folded.fold) == rows(&until(&records, ms)), "another halo at {ms}");
+        (folded.carried, folded.records)
+    };
+    assert!(!folded_at(taken_ms[0] - 10_000).0, "no set is as old");
+    let whole = records.len() as u64;
+    for at in [taken_ms[1] - 10_000, taken_ms[2] - 10_000, i64::MAX] {
+        let (carried, folded) = folded_at(at);
+        assert!(carried && folded < whole / 2, "{folded} records of {whole} folded for {at}");
+    }
+}
+
 #[test]
 fn what_the_log_carries_stands_for_what_retention_took() {
     let mut world = World::new(22);

@@ -305,3 +305,25 @@ fn a_damaged_set_falls_back_on_the_one_before_it() {
     assert!(fs.flip_bit(&path, 8 * at as u64));
     assert_eq!(newest(&rig).0, Some(sets[0]));
 }
+
+#[test]
+fn a_set_to_look_back_from_is_taken_each_so_many_bytes_and_removes_nothing() {
+    let snapshot_every = 100_000;
+    let keep = Duration::from_secs(365 * 86_400);
+    let mut kept = Kept::new(disk::Config { keep, snapshot_every, ..at_once() });
+    let set = |kept: &Kept| kept.rig.log().folder().removed().set;
+    kept.publish("p", 0..100);
+    kept.live_on();
+    assert_eq!(set(&kept), None, "the log is shorter");
+    let mut seq = 100;
+    for _ in 0..2 {
+        let before = set(&kept);
+        while set(&kept) == before {
+            assert!(seq < 5_000, "no set was taken");
+            kept.publish("p", seq..seq + 50);
+            seq += 50;
+            kept.live_on();
+        }
+    }
+    assert_eq!((kept.deleted(), kept.first()), (0, Offset(1)));
+}

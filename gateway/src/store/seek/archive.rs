@@ -39,6 +39,8 @@ pub struct Wanted {
     pub subject: Option<Name>,
     /// Administrative acts.
     pub acts: bool,
+    /// The last parts of sets of carried facts; of segments sealed before those were indexed, perhaps not.
+    pub carried: bool,
     /// Of segments all of which was written in these Unix milliseconds or later, and up to them; the rest of a segment
     /// comes along.
     pub written_ms: Range<i64>,
@@ -70,7 +72,7 @@ pub struct Sought {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { names: BTreeSet::new(), subject: None, acts: false, written_ms: i64::MIN..i64::MAX }
+        Self { names: BTreeSet::new(), subject: None, acts: false, carried: false, written_ms: i64::MIN..i64::MAX }
     }
 }
 
@@ -78,8 +80,12 @@ impl Wanted {
     /// Whether a record is one of them.
     pub(super) fn has(&self, body: &Body) -> bool {
         let by_name = footer::device(body).is_some_and(|name| self.names.contains(name));
+        let is_last = matches!(body, Body::Carry(part) if part.end.is_some());
         let fed = footer::fed(body).map(|(_, subject)| subject);
-        by_name || (self.acts && matches!(body, Body::Act(_))) || (fed.is_some() && fed == self.subject.as_ref())
+        by_name
+            || (self.carried && is_last)
+            || (self.acts && matches!(body, Body::Act(_)))
+            || (fed.is_some() && fed == self.subject.as_ref())
     }
 }
 
@@ -131,6 +137,36 @@ impl<F: Fs> Archive<F> {
         each: impl FnMut(Vec<Change>) -> Result<(), E>,
     ) -> Result<Option<Offset>, E> {
         carry::load_newest(&self.folder, each)
+    }
+
+    /// Numbers of the sets of carried facts in the log, in its order: as [`Archive::carried`], a set knows no record behind
+    /// its number. Sets in segments sealed by early versions are not among them.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn sets(&self) -> Result<Vec<Offset>, StoreError> {
+        let mut numbers = Vec::new();
+        let wanted = Wanted { carried: true, ..Wanted::default() };
+        let gather = |found: Found| {
+            if let Body::Carry(part) = &found.record.body {
+                numbers.push(Offset(part.set));
+            }
+            ControlFlow::Continue(())
+        };
+        self.seek(&wanted, |_, _| (), gather)?;
+        Ok(numbers)
+    }
+
+    /// Hands over the rows of a set; false when it is damaged, and what was handed over is of no use.
+    ///
+    /// # Errors
+    /// Those of `each`, and [`StoreError::Io`].
+    pub fn set<E: From<StoreError>>(
+        &self,
+        number: Offset,
+        each: impl FnMut(Vec<Change>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        carry::load(&self.folder, number.0, each)
     }
 
     /// Hands over what is wanted, in offset order, until `each` says stop. `progress` hears how many segments of how many

@@ -101,6 +101,9 @@ impl<'f, T: FsFile> Contents<'f, T> {
             let Some(acts) = self.read::<Vec<u64>>(tag::ACTS)? else { return Ok(Look::Walk) };
             places.extend(acts);
         }
+        if wanted.carried {
+            places.extend(self.read::<Vec<u64>>(tag::CARRIED)?.unwrap_or_default());
+        }
         numbers.sort_unstable();
         numbers.dedup();
         if !numbers.is_empty() {
