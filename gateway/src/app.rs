@@ -34,6 +34,7 @@ use threads::Threads;
 pub use admission::{admission, warnings};
 pub use error::StartError;
 pub use models::ModelsError;
+pub(crate) use models::model_bytes;
 pub use signal::StopSignal;
 
 use crate::admin::{self, AccountsDesk};

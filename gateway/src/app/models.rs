@@ -43,11 +43,12 @@ pub(super) fn read(files: &ModelFiles) -> Result<Models, ModelsError> {
     let models = Models::default();
     let Some(path) = &files.turbofan else { return Ok(models) };
     let key = "turbofan";
-    let bytes = bytes(path).map_err(|source| ModelsError::Unreadable { key, path: path.clone(), source })?;
+    let bytes = model_bytes(path).map_err(|source| ModelsError::Unreadable { key, path: path.clone(), source })?;
     models.with_turbofan(&bytes).map_err(|source| ModelsError::Refused { key, path: path.clone(), source })
 }
 
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// A file's bytes, no more than it takes to see that it is too long.
+pub(crate) fn model_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -90,5 +91,13 @@ mod tests {
         let error = read(&ModelFiles { turbofan: Some(path) }).expect_err("not there").to_string();
         assert!(error.starts_with("halo.models.turbofan: /nowhere/at/all.model: "), "{error}");
         read(&ModelFiles::default()).expect("that of this build");
+    }
+
+    #[test]
+    fn what_run_would_refuse_check_refuses() {
+        let mut config = crate::config::Config::default();
+        config.halo.models.turbofan = Some("/nowhere/at/all.model".into());
+        let error = crate::app::admission(&config).expect_err("not there").to_string();
+        assert!(error.starts_with("halo.models.turbofan: /nowhere/at/all.model: "), "{error}");
     }
 }

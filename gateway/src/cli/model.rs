@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Failure;
+use crate::app::model_bytes;
 use crate::halo::engine::{self, FORMAT_VERSION, Model};
 use crate::terminal::say;
 
@@ -56,16 +57,28 @@ pub(super) struct Train {
 pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Show(show) => {
-            let model = match &show.file {
-                Some(file) => Model::read(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?,
-                None => Model::shipped()?,
-            };
-            let tried = show.test.as_deref().zip(show.rul.as_deref());
-            tell(&model, tried.map(|(test, rul)| tried_on(&model, test, rul)).transpose()?, show.json);
+            let (model, tried) = show.found()?;
+            tell(&model, tried.as_ref(), show.json);
         }
-        Command::Train(args) => train(&args)?,
+        Command::Train(args) => tell(&train(&args)?, None, args.json),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Show {
+    fn found(&self) -> Result<(Model, Option<Tried>), Failure> {
+        let told = |file: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+        let model = match &self.file {
+            Some(file) => {
+                let bytes = model_bytes(file).map_err(|error| told(file, &error))?;
+                Model::read(&bytes).map_err(|error| told(file, &error))?
+            }
+            None => Model::shipped()?,
+        };
+        let tried = self.test.as_deref().zip(self.rul.as_deref());
+        let tried = tried.map(|(test, rul)| tried_on(&model, test, rul)).transpose()?;
+        Ok((model, tried))
+    }
 }
 
 /// How good a model is at the last flights of engines it never saw.
@@ -108,17 +121,21 @@ fn tried_on(model: &Model, test: &Path, rul: &Path) -> Result<Tried, Failure> {
 }
 
 #[cfg(feature = "train")]
-fn train(args: &Train) -> Result<(), Failure> {
-    use std::io::{IsTerminal, Write};
+fn train(args: &Train) -> Result<Model, Failure> {
+    use std::fs::File;
+    use std::io::{IsTerminal, Write, stderr};
 
     use crate::terminal::{complain, prompt};
 
+    let told = |error: std::io::Error| format!("{}: {error}", args.out.display());
+    // Before minutes of work.
+    if args.out.exists() {
+        return Err(told(std::io::ErrorKind::AlreadyExists.into()).into());
+    }
     let rows = engine::parse_rows(&text(&args.from)?).map_err(|error| format!("{}: {error}", args.from.display()))?;
     let stem = || args.from.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let name = args.name.clone().unwrap_or_else(stem);
-    // Before minutes of work: a file that is there is not overwritten.
-    let mut out = std::fs::File::create_new(&args.out).map_err(|error| format!("{}: {error}", args.out.display()))?;
-    let on_terminal = std::io::stderr().is_terminal();
+    let on_terminal = stderr().is_terminal();
     let progress = |done: usize, of: usize| match on_terminal {
         true => prompt(format_args!("\rtraining: {done} of {of} boosters")),
         false => complain(format_args!("training: {done} of {of} boosters")),
@@ -127,61 +144,62 @@ fn train(args: &Train) -> Result<(), Failure> {
     if on_terminal {
         prompt(format_args!("\r{:40}\r", ""));
     }
-    let written = trained.map_err(Failure::from).and_then(|model| {
-        out.write_all(&model.write()?)?;
-        out.sync_all()?;
-        Ok(model)
-    });
-    let model = written.inspect_err(|_| drop(std::fs::remove_file(&args.out)))?;
-    tell(&model, None, args.json);
-    Ok(())
+    let model = trained.map_err(|error| format!("{}: {error}", args.from.display()))?;
+    let mut out = File::create_new(&args.out).map_err(told)?;
+    out.write_all(&model.write()?).and_then(|()| out.sync_all()).map_err(told)?;
+    Ok(model)
 }
 
 #[cfg(not(feature = "train"))]
-fn train(args: &Train) -> Result<(), Failure> {
+fn train(args: &Train) -> Result<Model, Failure> {
     let Train { from, out, .. } = args;
     let command = format!("model train --from {} --out {}", from.display(), out.display());
     Err(format!("this build cannot train: `cargo run --release --features train -- {command}` can").into())
 }
 
-fn tell(model: &Model, tried: Option<Tried>, as_json: bool) {
+fn tell(model: &Model, tried: Option<&Tried>, as_json: bool) {
+    if as_json {
+        say(document(model, tried));
+    } else {
+        lines(model, tried).into_iter().all(|(what, told)| say(format_args!("{what:<11} {told}")));
+    }
+}
+
+fn document(model: &Model, tried: Option<&Tried>) -> Value {
+    let training = model.training();
+    json!({
+        "kind": "turbofan", "format": FORMAT_VERSION, "sensors": model.sensors().collect::<Vec<_>>(),
+        "features": model.features(), "trees": model.trees(), "settings": model.settings(),
+        "cross_validation": model.figures(), "test": tried.map(Tried::json),
+        "training": {"name": training.name, "units": training.units, "rows": training.rows, "sha256": hex(&training.sha256)},
+    })
+}
+
+fn lines(model: &Model, tried: Option<&Tried>) -> Vec<(&'static str, String)> {
     let (training, settings, figures) = (model.training(), model.settings(), model.figures());
     let sensors: Vec<_> = model.sensors().collect();
-    let sha256 = training.sha256.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    if as_json {
-        say(json!({
-            "kind": "turbofan", "format": FORMAT_VERSION, "sensors": sensors, "features": model.features(),
-            "trees": model.trees(), "settings": settings, "cross_validation": figures,
-            "training": {"name": training.name, "units": training.units, "rows": training.rows, "sha256": sha256},
-            "test": tried.map(|tried| tried.json()),
-        }));
-        return;
-    }
-    let features = model.features().len();
+    let (features, cap) = (model.features(), settings.life_max);
+    let held_out = format!(
+        "{} forecasts, each by a model that never saw the engine: RMSE {:.2}, score {:.2} a flight; of those within {cap} \
+         flights of failure {:.2}, {:.2}",
+        figures.forecasts, figures.rmse_capped, figures.score_capped, figures.rmse_near, figures.score_near
+    );
     let lines = [
         ("kind", "turbofan: remaining useful life in flights".to_owned()),
         ("format", FORMAT_VERSION.to_string()),
         ("trained on", format!("{}: {} engines, {} flights", training.name, training.units, training.rows)),
-        ("sha-256", sha256),
+        ("sha-256", hex(&training.sha256)),
         ("sensors", format!("{}: {}", sensors.len(), sensors.join(", "))),
-        ("features", format!("{features}: {}", model.features().join(", "))),
-        ("trees", format!("{}, lives up to {} flights", model.trees(), settings.life_max)),
-        (
-            "held out",
-            format!(
-                "{} forecasts in {} parts, a flight: RMSE {:.2}, score {:.2}; within {} flights of failure {:.2}, {:.2}",
-                figures.forecasts,
-                settings.folds,
-                figures.rmse_capped,
-                figures.score_capped,
-                settings.life_max,
-                figures.rmse_near,
-                figures.score_near
-            ),
-        ),
+        ("features", format!("{}: {}", features.len(), features.join(", "))),
+        ("trees", format!("{}, lives up to {cap} flights", model.trees())),
+        ("held out", held_out),
     ];
-    let tried = tried.map(|it| ("test set", it.line(settings.life_max, settings.coverage)));
-    lines.into_iter().chain(tried).all(|(what, told)| say(format_args!("{what:<11} {told}")));
+    let tried = tried.map(|it| ("test set", it.line(cap, settings.coverage)));
+    lines.into_iter().chain(tried).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 impl Tried {
@@ -212,6 +230,82 @@ fn text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(args: &[&str]) -> Result<(Model, Option<Tried>), String> {
+        use clap::Parser;
+        let line = ["halo-gateway", "model", "show"].iter().chain(args);
+        let super::super::Command::Model(Command::Show(show)) =
+            super::super::Cli::try_parse_from(line).map_err(|error| error.to_string())?.command
+        else {
+            panic!("another command");
+        };
+        show.found().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_model_of_this_build_says_what_it_is_made_of() {
+        let (model, tried) = shown(&[]).expect("that of this build");
+        assert!(tried.is_none());
+        let lines: std::collections::BTreeMap<_, _> = lines(&model, None).into_iter().collect();
+        assert_eq!(lines["trained on"], "train_FD001: 100 engines, 20631 flights");
+        assert!(lines["held out"].contains("RMSE 8.37, score 1.03 a flight"), "{}", lines["held out"]);
+        let document = document(&model, None);
+        assert_eq!((&document["kind"], &document["format"]), (&json!("turbofan"), &json!(FORMAT_VERSION)));
+        assert_eq!(document["features"].as_array().map(Vec::len), Some(model.features().len()));
+        assert_eq!(document["training"]["sha256"].as_str().map(str::len), Some(64));
+    }
+
+    #[test]
+    fn a_model_is_tried_on_engines_whose_truth_is_known() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let flight = |unit: u32, cycle: u32| {
+            let sensors = "518.67 642 1589 1400 14.62 21.61 554 2388 9046 1.3 47.4 521.7 2388 8138 8.42 0.03 392 2388 100 39 23.4";
+            format!("{unit} {cycle} 0 0 100 {sensors}\n")
+        };
+        let history: String = (1..=2).flat_map(|unit| (1..=12).map(move |cycle| flight(unit, cycle))).collect();
+        std::fs::write(path("test"), &history).expect("written");
+        std::fs::write(path("rul"), "112\n98\n").expect("written");
+        let tried =
+            |rul: &str| shown(&["--test", &path("test"), "--rul", &path(rul)]).map(|(_, tried)| tried.expect("tried"));
+        let good = tried("rul").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(good.engines, 2);
+        assert!(good.rmse < 40.0 && good.line(125.0, 0.9).starts_with("2 engines at their last flights: RMSE "));
+        assert_eq!(good.json()["engines"], json!(2));
+        std::fs::write(path("short"), "112\n").expect("written");
+        let error = tried("short").err().expect("refused");
+        assert_eq!(error, format!("{} has 2 engines, {} has 1", path("test"), path("short")));
+        std::fs::write(path("words"), "soon").expect("written");
+        assert!(tried("words").err().expect("refused").starts_with(&path("words")));
+        std::fs::write(path("test"), flight(1, 1)).expect("written");
+        assert_eq!(tried("short").err().expect("refused"), "1 of 1 engines cannot be forecast");
+    }
+
+    #[test]
+    fn what_is_no_model_is_told_with_its_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.model").display().to_string();
+        std::fs::write(&path, "not a model at all").expect("written");
+        assert_eq!(shown(&[&path]).err().expect("refused"), format!("{path}: file does not begin as a model does"));
+        assert!(shown(&["/nowhere.model"]).err().expect("refused").starts_with("/nowhere.model: "));
+        assert!(shown(&["--test", "x"]).is_err(), "without the truth");
+    }
+
+    #[test]
+    fn training_overwrites_nothing_and_tells_a_build_that_cannot() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let out = folder.path().join("mine.model");
+        std::fs::write(&out, "precious").expect("written");
+        let args = Train { from: "/nowhere.txt".into(), out: out.clone(), name: None, json: false };
+        let error = train(&args).err().expect("refused").to_string();
+        if cfg!(feature = "train") {
+            assert!(error.starts_with(&out.display().to_string()), "{error}");
+        } else {
+            assert!(error.contains("--features train -- model train --from /nowhere.txt"), "{error}");
+        }
+        assert_eq!(std::fs::read(&out).expect("still there"), b"precious");
+    }
 }

@@ -249,7 +249,9 @@ fn a_counter_that_starts_again_does_not_make_the_engine_young() {
     });
     assert_eq!(values(&rebooted, &small_model()), values(&went_on, &small_model()));
     engine.overhauled();
-    assert_eq!(engine, Engine::new(&EngineSettings::default()));
+    assert_eq!((engine.cycles(), values(&engine, &small_model())), (0, vec![]));
+    engine.flight(0, &flights[0]);
+    assert_eq!(engine, flown(&flights[..1]), "as new, but for the order of times");
 }
 
 #[test]
