@@ -92,7 +92,7 @@ impl<'a> HappenedJson<'a> {
             device: &happening.device,
             source: "derived",
             name: happening.name(),
-            zone: happening.zone().map(|zone| &**zone),
+            zone: happening.zone(),
             detail: happening.detail(),
             value: value.map(Number),
             unit,
