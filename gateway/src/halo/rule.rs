@@ -4,10 +4,12 @@
 //! the mean of a strap's and a wristband's pulse is nobody's pulse. Every device has a rank for the signal, by its kind
 //! ([`rank`]). Event time decides, never arrival, so that a replay decides alike:
 //!
-//! * a device of higher rank takes over with its first good reading that is no more than [`SILENT_MS`] older than the
-//!   ruling one's newest;
-//! * one of the same or a lower rank when the ruling one's newest is more than [`SILENT_MS`] older than its reading;
-//! * any other takes over as the higher one does once the ruling device feeds the subject no more.
+//! * a device of higher rank takes over with its first good reading that is not older than the latest value; from one
+//!   that is older by no more than [`SILENT_MS`] on, the device that ruled is not taken any more;
+//! * one of the same or a lower rank takes over with a reading more than [`SILENT_MS`] newer than the latest value.
+//!
+//! Nothing else is asked, so that whoever has the frames of a subject comes to the same: not even whether the ruling
+//! device feeds the subject still. The latest value never goes back in time.
 //!
 //! What a device said that does not rule is kept beside the signal: its newest reading, how many there were, and
 //! whether it disagrees. Readings counted before a device took over stay counted.
@@ -25,8 +27,10 @@ pub(super) const DISAGREE: f64 = 0.1;
 /// Most readings kept beside signals of one subject; the oldest gives way.
 pub(super) const OTHERS_MAX: usize = 32;
 
-/// The rank of a signal that nobody rules: its device is gone.
+/// The rank of a signal that nobody told of yet.
 pub(super) const NOBODY: u8 = 0;
+/// With the rank of a device that is to rule as soon as its readings are as new as the latest value, of another one.
+const CLAIMED: u8 = 0x80;
 /// Of a plain client: a phone, a script.
 const PLAIN: u8 = 1;
 /// Of a device that says what kind it is.
@@ -86,9 +90,34 @@ pub(super) fn rank(kind: Option<Kind>, signal: &str) -> u8 {
     best.and_then(|place| u8::try_from(place + 1).ok()).map_or(KNOWN, |place| KNOWN + place)
 }
 
-/// Whether a device of `rank` takes over from one of `ruling`, with a reading `after_ms` after that one's newest.
-pub(super) fn takes_over(rank: u8, ruling: u8, after_ms: i64) -> bool {
-    if rank > ruling { after_ms >= -SILENT_MS } else { after_ms > SILENT_MS }
+/// What becomes of a reading of a device that does not rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its device rules from now on, and the signal has this rank.
+    Rules(u8),
+    /// It does not count, but its device is about to rule: the signal has this rank.
+    Claims(u8),
+    /// It does not count.
+    Yields,
+}
+
+/// Judges a reading `after_ms` newer than the latest value, of a device of `rank` for a signal of rank `ruling`; whether
+/// the latest value is of that very device.
+pub(super) fn judge(rank: u8, ruling: u8, is_latest: bool, after_ms: i64) -> Verdict {
+    let wanted = ruling & !CLAIMED;
+    let is_claimed = ruling != wanted;
+    let is_better = if is_claimed { rank >= wanted && !is_latest } else { rank > wanted };
+    match after_ms {
+        0.. if is_better => Verdict::Rules(rank),
+        after_ms if is_better && after_ms >= -SILENT_MS => Verdict::Claims(rank | CLAIMED),
+        after_ms if after_ms > SILENT_MS => Verdict::Rules(rank),
+        _ => Verdict::Yields,
+    }
+}
+
+/// Whether the device of the latest value rules the signal.
+pub(super) fn is_settled(ruling: u8) -> bool {
+    ruling & CLAIMED == 0
 }
 
 /// Keeps what a device said that does not rule; in order of signal and device.
@@ -127,9 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn the_lower_waits_two_minutes_and_the_higher_does_not() {
-        assert_eq!([-120_001, -120_000, 0].map(|after| takes_over(3, 2, after)), [false, true, true]);
-        assert_eq!([0, 120_000, 120_001].map(|after| takes_over(2, 3, after)), [false, false, true]);
-        assert_eq!([0, 120_001].map(|after| takes_over(2, 2, after)), [false, true], "equals do not take turns");
+    fn the_lower_waits_two_minutes_and_the_higher_until_it_is_as_new() {
+        use Verdict::{Claims, Rules, Yields};
+        let of = |rank, ruling, times: [i64; 4]| times.map(|after_ms| judge(rank, ruling, false, after_ms));
+        assert_eq!(of(3, 2, [-120_001, -120_000, -1, 0]), [Yields, Claims(0x83), Claims(0x83), Rules(3)]);
+        assert_eq!(of(2, 3, [-1, 0, 120_000, 120_001]), [Yields, Yields, Yields, Rules(2)]);
+        assert_eq!(of(2, 2, [-1, 0, 120_000, 120_001]), [Yields, Yields, Yields, Rules(2)], "equals do not take turns");
+        assert!(is_settled(3) && !is_settled(0x83));
+        assert_eq!(of(3, 0x83, [-120_001, -1, 0, 1]), [Yields, Claims(0x83), Rules(3), Rules(3)]);
+        let former = [0, 1, 120_000, 120_001].map(|after_ms| judge(2, 0x83, true, after_ms));
+        assert_eq!(former, [Yields, Yields, Yields, Rules(2)], "who has to go comes back if nobody else comes");
     }
 }

@@ -4,7 +4,7 @@ use halo_proto::registry::{self, Nature};
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecaster, Step};
-use super::rule::{self, Teller};
+use super::rule::{self, Teller, Verdict};
 use super::sketch::Tally;
 use super::trend::{self, Rate};
 use super::window::{LATENESS_MS, Run, Stats, Windows};
@@ -168,7 +168,8 @@ impl Signal {
     pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, teller: Teller<'_>, forecasts: bool) -> KeptOut {
         let mut kept_out = KeptOut::default();
         let device = teller.device;
-        let mut rules = self.latest.as_ref().is_some_and(|latest| same(&latest.device, device));
+        let mut rules =
+            rule::is_settled(self.rank) && self.latest.as_ref().is_some_and(|latest| same(&latest.device, device));
         if series.signal.unit != self.unit && !rules && !self.may_change_unit(series, teller) {
             kept_out.yielded = series.points.len() as u64;
             return kept_out;
@@ -219,32 +220,33 @@ impl Signal {
         self.latest.as_ref().map(|latest| &latest.device)
     }
 
-    /// Its device is gone: the next one may rule it at once. Whether that is news.
-    pub(crate) fn dismiss(&mut self, device: &str) -> bool {
-        let ruled = self.rank != rule::NOBODY && self.ruler().is_some_and(|ruler| **ruler == *device);
-        if ruled {
-            self.rank = rule::NOBODY;
-        }
-        ruled
-    }
-
     /// Whether a device rules it from now on that does not yet. Steps between two devices are none.
     #[cold]
     fn take_over(&mut self, teller: Teller<'_>, event_ms: i64) -> bool {
-        let rank = rule::rank(teller.kind, &self.name);
-        let after_ms = self.newest_ms().map(|newest_ms| event_ms.saturating_sub(newest_ms));
-        let taken = after_ms.is_none_or(|after_ms| rule::takes_over(rank, self.rank, after_ms));
-        if taken {
-            (self.rank, self.stepped_to, self.latest) = (rank, None, None);
+        match self.judge_teller(teller, event_ms) {
+            Verdict::Rules(rank) => {
+                (self.rank, self.stepped_to, self.latest) = (rank, None, None);
+                true
+            }
+            Verdict::Claims(rank) => {
+                self.rank = rank;
+                false
+            }
+            Verdict::Yields => false,
         }
-        taken
     }
 
     /// Whether a device that does not rule it may say that its unit is another one.
     fn may_change_unit(&self, series: &Series, teller: Teller<'_>) -> bool {
-        let rank = rule::rank(teller.kind, &self.name);
         let last_ms = series.points.last().map_or(i64::MIN, |last| last.event_ms);
-        self.newest_ms().is_none_or(|newest_ms| rule::takes_over(rank, self.rank, last_ms.saturating_sub(newest_ms)))
+        matches!(self.judge_teller(teller, last_ms), Verdict::Rules(_))
+    }
+
+    fn judge_teller(&self, teller: Teller<'_>, event_ms: i64) -> Verdict {
+        let rank = rule::rank(teller.kind, &self.name);
+        let Some(latest) = &self.latest else { return Verdict::Rules(rank) };
+        let after_ms = event_ms.saturating_sub(latest.event_ms);
+        rule::judge(rank, self.rank, same(&latest.device, teller.device), after_ms)
     }
 
     fn add(&mut self, run: &Run, signal: &SignalRef, forecasts: bool) {

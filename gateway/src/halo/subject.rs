@@ -45,7 +45,7 @@ pub struct Subject {
     pub(super) counts: Counts,
     pub(super) ties: Option<Box<Ties>>,
     /// Of devices that do not rule the signal, sorted by signal and device; none while each signal has one device.
-    others: Option<Box<Vec<Other>>>,
+    others: Vec<Other>,
 }
 
 /// What happened to a subject's frames and readings, counted since ever.
@@ -120,7 +120,7 @@ impl Subject {
             derivations: Derivations::default(),
             counts: Counts::default(),
             ties: None,
-            others: None,
+            others: Vec::new(),
         }
     }
 
@@ -204,7 +204,7 @@ impl Subject {
 
     /// What devices say of a signal that do not rule it, in order of their names.
     pub fn others<'a>(&'a self, signal: &'a str) -> impl Iterator<Item = &'a Other> {
-        self.others.iter().flat_map(|others| others.iter()).filter(move |other| *other.signal == *signal)
+        self.others.iter().filter(move |other| *other.signal == *signal)
     }
 
     /// Which device rules the first of these signals that is as new as any of them.
@@ -245,7 +245,7 @@ impl Subject {
             let kept_out = signal.fold(series, frame.arrival.wall_ms, teller, forecasts);
             self.counts.late += kept_out.late;
             self.counts.suspect += kept_out.suspect;
-            if kept_out.yielded > 0 || self.others.is_some() {
+            if kept_out.yielded > 0 || !self.others.is_empty() {
                 self.keep_other(series, &frame.device, &kept_out);
             }
         }
@@ -292,17 +292,13 @@ impl Subject {
         found.map(|at| self.devices.remove(at)).is_ok()
     }
 
-    /// Somebody else has a device: it rules nothing here any more, and a trip that was under way is over. What that
+    /// Somebody else has a device: what it said beside others goes, and a trip that was under way is over. What that
     /// changed: nothing, or what nobody sees (false), or the halo.
     pub(super) fn hand_over(&mut self, device: &str, at_ms: impl FnOnce() -> i64) -> Option<bool> {
-        let mut changed = self.signals.iter_mut().filter_map(|signal| signal.dismiss(device).then_some(false)).last();
-        if let Some(others) = &mut self.others {
-            let before = others.len();
-            others.retain(|other| *other.device != *device);
-            changed = if others.len() == before { changed } else { Some(true) };
-            self.others = self.others.take().filter(|others| !others.is_empty());
-        }
-        changed.max(self.derivations.hand_over(device, at_ms))
+        let before = self.others.len();
+        self.others.retain(|other| *other.device != *device);
+        let forgotten = (self.others.len() != before).then_some(true);
+        forgotten.max(self.derivations.hand_over(device, at_ms))
     }
 
     /// The devices it shows, and those that something is derived of.
@@ -356,9 +352,8 @@ impl Subject {
         let signal = &series.signal;
         let Some(point) = kept_out.other else {
             let rules = self.signal(&signal.name).and_then(Signal::ruler).is_some_and(|ruler| ruler == device);
-            if let Some(others) = self.others.as_mut().filter(|_| rules) {
-                others.retain(|other| other.signal != signal.name || other.device != *device);
-                self.others = self.others.take().filter(|others| !others.is_empty());
+            if rules {
+                self.others.retain(|other| other.signal != signal.name || other.device != *device);
             }
             return;
         };
@@ -371,7 +366,7 @@ impl Subject {
             event_ms: point.event_ms,
             readings: kept_out.yielded,
         };
-        rule::keep(self.others.get_or_insert_default(), other);
+        rule::keep(&mut self.others, other);
     }
 
     fn keep_event(&mut self, event: &Event, device: &Name) {
@@ -408,7 +403,7 @@ impl Subject {
             && self.signals.is_sorted_by(|a, b| a.name() < b.name())
             && self.devices.is_sorted_by(|a, b| a.name < b.name)
             && self.derivations.is_sound()
-            && self.others.iter().flat_map(|others| others.iter()).all(|other| other.den > 0)
+            && self.others.iter().all(|other| other.den > 0)
     }
 
     /// Replaces the names many subjects have in common by shared ones.
@@ -428,7 +423,7 @@ impl Subject {
             + self.texts.capacity() * size_of::<TextSeen>()
             + self.derivations.heap_bytes()
             + self.ties.as_ref().map_or(0, |_| size_of::<Ties>())
-            + self.others.as_ref().map_or(0, |others| others.capacity() * size_of::<Other>())
+            + self.others.capacity() * size_of::<Other>()
     }
 }
 

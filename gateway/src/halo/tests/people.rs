@@ -79,7 +79,7 @@ impl World {
             if !now {
                 self.at(minute + 1);
             }
-            self.frame("car", Kind::CAR_DONGLE, &speedometer(), minute * MINUTE, &[vec![kmh - 50; 60]]);
+            self.frame("car", Kind::CAR_DONGLE, &speedometer(), minute * MINUTE, &[vec![kmh; 60]]);
         }
     }
 
@@ -123,12 +123,11 @@ fn three_drivers_of_one_car_have_their_own_trips_also_where_a_frame_spans_the_ha
     let mut world = shared_car();
     world.drive(50..59, 60, false);
     assert_eq!(world.state("anna"), Some("driving"));
-    // Half of this frame is anna's: it begins half a minute before the hand-over.
-    world.drive(59..59, 60, false);
     world.at(60);
-    world.frame("car", Kind::CAR_DONGLE, &speedometer(), 59 * MINUTE, &[vec![10; 30]]);
+    world.frame("car", Kind::CAR_DONGLE, &speedometer(), 59 * MINUTE, &[vec![60; 30]]);
+    // Half of this frame is hers: it begins half a minute before the hand-over.
     world.log.after(30_000);
-    world.frame("car", Kind::CAR_DONGLE, &speedometer(), 59 * MINUTE + 30_000, &[vec![10; 60]]);
+    world.frame("car", Kind::CAR_DONGLE, &speedometer(), 59 * MINUTE + 30_000, &[vec![60; 60]]);
     assert_eq!((world.state("anna"), world.state("bert")), (Some("ended"), Some("driving")));
     assert_eq!(world.minutes("anna"), [50 * 60, 60 * 60 - 1], "to the last second before the hand-over");
     assert_eq!(world.minutes("bert"), [60 * 60, 60 * 60 + 29]);
@@ -287,13 +286,16 @@ fn of_phone_band_and_strap_the_best_one_rules_and_the_others_are_kept_beside_it(
     assert_eq!(ruler(&world), ("band", 63.0, 4));
     assert!(world.of("anna").others("heart_rate").all(|it| &*it.device == "phone"));
 
-    // The band is lost and replaced: whoever comes next may rule at once, and the band's words go.
-    say(&mut world, 126, "strap", 64);
-    say(&mut world, 127, "band", 64);
+    // The strap's readings come two seconds late: from its first one on the band's are not taken any more.
+    say(&mut world, 200, "band", 64);
+    world.frame("strap", Kind::RR_STRAP, &pulse(), 198_000, &[vec![61]]);
+    say(&mut world, 201, "band", 65);
+    assert_eq!(ruler(&world), ("band", 64.0, 5), "its value stands until there is a newer one");
+    world.frame("strap", Kind::RR_STRAP, &pulse(), 200_000, &[vec![62]]);
+    assert_eq!(ruler(&world), ("strap", 62.0, 6));
     let at_ms = world.now_ms();
-    world.deed(Deed::Release { device: "strap".into(), at_ms });
-    say(&mut world, 128, "phone", 65);
-    assert_eq!(ruler(&world).0, "phone");
+    world.deed(Deed::Release { device: "band".into(), at_ms });
+    assert!(world.of("anna").others("heart_rate").all(|it| &*it.device == "phone"), "what is gone has no word");
 }
 
 #[test]

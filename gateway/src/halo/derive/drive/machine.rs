@@ -86,7 +86,8 @@ impl Drive {
     }
 
     /// Somebody else has the car from that time on, Unix ms: the trip under way ends with its last row, as soon as
-    /// that is asked. Rows from before the time, which may come hours late, go on with it. True if a trip was under way.
+    /// that is asked. Rows from before the time, which may come hours late, go on with it. Whether a trip was under way;
+    /// none if all this was known.
     pub(crate) fn hand_over(&mut self, at_ms: i64) -> Option<bool> {
         let driving = self.trip().is_some();
         (self.handed_ms.replace(at_ms) != Some(at_ms)).then_some(driving)
