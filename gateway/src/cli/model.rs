@@ -82,6 +82,7 @@ impl Show {
 }
 
 /// How good a model is at the last flights of engines it never saw.
+#[derive(Debug)]
 struct Tried {
     engines: usize,
     rmse: f64,
@@ -276,12 +277,12 @@ mod tests {
         assert!(good.rmse < 40.0 && good.line(125.0, 0.9).starts_with("2 engines at their last flights: RMSE "));
         assert_eq!(good.json()["engines"], json!(2));
         std::fs::write(path("short"), "112\n").expect("written");
-        let error = tried("short").err().expect("refused");
+        let error = tried("short").expect_err("refused");
         assert_eq!(error, format!("{} has 2 engines, {} has 1", path("test"), path("short")));
         std::fs::write(path("words"), "soon").expect("written");
-        assert!(tried("words").err().expect("refused").starts_with(&path("words")));
+        assert!(tried("words").expect_err("refused").starts_with(&path("words")));
         std::fs::write(path("test"), flight(1, 1)).expect("written");
-        assert_eq!(tried("short").err().expect("refused"), "1 of 1 engines cannot be forecast");
+        assert_eq!(tried("short").expect_err("refused"), "1 of 1 engines cannot be forecast");
     }
 
     #[test]
@@ -289,8 +290,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("x.model").display().to_string();
         std::fs::write(&path, "not a model at all").expect("written");
-        assert_eq!(shown(&[&path]).err().expect("refused"), format!("{path}: file does not begin as a model does"));
-        assert!(shown(&["/nowhere.model"]).err().expect("refused").starts_with("/nowhere.model: "));
+        assert_eq!(shown(&[&path]).expect_err("refused"), format!("{path}: file does not begin as a model does"));
+        assert!(shown(&["/nowhere.model"]).expect_err("refused").starts_with("/nowhere.model: "));
         assert!(shown(&["--test", "x"]).is_err(), "without the truth");
     }
 
@@ -300,7 +301,7 @@ mod tests {
         let out = folder.path().join("mine.model");
         std::fs::write(&out, "precious").expect("written");
         let args = Train { from: "/nowhere.txt".into(), out: out.clone(), name: None, json: false };
-        let error = train(&args).err().expect("refused").to_string();
+        let error = train(&args).expect_err("refused").to_string();
         if cfg!(feature = "train") {
             assert!(error.starts_with(&out.display().to_string()), "{error}");
         } else {

@@ -41,7 +41,7 @@ fn check_scales(stored: &Stored) -> Result<Vec<Scale>, ModelError> {
         }
         let (mean, sd, weight) = (scale.mean, scale.sd, scale.weight);
         finite("scale of a sensor", &[mean, sd, weight]).map_err(|error| error.at(at))?;
-        if !(sd >= 1e-12) {
+        if sd < 1e-12 {
             return Err(ModelError::Value { what: "scale of a sensor", at });
         }
         scales.push(Scale { sensor, mean, sd, weight });

@@ -191,7 +191,7 @@ impl Gauge {
     };
 
     fn add(&mut self, value: f64) {
-        if !(value.abs() <= MAGNITUDE_MAX) {
+        if value.is_nan() || value.abs() > MAGNITUDE_MAX {
             self.absent = self.absent.saturating_add(1);
             return;
         }
