@@ -15,6 +15,8 @@ use halo_proto::topic;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::halo::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, Own, OwnKind};
+use crate::ingest::own::{OwnInvalid, OwnSignal};
 use crate::record::{Assignment, FoldConfig, Geography, SubjectKind};
 use crate::{auth, broker, forward, ingest, source, store, units};
 
@@ -101,12 +103,39 @@ pub struct Halo {
     /// What the file of zones and the destinations came to when they were read.
     #[serde(skip)]
     geography: Geography,
+    /// Signals of a fleet's own: units and plausible ranges of names the registry does not know.
+    pub signals: Vec<OwnSignal>,
+    /// Kinds of devices of a fleet's own, and what is derived of them.
+    pub kinds: Vec<OwnKind>,
+    /// Thresholds of a car's drives.
+    pub drive: DriveSettings,
+    /// Thresholds of a parcel's journey.
+    pub journey: JourneySettings,
+    /// Thresholds of hearts.
+    pub heart: HeartSettings,
+    /// Thresholds of movement and wear.
+    pub motion: MotionSettings,
+}
+
+impl Halo {
+    /// What is derived of which device, and by which thresholds.
+    pub fn own(&self) -> Own {
+        let Self { signals, kinds, drive, journey, heart, motion, .. } = self.clone();
+        Own { signals, kinds, drive, journey, heart, motion }
+    }
 }
 
 impl Default for Halo {
     fn default() -> Self {
         let geography = Geography::default();
+        let Own { signals, kinds, drive, journey, heart, motion } = Own::default();
         Self {
+            signals,
+            kinds,
+            drive,
+            journey,
+            heart,
+            motion,
             silent_after: Duration::from_secs(300),
             forecasts: true,
             models: ModelFiles::default(),
@@ -275,6 +304,9 @@ impl Config {
                 format!("zones and destinations take {map} bytes, more than half of store.segment_bytes less 8 KB");
             return invalid("halo.zones.file", problem);
         }
+        if let Err(OwnInvalid { key, problem }) = self.halo.own().check() {
+            return invalid(&format!("halo.{key}"), problem);
+        }
         if let Err(source::Invalid { key, problem }) = source::validate(&self.source) {
             return invalid(&key, problem);
         }
@@ -324,13 +356,15 @@ impl Config {
         let silent_after_ms = u64::try_from(self.halo.silent_after.as_millis()).unwrap_or(u64::MAX);
         let forecasts = self.halo.forecasts;
         let geography = self.halo.geography.clone();
-        let mut fold = FoldConfig { hash: 0, assignments: self.assignments(), silent_after_ms, forecasts, geography };
+        let (assignments, derivations) = (self.assignments(), self.halo.own().text());
+        let mut fold = FoldConfig { hash: 0, assignments, silent_after_ms, forecasts, geography, derivations };
         let first = (fold.hash, &fold.assignments, fold.silent_after_ms, fold.forecasts);
         let mut bytes = postcard::to_stdvec(&first).expect("plain structs of strings and numbers always serialise");
         // A configuration without a map has the hash it had before there were maps: it is not written again.
         if fold.geography != Geography::default() {
             bytes = postcard::to_extend(&fold.geography, bytes).expect("plain structs always serialise");
         }
+        bytes.extend_from_slice(fold.derivations.as_bytes());
         fold.hash = crc32c::crc32c(&bytes);
         fold
     }

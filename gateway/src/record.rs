@@ -268,11 +268,21 @@ pub struct FoldConfig {
     pub forecasts: bool,
     /// Zones and destinations.
     pub geography: Geography,
+    /// A fleet's own signals and kinds, and the thresholds of what is derived, as JSON: text, so that it can be read for
+    /// as long as the log is kept. Ingest and the halos know what it says; empty where nothing is set.
+    pub derivations: String,
 }
 
 impl Default for FoldConfig {
     fn default() -> Self {
-        Self { hash: 0, assignments: Vec::new(), silent_after_ms: 0, forecasts: true, geography: Geography::default() }
+        Self {
+            hash: 0,
+            assignments: Vec::new(),
+            silent_after_ms: 0,
+            forecasts: true,
+            geography: Geography::default(),
+            derivations: String::new(),
+        }
     }
 }
 

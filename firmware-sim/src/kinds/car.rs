@@ -95,7 +95,9 @@ pub(crate) struct Car {
     codes: Vec<(&'static str, u32)>,
     trip: Trip,
     acceleration: f64,
-    acceleration_before: f64,
+    /// The speed read last, and what it had changed by.
+    speed_before: f64,
+    change_before: f64,
 }
 
 impl Car {
@@ -120,7 +122,8 @@ impl Car {
             codes: Vec::new(),
             trip: Trip::default(),
             acceleration: 0.0,
-            acceleration_before: 0.0,
+            speed_before: 0.0,
+            change_before: 0.0,
             way,
             random,
         }
@@ -173,10 +176,6 @@ impl Car {
     }
 
     fn note_harsh(&mut self, at_ms: u64, moment: &mut Moment) {
-        let (now, before) = (self.acceleration, std::mem::replace(&mut self.acceleration_before, self.acceleration));
-        if now.abs().max(before.abs()) >= CHANGE_TOLD {
-            moment.tell(at_ms, "speed_change", json!({"mps2": round(now, 3), "before_mps2": round(before, 3)}));
-        }
         let (what, event, count) = if self.acceleration <= -HARSH_BRAKE {
             ("harsh_brake", "harsh_brake", &mut self.trip.harsh_brakes)
         } else if self.acceleration >= HARSH_ACCELERATION {
@@ -188,6 +187,15 @@ impl Car {
         let g = self.acceleration.abs() / GRAVITY;
         moment.happens(at_ms, event, 1, g * 1_000.0);
         moment.tell(at_ms, what, json!({"driver": self.driver.name, "mps2": round(self.acceleration, 3)}));
+    }
+
+    /// What the speed that is read changed by: more than the acceleration where the car rolls to a stand.
+    fn note_change(&mut self, at_ms: u64, moment: &mut Moment) {
+        let now = self.speed - std::mem::replace(&mut self.speed_before, self.speed);
+        let before = std::mem::replace(&mut self.change_before, now);
+        if now.abs().max(before.abs()) >= CHANGE_TOLD {
+            moment.tell(at_ms, "speed_change", json!({"mps2": round(now, 3), "before_mps2": round(before, 3)}));
+        }
     }
 
     /// Moves the car by `metres`; ends segments, and the trip with the last one.
@@ -306,6 +314,7 @@ impl Sensors for Car {
             moment.texts.push(("vin", vin));
         }
         self.live(at_ms, moment);
+        self.note_change(at_ms, moment);
         self.diagnose(at_ms, moment);
         self.read(moment);
     }

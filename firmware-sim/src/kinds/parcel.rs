@@ -152,6 +152,8 @@ impl Parcel {
         moment.tell(at_ms, "leg", facts);
         self.since_ms = Some(at_ms);
         self.leg += 1;
+        // It lies where it arrived, not as far along the next leg.
+        self.on_leg_m = 0.0;
         if self.leg + 1 == self.stops.len() {
             moment.happens(at_ms, "delivered", 0, 1.0);
             moment.tell(at_ms, "delivered", json!({"shipment": self.name(), "place": to}));

@@ -209,7 +209,8 @@ mod tests {
         let text = "[gateway.tls]\naddress = \"127.0.0.1:0\"\ncert = \"c\"\nkey = \"k\"\n\
                     [[source]]\nname = \"a\"\nurl = \"mqtt://a\"\n[[upstream]]\nname = \"b\"\nurl = \"mqtt://b\"\n\
                     [[assignment]]\ndevice = \"d\"\nsubject = \"s\"\n\
-                    [halo.zones]\nfile = \"f\"\n[[halo.destination]]\ndevice = \"d\"\n";
+                    [halo.zones]\nfile = \"f\"\n[[halo.destination]]\ndevice = \"d\"\n\
+                    [[halo.signals]]\nname = \"x\"\n[[halo.kinds]]\nname = \"k\"\nderive = [\"heart\"]\n";
         let config: Config = toml::from_str(text).expect("valid");
         let keys: Vec<String> =
             flat(&serde_json::to_value(config).expect("JSON")).into_iter().map(|(key, _)| key).collect();
@@ -230,7 +231,9 @@ mod tests {
     }
 
     /// What a section has to say before anything in it can be left out.
-    const LEAST: [(&str, &str); 5] = [
+    const LEAST: [(&str, &str); 7] = [
+        ("[[halo.signals]]", "name = \"a\"\n"),
+        ("[[halo.kinds]]", "name = \"a\"\nderive = [\"heart\"]\n"),
         ("[halo.zones]", "file = \"f\"\n"),
         ("[gateway.tls]", "address = \"127.0.0.1:0\"\ncert = \"c\"\nkey = \"k\"\n"),
         ("[[source]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
@@ -266,7 +269,9 @@ mod tests {
             .into_iter()
             .map(|it| if lists.contains(&&*it) { format!("[[{it}]]") } else { format!("[{it}]") });
         let inner = ["[gateway.tls]", "[halo.models]", "[halo.zones]", "[[halo.destination]]"];
-        for heading in sections.chain(inner.map(str::to_owned)) {
+        let own = ["signals]", "kinds]", "drive", "drive.score", "journey", "heart", "motion"];
+        let own = own.map(|it| if it.ends_with(']') { format!("[[halo.{it}]") } else { format!("[halo.{it}]") });
+        for heading in sections.chain(inner.map(str::to_owned)).chain(own) {
             let (told, least) = (documented(&docs, &heading), least(&heading));
             let mut keys: Vec<&String> = told.iter().map(|(key, _)| key).collect();
             let mut wanted = expected(&heading);

@@ -352,11 +352,18 @@ struct PresenceJson {
     battery_pct: Option<Number>,
     clock_offset_ms: Option<i64>,
     clock: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind_before: Option<String>,
 }
 
 impl PresenceJson {
     fn new(device: &Device) -> Self {
+        let (kind, kind_before) = device.kinds().map(|(kind, before)| (kind.to_string(), before.to_string())).unzip();
         Self {
+            kind,
+            kind_before,
             state: device.state().as_str(),
             last_seen: device.last_seen_ms().map(Time),
             battery_pct: device.battery_pct().map(Number),

@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use super::derive::engine::{Engine, EngineSettings, Flight, Readout};
 use super::derive::{
-    Body, Derived, Drive, DriveEvent, DriveSettings, Fix, Happening, Happenings, Journey, JourneySettings, Observation,
-    Rows, Sample, Trip, Vitals, Whereabouts,
+    Body, Derived, Drive, DriveEvent, Fix, Happening, Happenings, Journey, Observation, Row, Rows, Sample, Trip,
+    Vitals, Whereabouts,
 };
+use super::kinds::{Family, Plan, Settings};
 use super::models::Models;
-use super::signal::is_future;
+use super::signal::{Quality, Refused, is_future, physical};
 use super::surroundings::Around;
 use crate::ingest::readings::{Event, Readings};
 use crate::record::{Frame, Name};
 
 /// Most derivations of one subject; the devices heard last have them.
 const DERIVATIONS_MAX: usize = 8;
-/// Kinds of device that are worn on a body or in one.
-const WORN: [Kind; 4] = [Kind::WRISTBAND, Kind::RR_STRAP, Kind::PARK_BAND, Kind::PACEMAKER];
 
 /// The derivations of one subject.
 ///
-/// A frame of a kind of device that nothing is derived of, or of a format that does not say its kind, changes nothing.
+/// A frame of a kind of device that nothing is derived of, or of a format that does not say its kind, changes nothing. A
+/// device that sends as another kind than before is derived anew as that, beside what it was: the two share no state.
 /// Of several devices that tell of the same heart or movement, the one that rules the signal it rests on speaks for the
 /// subject; of anything else the one heard last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -75,13 +75,28 @@ impl Topic {
 
 impl Derivations {
     /// Takes what a frame says.
-    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>) {
-        self.place(frame, readings, around);
+    pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>, refused: &Refused) {
+        let told = Told { frame, readings, plan: around.kinds.plan(&frame.device, readings.kind), refused };
+        self.place(&told, around);
         let mut happened = std::mem::take(&mut self.happened);
-        if let Some(derivation) = readings.kind.and_then(|kind| self.of(&frame.device, kind)) {
-            derivation.fold(frame, readings, around, &mut happened);
+        for family in told.plan.families() {
+            if let Some(derivation) = self.of(&frame.device, *family, told.plan.settings) {
+                derivation.fold(&told, around, &mut happened);
+            }
         }
         self.happened = happened;
+    }
+
+    /// Derives by these thresholds from now on.
+    pub(super) fn configure(&mut self, settings: &Settings) {
+        for Source { derivation, .. } in &mut self.sources {
+            match derivation {
+                Derivation::Drive(drive) => drive.configure(&settings.drive),
+                Derivation::Journey(journey) => journey.configure(&settings.journey),
+                Derivation::Body(body) => body.configure(&settings.heart, &settings.motion),
+                Derivation::Engine(_) => {}
+            }
+        }
     }
 
     /// Somebody else has a device since a time: what that ended; none if it was known.
@@ -114,9 +129,10 @@ impl Derivations {
         })
     }
 
-    fn place(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>) {
+    fn place(&mut self, told: &Told<'_>, around: Around<'_>) {
+        let Told { frame, readings, plan, refused } = told;
         let (arrival_ms, device) = (frame.arrival.wall_ms, &frame.device);
-        let mut fixes = Rows::<Fix>::of(readings, arrival_ms).peekable();
+        let mut fixes = Rows::<Fix>::of(readings, arrival_ms, &plan.of_positions(), refused).peekable();
         let mut taps = taps(readings, arrival_ms).peekable();
         if fixes.peek().is_none() && taps.peek().is_none() {
             return;
@@ -152,13 +168,13 @@ impl Derivations {
         values
     }
 
-    /// The derivation of a device, now the newest; added when it is not there, and its kind has one.
-    fn of(&mut self, device: &Name, kind: Kind) -> Option<&mut Derivation> {
-        let is_it = |source: &Source| source.device == *device && source.derivation.is_of(kind);
+    /// The derivation of a device, now the newest; added when it is not there.
+    fn of(&mut self, device: &Name, family: Family, settings: &Settings) -> Option<&mut Derivation> {
+        let is_it = |source: &Source| source.device == *device && source.derivation.family() == family;
         let sources = &mut self.sources;
         let source = match sources.iter().rposition(is_it) {
             Some(at) => sources.remove(at),
-            None => Source { device: device.clone(), derivation: Derivation::new(kind)? },
+            None => Source { device: device.clone(), derivation: Derivation::new(family, settings) },
         };
         if sources.len() >= DERIVATIONS_MAX {
             sources.remove(0);
@@ -194,23 +210,59 @@ impl Derivations {
     }
 }
 
-impl Derivation {
-    fn new(kind: Kind) -> Option<Self> {
-        Some(match kind {
-            Kind::CAR_DONGLE => Self::Drive(Box::new(Drive::new(&DriveSettings::default()))),
-            Kind::PARCEL_TRACKER => Self::Journey(Box::new(Journey::new(&JourneySettings::default()))),
-            Kind::TURBOFAN => Self::Engine(Box::new(Engine::new(&EngineSettings::default()))),
-            _ if WORN.contains(&kind) => Self::Body(Box::default()),
-            _ => return None,
-        })
+/// A frame, and how what it says is derived of.
+struct Told<'a> {
+    frame: &'a Frame,
+    readings: &'a Readings,
+    plan: Plan<'a>,
+    /// What the signals did not let in of it.
+    refused: &'a Refused,
+}
+
+impl<'a> Told<'a> {
+    fn rows<R: Row>(&'a self) -> Rows<'a, R> {
+        Rows::of(self.readings, self.frame.arrival.wall_ms, &self.plan, self.refused)
     }
 
-    fn is_of(&self, kind: Kind) -> bool {
+    /// Of a device whose kind says that its readings of `reader` are taps.
+    fn read_taps(&self) -> Vec<(i64, u16)> {
+        let mut taps = Vec::new();
+        if !self.plan.taps_by_readings() {
+            return taps;
+        }
+        for series in &self.readings.series {
+            let signal = &*series.signal;
+            if self.plan.wanted(signal).is_none_or(|(name, ..)| name != "reader") {
+                continue;
+            }
+            for point in &series.points {
+                let reader = physical(point.raw, signal.num, signal.den);
+                let good = Quality::of(signal, point, self.frame.arrival.wall_ms) == Quality::Good;
+                if good && (0.0..=f64::from(u16::MAX)).contains(&reader) {
+                    taps.push((point.event_ms, reader as u16));
+                }
+            }
+        }
+        taps
+    }
+}
+
+impl Derivation {
+    fn new(family: Family, settings: &Settings) -> Self {
+        match family {
+            Family::Drive => Self::Drive(Box::new(Drive::new(&settings.drive))),
+            Family::Journey => Self::Journey(Box::new(Journey::new(&settings.journey))),
+            Family::Body => Self::Body(Box::default()),
+            Family::Engine => Self::Engine(Box::new(Engine::new(&EngineSettings::default()))),
+        }
+    }
+
+    fn family(&self) -> Family {
         match self {
-            Self::Drive(_) => kind == Kind::CAR_DONGLE,
-            Self::Journey(_) => kind == Kind::PARCEL_TRACKER,
-            Self::Body(_) => WORN.contains(&kind),
-            Self::Engine(_) => kind == Kind::TURBOFAN,
+            Self::Drive(_) => Family::Drive,
+            Self::Journey(_) => Family::Journey,
+            Self::Body(_) => Family::Body,
+            Self::Engine(_) => Family::Engine,
         }
     }
 
@@ -228,15 +280,15 @@ impl Derivation {
         topics.into_iter().flatten()
     }
 
-    fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>, happened: &mut Happenings) {
+    fn fold(&mut self, told: &Told<'_>, around: Around<'_>, happened: &mut Happenings) {
         match self {
-            Self::Drive(drive) => drives(drive, frame, readings, happened),
+            Self::Drive(drive) => drives(drive, told, around.now_ms, happened),
             Self::Journey(journey) => {
-                journey.bound_for(around.map.goal(&frame.device, &frame.subject));
-                travels(journey, frame, readings, happened);
+                journey.bound_for(around.map.goal(&told.frame.device, &told.frame.subject));
+                travels(journey, told, around.now_ms, happened);
             }
-            Self::Body(body) => lives(body, frame, readings, around, happened),
-            Self::Engine(engine) => flies(engine, frame, readings, around.now_ms),
+            Self::Body(body) => lives(body, told, around, happened),
+            Self::Engine(engine) => flies(engine, told, around.now_ms),
         }
     }
 
@@ -262,13 +314,15 @@ impl Derivation {
 }
 
 /// Rows and events of a car, in order of their times: word that the engine stopped ends the rows before it.
-fn drives(drive: &mut Drive, frame: &Frame, readings: &Readings, happened: &mut Happenings) {
+fn drives(drive: &mut Drive, told: &Told<'_>, now_ms: i64, happened: &mut Happenings) {
+    let Told { frame, readings, .. } = told;
     let arrival_ms = frame.arrival.wall_ms;
     let mut tell = |event| happened.drive(&frame.device, event);
+    drive.arrived(now_ms).into_iter().for_each(&mut tell);
     let mut events: Vec<_> = readings.events.iter().filter(|event| !is_future(event.event_ms, arrival_ms)).collect();
     events.sort_by_key(|event| event.event_ms);
     let mut events = events.into_iter().peekable();
-    for (at_ms, sample) in Rows::<Sample>::of(readings, arrival_ms) {
+    for (at_ms, sample) in told.rows::<Sample>() {
         while let Some(event) = events.next_if(|event| event.event_ms < at_ms) {
             happens(drive, event).into_iter().for_each(&mut tell);
         }
@@ -288,9 +342,10 @@ fn happens(drive: &mut Drive, event: &Event) -> Vec<DriveEvent> {
     }
 }
 
-fn travels(journey: &mut Journey, frame: &Frame, readings: &Readings, happened: &mut Happenings) {
-    let mut tell = |event| happened.journey(&frame.device, event);
-    for (at_ms, seen) in Rows::<Observation>::of(readings, frame.arrival.wall_ms) {
+fn travels(journey: &mut Journey, told: &Told<'_>, now_ms: i64, happened: &mut Happenings) {
+    let mut tell = |event| happened.journey(&told.frame.device, event);
+    journey.arrived(now_ms);
+    for (at_ms, seen) in told.rows::<Observation>() {
         if let (Some(latitude), Some(longitude)) = (seen.latitude, seen.longitude) {
             journey.fix(Some(at_ms), latitude, longitude).into_iter().for_each(&mut tell);
         }
@@ -303,17 +358,18 @@ fn travels(journey: &mut Journey, frame: &Frame, readings: &Readings, happened: 
     }
 }
 
-fn lives(body: &mut Body, frame: &Frame, readings: &Readings, around: Around<'_>, happened: &mut Happenings) {
-    let (arrival_ms, device) = (frame.arrival.wall_ms, &frame.device);
+fn lives(body: &mut Body, told: &Told<'_>, around: Around<'_>, happened: &mut Happenings) {
+    let (arrival_ms, device) = (told.frame.arrival.wall_ms, &told.frame.device);
     body.live_at(around.shift_ms);
-    body.fold(Rows::<Vitals>::of(readings, arrival_ms), around.now_ms, device, happened);
-    for (at_ms, reader) in taps(readings, arrival_ms) {
+    body.fold(told.rows::<Vitals>(), around.now_ms, told.plan.settings, device, happened);
+    for (at_ms, reader) in taps(told.readings, arrival_ms).chain(told.read_taps()) {
         body.tap(at_ms, reader, device, happened);
     }
 }
 
 /// Flights and overhauls of an engine, in order of their times: an overhaul ends the flights up to it.
-fn flies(engine: &mut Engine, frame: &Frame, readings: &Readings, now_ms: i64) {
+fn flies(engine: &mut Engine, told: &Told<'_>, now_ms: i64) {
+    let Told { frame, readings, .. } = told;
     let arrival_ms = frame.arrival.wall_ms;
     engine.arrived(now_ms);
     let is_overhaul =
@@ -322,7 +378,7 @@ fn flies(engine: &mut Engine, frame: &Frame, readings: &Readings, now_ms: i64) {
     let mut overhauls: Vec<i64> = events.filter(is_overhaul).map(|event| event.event_ms).collect();
     overhauls.sort_unstable();
     let mut overhauls = overhauls.into_iter().peekable();
-    for (at_ms, readout) in Rows::<Readout>::of(readings, arrival_ms) {
+    for (at_ms, readout) in told.rows::<Readout>() {
         while overhauls.next_if(|overhaul_ms| *overhaul_ms < at_ms).is_some() {
             engine.overhauled();
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use halo_proto::topic::Grammar;
 
 use super::holders::Holders;
+use super::kinds::Kinds;
 use super::parts::parts;
 use super::people::{end_for_former, leave_to_others};
 use super::places::Places;
@@ -40,6 +41,7 @@ pub struct Fold {
     places: Places,
     /// Made of the configuration.
     surroundings: Surroundings,
+    kinds: Kinds,
 }
 
 /// What one record did.
@@ -71,12 +73,20 @@ impl Fold {
         Self::with(Offset(0), GatewayTime::default(), FoldConfig::default(), Acts::default(), Schemas::new(grammar))
     }
 
-    pub(super) fn with(applied: Offset, clock: GatewayTime, config: FoldConfig, acts: Acts, schemas: Schemas) -> Self {
+    pub(super) fn with(
+        applied: Offset,
+        clock: GatewayTime,
+        config: FoldConfig,
+        acts: Acts,
+        mut schemas: Schemas,
+    ) -> Self {
+        schemas.configure(&config);
         Self {
             applied,
             clock,
             holders: Holders::new(&config, acts),
             surroundings: Surroundings::of(&config.geography),
+            kinds: Kinds::of(&config),
             turns: Turns::default(),
             greeted: BTreeSet::new(),
             config,
@@ -211,7 +221,7 @@ impl Fold {
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
-        let around = Around { map: &self.surroundings, now_ms: now.wall_ms, shift_ms: 0 };
+        let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0 };
         let parts = readings.and_then(|readings| parts(holders, frame, readings)).unwrap_or_default();
         let whole = readings.filter(|_| parts.is_empty());
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
@@ -245,7 +255,7 @@ impl Fold {
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
         let forecasts = self.config.forecasts;
-        let around = Around { map: &self.surroundings, now_ms: now.wall_ms, shift_ms: 0 };
+        let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0 };
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
@@ -261,6 +271,11 @@ impl Fold {
     }
 
     fn configure(&mut self, config: &FoldConfig) {
+        let rederive = self.config.derivations != config.derivations;
+        if rederive {
+            self.kinds = Kinds::of(config);
+        }
+        let kinds = &self.kinds;
         self.config = config.clone();
         self.surroundings = Surroundings::of(&config.geography);
         self.holders.configure(config);
@@ -282,6 +297,10 @@ impl Fold {
             let kind = holders.kind(subject.name());
             if subject.kind != kind {
                 subject.kind = kind;
+                change = Change::Shown;
+            }
+            if rederive {
+                subject.configure(kinds);
                 change = Change::Shown;
             }
             if !forecasts && subject.forget_forecasts() {

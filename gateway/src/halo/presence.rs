@@ -1,5 +1,6 @@
 //! Whether a device is there, and what its clock is worth.
 
+use halo_proto::registry::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::ingest::readings::Readings;
@@ -48,6 +49,9 @@ pub struct Device {
     battery: Option<Battery>,
     residual: Option<Residual>,
     clock: Option<ClockSource>,
+    /// Of its last frame that said one, and what it sent as before that.
+    kind: Option<u16>,
+    kind_before: Option<u16>,
     /// Whether the deadlines hold an entry of it; derived, hence not written.
     #[serde(skip)]
     pub(super) queued: bool,
@@ -77,6 +81,8 @@ impl Device {
             battery: None,
             residual: None,
             clock: None,
+            kind: None,
+            kind_before: None,
             queued: false,
         }
     }
@@ -113,6 +119,11 @@ impl Device {
         self.clock
     }
 
+    /// The kind its last frame had, and the one before: of a device that has sent as more than one.
+    pub fn kinds(&self) -> Option<(Kind, Kind)> {
+        self.kind.zip(self.kind_before).map(|(kind, before)| (Kind(kind), Kind(before)))
+    }
+
     /// Monotonic milliseconds from which it counts as silent.
     pub(super) fn silent_at_ms(&self) -> Option<u64> {
         self.silent_at_ms
@@ -129,6 +140,11 @@ impl Device {
     pub(super) fn sent(&mut self, frame: &Frame, readings: Option<&Readings>, now: GatewayTime) {
         self.clock = Some(frame.clock.source);
         let Some(readings) = readings else { return };
+        if let Some(Kind(kind)) = readings.kind
+            && let Some(before) = self.kind.replace(kind).filter(|before| *before != kind)
+        {
+            self.kind_before = Some(before);
+        }
         if readings.timed
             && let Some(newest) = newest_ms(readings)
         {

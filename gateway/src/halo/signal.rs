@@ -1,6 +1,6 @@
 //! One signal of one subject: its latest good value, its windows, and which readings are let in.
 
-use halo_proto::registry::{self, Nature};
+use halo_proto::registry::Nature;
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecaster, Step};
@@ -14,6 +14,10 @@ use crate::record::Name;
 /// A reading dated further than this after its arrival is of the future: kept out, so that it cannot freeze the latest
 /// value (LOG.md "Device clocks" refuses time syncs by the same limit).
 const FUTURE_MS_MAX: i64 = 60_000;
+
+/// 1 January 2000. A reading dated before it is of a clock that was never set (1901, 1970 and 1980 are where such clocks
+/// begin), unless the gateway's own clock says that it is that early.
+const PAST_MS_MAX: i64 = 946_684_800_000;
 
 /// Readings further apart than this are not neighbours: no step between them is implausible.
 const NEIGHBOURS_MS_MAX: i64 = 60_000;
@@ -30,6 +34,8 @@ pub enum Quality {
     Step,
     /// It was dated more than 60 s after its arrival.
     Future,
+    /// It was dated before the year 2000.
+    Past,
 }
 
 impl Quality {
@@ -40,15 +46,18 @@ impl Quality {
             Self::OutOfRange => "out_of_range",
             Self::Step => "step",
             Self::Future => "future",
+            Self::Past => "past",
         }
     }
 
-    /// What can be said of a reading without knowing the ones before it: good, out of range or of the future.
+    /// What can be said of a reading without knowing the ones before it: good, out of range, of the future or of the past.
     pub fn of(signal: &SignalRef, point: &Point, arrival_ms: i64) -> Self {
         let low = signal.min.is_some_and(|min| point.raw < min);
         let high = signal.max.is_some_and(|max| point.raw > max);
         if is_future(point.event_ms, arrival_ms) {
             Self::Future
+        } else if point.event_ms < PAST_MS_MAX && arrival_ms >= PAST_MS_MAX {
+            Self::Past
         } else if low || high {
             Self::OutOfRange
         } else {
@@ -90,13 +99,32 @@ pub struct Signal {
     forecaster: Option<Box<Forecaster>>,
 }
 
+/// Of the readings of one frame, those that were too large a step: their times, by the index of their series. Range and
+/// time anybody can judge by the reading alone.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(Vec<(usize, Vec<i64>)>);
+
+impl Refused {
+    pub(super) fn add(&mut self, series: usize, times: Vec<i64>) {
+        if !times.is_empty() {
+            self.0.push((series, times));
+        }
+    }
+
+    pub(super) fn of(&self, series: usize) -> &[i64] {
+        self.0.iter().find(|(index, _)| *index == series).map_or(&[], |(_, times)| times)
+    }
+}
+
 /// How many readings of a series were not let in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeptOut {
     /// Too far behind the signal's newest reading.
     pub(crate) late: u64,
-    /// Out of range, a step, of the future, or in another unit.
+    /// Out of range, a step, of the future or the past, or in another unit.
     pub(crate) suspect: u64,
+    /// Times of those that were too large a step.
+    pub(crate) stepped: Vec<i64>,
     /// Of a device that does not rule the signal.
     pub(crate) yielded: u64,
     /// The newest of those, in the signal's unit.
@@ -182,7 +210,8 @@ impl Signal {
         let step_max = series.signal.step_max.map(|raw| raw as f64 * scale);
         let mut run = Run::new();
         for point in &series.points {
-            if self.newest_ms().is_some_and(|newest| point.event_ms < newest.saturating_sub(LATENESS_MS)) {
+            let past = Quality::of(&series.signal, point, arrival_ms) == Quality::Past;
+            if !past && self.newest_ms().is_some_and(|newest| point.event_ms < newest.saturating_sub(LATENESS_MS)) {
                 kept_out.late += 1;
                 continue;
             }
@@ -202,6 +231,9 @@ impl Signal {
             let quality = self.judge(&series.signal, point, value, step_max, arrival_ms);
             if quality != Quality::Good {
                 kept_out.suspect += 1;
+                if quality == Quality::Step {
+                    kept_out.stepped.push(point.event_ms);
+                }
                 continue;
             }
             if !run.take(point.event_ms, value) {
@@ -356,7 +388,7 @@ fn same(a: &Name, b: &Name) -> bool {
 /// Whether a forecast of it has a meaning: a mean over ten minutes has to say something. What only its sender knows is
 /// taken for a level.
 fn is_level(signal: &SignalRef) -> bool {
-    signal.metric.and_then(registry::signal).is_none_or(|known| known.nature == Nature::Level)
+    signal.nature == Nature::Level
 }
 
 /// Whether something that arrived at `arrival_ms` is dated impossibly far ahead.

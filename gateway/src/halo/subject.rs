@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::derivations::Derivations;
 use super::derive::{Derived, Happening, Trip, Whereabouts};
+use super::kinds::Kinds;
 use super::models::Models;
 use super::places::Places;
 use super::presence::Device;
 use super::rule::{self, Other, Teller};
-use super::signal::{KeptOut, Signal, is_future};
+use super::signal::{KeptOut, Refused, Signal, is_future};
 use super::surroundings::Around;
 use super::ties::Ties;
 use crate::ingest::readings::{Event, Readings, SignalRef, Text};
@@ -237,7 +238,8 @@ impl Subject {
     ) {
         self.counts.accepted += 1;
         let teller = Teller { device: &frame.device, kind: readings.kind };
-        for series in &readings.series {
+        let mut refused = Refused::default();
+        for (index, series) in readings.series.iter().enumerate() {
             let Some(signal) = self.signal_mut(&series.signal, places, &mut shared) else {
                 self.counts.suspect += series.points.len() as u64;
                 continue;
@@ -248,13 +250,14 @@ impl Subject {
             if kept_out.yielded > 0 || !self.others.is_empty() {
                 self.keep_other(series, &frame.device, &kept_out);
             }
+            refused.add(index, kept_out.stepped);
         }
         let begun_ms = || {
             let firsts = readings.series.iter().filter_map(|series| series.points.first());
             firsts.map(|point| point.event_ms).min().unwrap_or(frame.arrival.wall_ms)
         };
         let shift_ms = self.ties.as_ref().map_or(0, |ties| ties.shift_ms(begun_ms()));
-        self.derivations.fold(frame, readings, Around { shift_ms, ..around });
+        self.derivations.fold(frame, readings, Around { shift_ms, ..around }, &refused);
         let future = |event_ms| is_future(event_ms, frame.arrival.wall_ms);
         for event in &readings.events {
             if future(event.event_ms) {
@@ -305,6 +308,11 @@ impl Subject {
     pub(super) fn all_devices(&self) -> BTreeSet<Name> {
         let shown = self.devices.iter().map(|device| device.name.clone());
         shown.chain(self.derivations.devices().cloned()).collect()
+    }
+
+    /// Derives by these thresholds from now on.
+    pub(super) fn configure(&mut self, kinds: &Kinds) {
+        self.derivations.configure(kinds.settings());
     }
 
     /// Gives the forecasts of all signals up; true if there were any in the making.

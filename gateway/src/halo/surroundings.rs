@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::derive::{Goal, Position, Waits, Zones};
+use super::kinds::Kinds;
 use crate::record::{self, Geography, Name, Traveller};
 
 /// Who is within this of where a parcel is bound for has arrived, m; of a zone it is its edge, if that is further.
@@ -12,6 +13,8 @@ const ARRIVED_M: f64 = 100.0;
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) map: &'a Surroundings,
+    /// What is derived of which device.
+    pub(super) kinds: &'a Kinds,
     /// The gateway's clock, Unix ms. Not the frame's arrival: a quarantined frame is read again long after it came.
     pub(super) now_ms: i64,
     /// How far the subject's days are ahead of UTC.

@@ -133,6 +133,7 @@ impl Ingest {
             Body::Retained(retained) => self.apply_retained(record, retained),
             Body::Config(config) => {
                 self.assignments.configure(config);
+                self.schemas.configure(config);
                 self.config = config.clone();
                 self.dirty.config = true;
             }

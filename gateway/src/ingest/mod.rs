@@ -43,6 +43,7 @@ mod senml;
 mod native;
 pub mod keys;
 pub mod schemas;
+pub mod own;
 pub mod readings;
 pub mod locate;
 mod checkpoint;

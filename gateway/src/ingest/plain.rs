@@ -129,7 +129,17 @@ pub(super) fn signal(name: Name, scale: u8) -> SignalRef {
 
 /// A signal only its sender knows.
 pub(super) fn unknown_signal(name: Name, den: u32) -> SignalRef {
-    SignalRef { name, unit: "".into(), num: 1, den, min: None, max: None, step_max: None, metric: None }
+    SignalRef {
+        name,
+        unit: "".into(),
+        num: 1,
+        den,
+        min: None,
+        max: None,
+        step_max: None,
+        metric: None,
+        nature: registry::Nature::Level,
+    }
 }
 
 /// Unix milliseconds of a `time` field.

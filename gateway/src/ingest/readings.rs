@@ -43,6 +43,8 @@ pub struct SignalRef {
     pub step_max: Option<i64>,
     /// Number in the registry; `None` for a signal only its sender knows.
     pub metric: Option<u16>,
+    /// What sort of quantity it is; a level where nobody said.
+    pub nature: registry::Nature,
 }
 
 /// One value at one time.
@@ -129,6 +131,7 @@ impl SignalRef {
         self.step_max = known.limits.step_max.and_then(floor);
         self.unit = known.unit.into();
         self.metric = Some(known.metric);
+        self.nature = known.nature;
     }
 }
 
@@ -298,8 +301,8 @@ impl Unreadable {
 
 /// Reads the frame stored at `at` into `out`, which is cleared first.
 ///
-/// Depends on nothing but the frame record and the births before `at`, which `schemas` must know; later ones change
-/// nothing. The same log gives the same readings.
+/// Depends on nothing but the frame record, the births before `at`, which `schemas` must know (later ones change nothing),
+/// and what the configuration that `schemas` learnt last says of signals. The same log gives the same readings.
 ///
 /// # Errors
 /// [`Unreadable`] when the frame belongs in quarantine; `out` then holds nothing to be used.
@@ -328,10 +331,15 @@ fn understand(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) 
     match frame.format {
         Format::Json => plain::read(&frame.payload, frame.arrival.wall_ms, out)?,
         Format::Senml => senml::read(&frame.payload, frame.arrival.wall_ms, out)?,
-        Format::Tf1 | Format::Proven => return native::read(frame, at, schemas, out),
+        Format::Tf1 | Format::Proven => {
+            native::read(frame, at, schemas, out)?;
+            schemas.describe(out);
+            return Ok(());
+        }
         Format::Unproven => return Err(keys::why_unproven(&frame.payload)),
         Format::Unknown => return Err(unknown(&frame.payload)),
     }
+    schemas.describe(out);
     if out.is_empty() { Err(Unreadable::NoValue) } else { Ok(()) }
 }
 

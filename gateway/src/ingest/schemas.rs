@@ -14,8 +14,9 @@ use halo_proto::topic::{Grammar, Topic};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::readings::{SignalRef, Unreadable};
-use crate::record::{Act, Body, Deed, Name, Offset, Record, Retained};
+use super::own::OwnSignals;
+use super::readings::{Readings, SignalRef, Unreadable};
+use crate::record::{Act, Body, Deed, FoldConfig, Name, Offset, Record, Retained};
 
 /// Most schemas kept per device, in order of first birth; a device has one per firmware.
 const SCHEMAS_MAX: usize = 8;
@@ -30,6 +31,8 @@ pub struct Schemas {
     devices: HashMap<Name, Births>,
     /// Equal groups share one layout: a fleet has few kinds of device.
     layouts: BTreeMap<(u32, Vec<u8>), Arc<Layout>>,
+    /// Of the configuration learnt last; not checkpointed here, but with the configuration.
+    own: OwnSignals,
 }
 
 /// What the births of one device said.
@@ -126,18 +129,29 @@ static REGISTRY: LazyLock<Vec<Arc<Layout>>> = LazyLock::new(|| {
 impl Schemas {
     /// The registry alone; births are recognised by this topic grammar.
     pub fn new(grammar: Grammar) -> Self {
-        Self { grammar, devices: HashMap::new(), layouts: BTreeMap::new() }
+        Self { grammar, devices: HashMap::new(), layouts: BTreeMap::new(), own: OwnSignals::default() }
     }
 
-    /// Learns from a birth, forgets a device that is to be forgotten; every other record changes nothing. Apply each
+    /// Learns from a birth or a configuration, forgets a device that is to be forgotten; every other record changes nothing. Apply each
     /// record once, in offset order.
     pub fn apply(&mut self, record: &Record) {
         match &record.body {
             // A refused birth is ingest's to report; whoever else reads the log just goes on without it.
             Body::Retained(retained) => drop(self.learn(retained, record.offset)),
             Body::Act(Act { deed: Deed::Forget { device }, .. }) => self.forget(device),
+            Body::Config(config) => self.configure(config),
             _ => {}
         }
+    }
+
+    /// Learns what a fleet's own signals are.
+    pub(crate) fn configure(&mut self, config: &FoldConfig) {
+        self.own = OwnSignals::of(config);
+    }
+
+    /// Gives a fleet's own signals their units and plausible ranges.
+    pub(super) fn describe(&self, readings: &mut Readings) {
+        self.own.describe(readings);
     }
 
     /// Forgets a device's births.
@@ -311,6 +325,7 @@ fn signal(column: &halo_proto::schema::Column) -> SignalRef {
         max: None,
         step_max: None,
         metric: None,
+        nature: registry::Nature::Level,
     };
     if let Some(known) = registry::signal(column.metric) {
         signal.adopt(known);

@@ -335,15 +335,20 @@ fn progress(bytes: &[u8]) -> Result<Progress, Unread> {
 
 /// Part of a configuration that is there only where it says something: the map.
 const GEOGRAPHY: u8 = b'g';
+/// The same: a fleet's own signals, kinds and thresholds.
+const DERIVATIONS: u8 = b'k';
 
 /// `forecasts` is left off where it is true and nothing follows, which is nearly always: the bytes are those of before it
 /// came. What came later follows as sections, each a tag and its bytes, and is left off where it is the default.
 fn config_bytes(config: &FoldConfig) -> postcard::Result<Vec<u8>> {
-    let FoldConfig { hash, assignments, silent_after_ms, forecasts, geography } = config;
+    let FoldConfig { hash, assignments, silent_after_ms, forecasts, geography, derivations } = config;
     let mut bytes = postcard::to_stdvec(&(hash, assignments, silent_after_ms))?;
     let mut sections = Vec::new();
     if *geography != Geography::default() {
         sections.push((GEOGRAPHY, postcard::to_stdvec(geography)?));
+    }
+    if !derivations.is_empty() {
+        sections.push((DERIVATIONS, postcard::to_stdvec(derivations)?));
     }
     if !forecasts || !sections.is_empty() {
         bytes = postcard::to_extend(forecasts, bytes)?;
@@ -361,6 +366,7 @@ fn config(bytes: &[u8]) -> Result<FoldConfig, Unread> {
         let ((tag, section), after): ((u8, &[u8]), _) = read_some(rest)?;
         match tag {
             GEOGRAPHY => config.geography = read(section)?,
+            DERIVATIONS => config.derivations = read(section)?,
             // A newer program's: what it changes of the fold is not known here.
             _ => return Err(Unread::Unknown),
         }
@@ -457,6 +463,9 @@ mod tests {
         let without = FoldConfig { forecasts: false, ..wanted };
         let bytes = config_bytes(&without).expect("it is written");
         assert_eq!(config(&bytes).expect("it is read"), without);
+        let own = FoldConfig { derivations: "{\"kinds\":[]}".to_owned(), ..without };
+        let bytes = config_bytes(&own).expect("it is written");
+        assert_eq!(config(&bytes).expect("it is read"), own);
     }
 
     #[test]

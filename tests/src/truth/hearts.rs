@@ -22,6 +22,8 @@ const PACE_LATE_MS: i64 = 30_000;
 const RHYTHM_LATE_MS: i64 = 75_000;
 /// A rate counts as fast above 100 a minute; that of an irregular rhythm is a mean of what varies by a quarter.
 const PERHAPS_FAST: f64 = 85.0;
+/// How far off the gateway's idea of the device's clock may be: crystals drift by up to 60 ppm.
+const CLOCK_MS: i64 = 2_000;
 /// Between a beat and the look that shows it: the rest of the frame, and the two beats its label waits for.
 const LABEL_LATE_MS: i64 = 8_000;
 
@@ -71,7 +73,7 @@ pub(super) fn judge(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     table.add(about("irregular rhythm", few), matched(&irregular, &found.irregular.spans, late(RHYTHM_LATE_MS)));
 
     let instants = |what| -> Vec<Wanted> { truths(&steps, what).map(|line| beat(line)).collect() };
-    let within = |truth: Span, found: Span| truth.wider(0, LABEL_LATE_MS).touches(found);
+    let within = |truth: Span, found: Span| truth.wider(CLOCK_MS, LABEL_LATE_MS).touches(found);
     table.add(about("pause of 2 s or more", ""), matched(&instants("pause"), &found.pauses.spans, within));
     let early = instants("premature_beat");
     table.add(about("premature beat", ""), matched(&early, &found.premature.spans, within));

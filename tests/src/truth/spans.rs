@@ -107,6 +107,8 @@ pub(super) struct Grown {
 impl Grown {
     pub(super) fn look(&mut self, at_ms: i64, count: u64) {
         let from_ms = self.looked_ms.unwrap_or(at_ms);
+        // What was told too early is taken back.
+        self.spans.truncate(self.spans.len().saturating_sub(self.count.saturating_sub(count) as usize));
         for _ in self.count..count {
             self.spans.push(Span { from_ms, to_ms: at_ms });
         }

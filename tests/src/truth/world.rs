@@ -4,10 +4,12 @@ use firmware_sim::{Delivery, Step, Stepped};
 use halo_gateway::halo::{Derived, DerivedValue, Fold, Subject};
 use halo_gateway::ingest::{Admission, Channel, Ingest, Publish, Settings};
 use halo_gateway::record::{Body, Draft, FoldConfig, GatewayTime, KeyId, Name, Offset, Record, StartEpoch};
+use halo_proto::frame::peek_header;
 use halo_proto::topic::Grammar;
 use serde_json::Value;
 
 use super::START_MS;
+use super::spans::Span;
 use crate::Failure;
 
 /// Uptime of the gateway at [`START_MS`].
@@ -70,6 +72,24 @@ pub(super) fn whole_life(device: Stepped) -> Result<(String, Vec<Step>), Failure
 /// The truths of one sort, in order of their times.
 pub(super) fn truths<'a>(steps: &'a [Step], what: &'a str) -> impl Iterator<Item = &'a Value> {
     steps.iter().flat_map(|step| &step.truths).filter(move |line| line["truth"] == *what)
+}
+
+/// Dead zones of a device that sends the newest frame first when it is back: what it kept is late then, and late
+/// readings change nothing that is derived. None of a device that keeps the order.
+pub(super) fn out_of_order(steps: &[Step]) -> Vec<Span> {
+    let sequence = |delivery: &Delivery| match delivery {
+        Delivery::Frame(payload) => peek_header(payload).ok().map(|header| header.seq),
+        Delivery::Birth(_) => None,
+    };
+    let backwards = |step: &Step| {
+        let mut sequences = step.delivered.iter().filter_map(sequence);
+        let first = sequences.next();
+        sequences.next_back() < first && step.delivered.len() > 2
+    };
+    if !steps.iter().any(backwards) {
+        return Vec::new();
+    }
+    truths(steps, "dead_zone").map(Span::of).collect()
 }
 
 impl World {

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::kinds::Settings;
 use super::happening::Happenings;
 use super::heart::{Heart, HeartSettings};
 use super::motion::{Motion, MotionSettings};
@@ -58,6 +59,7 @@ impl Body {
         &mut self,
         rows: impl Iterator<Item = (i64, Vitals)>,
         now_ms: i64,
+        settings: &Settings,
         device: &Name,
         happened: &mut Happenings,
     ) {
@@ -67,16 +69,21 @@ impl Body {
         let (mut of_heart, mut of_motion) = (Vec::new(), Vec::new());
         for (at_ms, row) in rows {
             if let Some(rr_ms) = row.rr {
-                self.heart().beat(at_ms, rr_ms, row.paced.is_some_and(|paced| paced > 0.0), &mut of_heart);
+                self.heart(&settings.heart).beat(
+                    at_ms,
+                    rr_ms,
+                    row.paced.is_some_and(|paced| paced > 0.0),
+                    &mut of_heart,
+                );
             }
             if let Some(per_min) = row.heart_rate {
-                self.heart().rate(at_ms, per_min);
+                self.heart(&settings.heart).rate(at_ms, per_min);
             }
             if let Some(total) = row.steps {
-                self.motion().steps(at_ms, total, &mut of_motion);
+                self.motion(&settings.motion).steps(at_ms, total, &mut of_motion);
             }
             if let [Some(x), Some(y), Some(z)] = row.acceleration {
-                self.motion().acceleration(at_ms, [x, y, z], &mut of_motion);
+                self.motion(&settings.motion).acceleration(at_ms, [x, y, z], &mut of_motion);
             }
             // Of a chest strap or an implant, which tells of no movement, nobody asks whether it is worn.
             if let Some(motion) = self.motion.as_mut().filter(|_| row.rr.or(row.heart_rate).is_some()) {
@@ -92,6 +99,12 @@ impl Body {
         self.shift_ms = shift_ms;
         self.heart.iter_mut().for_each(|heart| heart.live_at(shift_ms));
         self.motion.iter_mut().for_each(|motion| motion.live_at(shift_ms));
+    }
+
+    /// Judges by these from now on.
+    pub(crate) fn configure(&mut self, heart: &HeartSettings, motion: &MotionSettings) {
+        self.heart.iter_mut().for_each(|known| known.configure(heart));
+        self.motion.iter_mut().for_each(|known| known.configure(motion));
     }
 
     /// A reader was tapped.
@@ -138,19 +151,19 @@ impl Body {
         size_of::<Self>() + heart + motion + self.visit.as_ref().map_or(0, |_| size_of::<Visit>())
     }
 
-    fn heart(&mut self) -> &mut Heart {
+    fn heart(&mut self, settings: &HeartSettings) -> &mut Heart {
         let shift_ms = self.shift_ms;
         self.heart.get_or_insert_with(|| {
-            let mut heart = Box::new(Heart::new(&HeartSettings::default()));
+            let mut heart = Box::new(Heart::new(settings));
             heart.live_at(shift_ms);
             heart
         })
     }
 
-    fn motion(&mut self) -> &mut Motion {
+    fn motion(&mut self, settings: &MotionSettings) -> &mut Motion {
         let shift_ms = self.shift_ms;
         self.motion.get_or_insert_with(|| {
-            let mut motion = Box::new(Motion::new(&MotionSettings::default()));
+            let mut motion = Box::new(Motion::new(settings));
             motion.live_at(shift_ms);
             motion
         })

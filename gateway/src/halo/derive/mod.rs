@@ -21,12 +21,16 @@ mod zones;
 mod happening;
 
 pub(crate) use body::{Body, Vitals};
-pub(crate) use drive::{Drive, DriveEvent, DriveSettings, Sample, Trip};
+pub use drive::DriveSettings;
+pub(crate) use drive::{Drive, DriveEvent, Sample, Trip};
 pub(crate) use earth::Position;
 pub use happening::Happening;
 pub(crate) use happening::Happenings;
-pub(crate) use journey::{Goal, Journey, JourneySettings, Observation};
-pub(crate) use row::Rows;
+pub use heart::HeartSettings;
+pub use journey::JourneySettings;
+pub(crate) use journey::{Goal, Journey, Observation};
+pub use motion::MotionSettings;
+pub(crate) use row::{Row, Rows};
 pub use value::{Derived, Value};
 pub(crate) use zones::{Fix, Waits, Whereabouts, Zones};
 

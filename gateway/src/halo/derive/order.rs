@@ -34,13 +34,18 @@ impl Order {
 
     /// Whether the newest reading was dated by a clock that has been set back since; `now_ms` is the gateway's.
     pub(super) fn is_ahead_of(&self, now_ms: i64) -> bool {
-        self.newest_ms.is_some_and(|newest_ms| newest_ms.saturating_sub(now_ms) > AHEAD_MS_MAX)
+        is_ahead(self.newest_ms, now_ms)
     }
 
     /// How long before `at_ms` the newest reading was; none without one.
     pub(super) fn since_ms(&self, at_ms: i64) -> Option<i64> {
         self.newest_ms.map(|newest_ms| at_ms.saturating_sub(newest_ms))
     }
+}
+
+/// Whether a newest time was dated by a clock that has been set back since; `now_ms` is the gateway's.
+pub(super) fn is_ahead(newest_ms: Option<i64>, now_ms: i64) -> bool {
+    newest_ms.is_some_and(|newest_ms| newest_ms.saturating_sub(now_ms) > AHEAD_MS_MAX)
 }
 
 /// Number of the day of `at_ms` where clocks are `shift_ms` ahead of UTC; 1970-01-01 is day 0 there.

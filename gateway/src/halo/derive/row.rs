@@ -1,6 +1,7 @@
 //! The series of a frame, merged into one row for each time.
 
-use super::super::signal::{Quality, physical};
+use super::super::kinds::Plan;
+use super::super::signal::{Quality, Refused, physical};
 use crate::ingest::readings::{Point, Readings, SignalRef};
 
 /// Where a row keeps the value of one signal.
@@ -12,9 +13,8 @@ pub(crate) trait Row: Default {
     fn field(signal: &str) -> Option<Field<Self>>;
 }
 
-/// The rows of a frame in order of their times, as good readings give them: a reading out of its range, or of the
-/// future, is no part of them. Of the signals in use only the heart rate has a largest step, and one that is too large
-/// counts for a second.
+/// The rows of a frame in order of their times, as good readings give them: what the signals did not let in is no part
+/// of them.
 pub(crate) struct Rows<'a, R> {
     columns: Vec<Column<'a, R>>,
     arrival_ms: i64,
@@ -23,15 +23,22 @@ pub(crate) struct Rows<'a, R> {
 struct Column<'a, R> {
     field: Field<R>,
     signal: &'a SignalRef,
+    /// From the signal's unit to the one wanted: × `.0` + `.1`.
+    conversion: (f64, f64),
+    /// Times of readings that were too large a step.
+    refused: &'a [i64],
     /// Not taken yet; in order of their times.
     points: &'a [Point],
 }
 
 impl<'a, R: Row> Rows<'a, R> {
-    pub(crate) fn of(readings: &'a Readings, arrival_ms: i64) -> Self {
-        let columns = readings.series.iter().filter_map(|series| {
+    /// `refused` is what the signals have refused of these readings.
+    pub(crate) fn of(readings: &'a Readings, arrival_ms: i64, plan: &Plan<'a>, refused: &'a Refused) -> Self {
+        let columns = readings.series.iter().enumerate().filter_map(|(index, series)| {
             let (signal, points) = (&*series.signal, series.points.as_slice());
-            R::field(&signal.name).map(|field| Column { field, signal, points })
+            let (name, factor, shift) = plan.wanted(signal)?;
+            let (field, conversion) = (R::field(name)?, (factor, shift));
+            Some(Column { field, signal, conversion, refused: refused.of(index), points })
         });
         Self { columns: columns.collect(), arrival_ms }
     }
@@ -49,9 +56,11 @@ impl<R: Row> Iterator for Rows<'_, R> {
                 while let Some((point, rest)) = column.points.split_first().filter(|(point, _)| point.event_ms == at_ms)
                 {
                     column.points = rest;
-                    if Quality::of(column.signal, point, self.arrival_ms) == Quality::Good {
+                    let refused = column.refused.contains(&at_ms);
+                    if !refused && Quality::of(column.signal, point, self.arrival_ms) == Quality::Good {
                         let value = physical(point.raw, column.signal.num, column.signal.den);
-                        *(column.field)(&mut row) = Some(value);
+                        let (factor, shift) = column.conversion;
+                        *(column.field)(&mut row) = Some(value * factor + shift);
                         good = true;
                     }
                 }

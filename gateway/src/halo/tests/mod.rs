@@ -4,6 +4,8 @@ mod context;
 mod derived;
 mod engines;
 mod folding;
+mod own;
+mod bad;
 mod people;
 pub(crate) mod forecasts;
 mod size;

@@ -7,7 +7,7 @@ use crate::ingest::assign::Assignments;
 use crate::ingest::checkpoint::{self, Key, LoadError, Row, Rows};
 use crate::ingest::device::Device;
 use crate::ingest::publish::Settings;
-use crate::record::{Name, Offset};
+use crate::record::{FoldConfig, Name, Offset};
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
@@ -94,8 +94,9 @@ impl Ingest {
                 self.schemas.restore(device, births).map_err(|why| checkpoint::error(key, why.to_string()))?;
             }
             Key::Config => {
-                self.config = checkpoint::value(key, value)?;
+                self.config = configuration(key, value)?;
                 self.assignments.configure(&self.config);
+                self.schemas.configure(&self.config);
             }
             Key::Acts => {
                 let people = std::mem::take(&mut self.assignments).into_people();
@@ -118,4 +119,12 @@ impl Ingest {
     fn device(&mut self, name: &str) -> &mut Device {
         self.devices.entry(name.into()).or_default()
     }
+}
+
+/// The configuration, also as it was written before fleets could describe signals and kinds of their own.
+fn configuration(key: &[u8], value: &[u8]) -> Result<FoldConfig, LoadError> {
+    checkpoint::value(key, value).or_else(|_| {
+        let (hash, assignments, silent_after_ms, forecasts) = checkpoint::value(key, value)?;
+        Ok(FoldConfig { hash, assignments, silent_after_ms, forecasts, ..FoldConfig::default() })
+    })
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::order::is_ahead;
 use super::codes::{Code, Codes};
 use super::events::DriveEvent;
 use super::sample::{Sample, sound};
@@ -9,8 +10,6 @@ use super::settings::DriveSettings;
 use super::slope::{Manoeuvre, Run, Slope, Turn};
 use super::trip::Trip;
 
-/// A clock that goes back further than this was set; the gateway's own lateness.
-const SET_BACK_MS: i64 = 15 * 60 * 1000;
 const GRAVITY: f64 = 9.80665;
 const KMH_PER_MPS: f64 = 3.6;
 const KMH_MAX: f64 = 400.0;
@@ -93,6 +92,22 @@ impl Drive {
         (self.handed_ms.replace(at_ms) != Some(at_ms)).then_some(driving)
     }
 
+    /// Judges by these from now on.
+    pub(crate) fn configure(&mut self, settings: &DriveSettings) {
+        self.settings = settings.clone();
+    }
+
+    /// The gateway's clock stands at `now_ms`. If the newest row was dated far beyond it, before the clock was set back,
+    /// its trip has ended, and time begins anew.
+    pub(crate) fn arrived(&mut self, now_ms: i64) -> Vec<DriveEvent> {
+        let mut events = Vec::new();
+        if is_ahead(self.last_ms, now_ms) {
+            self.end(None, &mut events);
+            (self.last_ms, self.rpm, self.ignition, self.odometer) = (None, None, None, None);
+        }
+        events
+    }
+
     /// Takes one row of readings at a time, Unix ms.
     pub(crate) fn sample(&mut self, at_ms: i64, sample: &Sample) -> Vec<DriveEvent> {
         let mut events = Vec::new();
@@ -127,7 +142,7 @@ impl Drive {
     /// as events stand behind the rows of their frame, but not after the next trip has begun.
     pub(crate) fn ignition(&mut self, at_ms: i64, on: bool) -> Vec<DriveEvent> {
         let mut events = Vec::new();
-        if self.trip.is_some_and(|trip| at_ms < trip.from_ms && self.is_late(at_ms)) {
+        if self.is_late(at_ms) && self.trip.is_none_or(|trip| at_ms < trip.from_ms) {
             self.late = self.late.saturating_add(1);
             return events;
         }
@@ -194,19 +209,16 @@ impl Drive {
     }
 
     fn is_late(&self, at_ms: i64) -> bool {
-        self.last_ms.is_some_and(|last_ms| (1..=SET_BACK_MS).contains(&last_ms.saturating_sub(at_ms)))
+        self.last_ms.is_some_and(|last_ms| at_ms < last_ms)
     }
 
     /// Ends what that time ends.
     fn move_on(&mut self, at_ms: i64, events: &mut Vec<DriveEvent>) {
         let last_ms = self.last_ms.replace(at_ms).unwrap_or(at_ms);
         let apart_ms = at_ms.saturating_sub(self.trip.map_or(last_ms, |trip| trip.to_ms));
-        if at_ms < last_ms || apart_ms >= i64::from(self.settings.end_after_ms) {
+        if apart_ms >= i64::from(self.settings.end_after_ms) {
             self.end(None, events);
             (self.rpm, self.ignition) = (None, None);
-        }
-        if at_ms < last_ms {
-            self.odometer = None;
         }
     }
 

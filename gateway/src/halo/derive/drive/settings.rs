@@ -11,35 +11,35 @@ use serde::{Deserialize, Serialize};
 /// reach the first (the 0.37 g of other suppliers: none), all 12 aggressive turns the second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct DriveSettings {
+pub struct DriveSettings {
     /// Loss of speed from which braking is harsh, m/s². Default 3.129 (7 mph in 1 s).
-    pub(crate) braking_mps2: f64,
+    pub braking_mps2: f64,
     /// Gain of speed from which acceleration is harsh, m/s². Default 1.961 (0.2 g).
-    pub(crate) acceleration_mps2: f64,
+    pub acceleration_mps2: f64,
     /// Sideways acceleration from which a turn is harsh, m/s². Default 2.942 (0.3 g).
-    pub(crate) cornering_mps2: f64,
+    pub cornering_mps2: f64,
     /// Time over which speeds are differenced, ms. At least the time after which a repeated value is fresh again: 2000
     /// (default) for a diagnostic port, 1000 where every reading is a measurement.
-    pub(crate) span_ms: u32,
+    pub span_ms: u32,
     /// Runs of harsh samples closer than this are one manoeuvre, ms. Default 2000.
-    pub(crate) merge_ms: u32,
+    pub merge_ms: u32,
     /// A trip ends when the engine has been off, or nothing was heard, for this long, ms. Default 300000; an ignition
     /// that is told to go off ends it at once.
-    pub(crate) end_after_ms: u32,
+    pub end_after_ms: u32,
     /// Longest time between two readings that is integrated over, ms. Default 30000.
-    pub(crate) gap_ms: u32,
+    pub gap_ms: u32,
     /// Speed from which the car moves, km/h. Default 1.
-    pub(crate) moving_kmh: f64,
+    pub moving_kmh: f64,
     /// What the engine burns, for fuel by air flow. Default petrol.
-    pub(crate) fuel: Fuel,
+    pub fuel: Fuel,
     /// How trips are scored.
-    pub(crate) score: ScoreSettings,
+    pub score: ScoreSettings,
 }
 
 /// What an engine burns: decides the fuel in a gram of air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Fuel {
+pub enum Fuel {
     /// 14.7 g of air per g, 745 g/L.
     Petrol,
     /// 14.5 g of air per g when none is left over, 832 g/L. Diesels run lean: an upper bound.
@@ -53,21 +53,21 @@ pub(crate) enum Fuel {
 /// a short way is not a rate of ten. The caps add up to 100.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct ScoreSettings {
+pub struct ScoreSettings {
     /// Trips below this have no score, km. Default 1.
-    pub(crate) least_km: f64,
+    pub least_km: f64,
     /// Shorter trips count as this long, km. Default 5.
-    pub(crate) floor_km: f64,
+    pub floor_km: f64,
     /// Points per harsh brake in 100 km. Default 1, at most 40 in all.
-    pub(crate) braking_points: f64,
+    pub braking_points: f64,
     /// Points per harsh acceleration in 100 km. Default 0.25, at most 20 in all.
-    pub(crate) acceleration_points: f64,
+    pub acceleration_points: f64,
     /// Points per harsh turn in 100 km. Default 0.25, at most 20 in all.
-    pub(crate) cornering_points: f64,
+    pub cornering_points: f64,
     /// Points for idling the whole trip. Default 50, at most 20 in all.
-    pub(crate) idling_points: f64,
+    pub idling_points: f64,
     /// Share of the trip's time that may be idled freely: lights and queues. Default 0.25.
-    pub(crate) idling_free: f64,
+    pub idling_free: f64,
 }
 
 impl Default for DriveSettings {

@@ -311,14 +311,19 @@ fn the_score_is_the_documented_formula_and_says_why() {
 }
 
 #[test]
-fn rows_that_come_late_are_counted_and_a_clock_set_back_begins_anew() {
+fn rows_that_come_late_are_counted_however_late_and_a_gateway_set_back_begins_anew() {
     let mut drive = Drive::new(&DriveSettings::default());
     drive.sample(at(100.0), &speed(50.0));
     drive.sample(at(101.0), &speed(50.0));
     assert_eq!(drive.sample(at(99.0), &speed(200.0)), []);
     assert_eq!((drive.late, drive.trip().unwrap().speed_max), (1, 50.0));
-    let events = drive.sample(at(-2000.0), &speed(30.0));
+    assert_eq!((drive.sample(at(-600_000.0), &speed(30.0)), drive.ignition(at(-600_000.0), false)), (vec![], vec![]));
+    assert_eq!((drive.late, drive.arrived(at(101.0))), (3, vec![]));
+    let events = drive.arrived(at(-2000.0));
     assert!(matches!(events[..], [DriveEvent::TripEnded(trip)] if trip.to_ms == at(101.0)), "{events:?}");
+    drive.sample(at(-1900.0), &speed(30.0));
+    drive.sample(at(-1899.0), &speed(30.0));
+    assert_eq!(drive.trip().map(|trip| trip.from_ms), Some(at(-1900.0)));
 }
 
 fn any_value() -> impl Strategy<Value = Option<f64>> {

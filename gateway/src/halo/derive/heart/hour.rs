@@ -61,6 +61,15 @@ impl Hour {
         minute.longest = minute.longest.max(rr);
     }
 
+    /// So many of the newest premature beats were none.
+    pub(super) fn take_back(&mut self, mut premature: u32) {
+        for minute in self.minutes.iter_mut().rev() {
+            let of_minute = u8::try_from(premature).unwrap_or(u8::MAX).min(minute.premature);
+            minute.premature -= of_minute;
+            premature -= u32::from(of_minute);
+        }
+    }
+
     /// The minute of a time, added when it is new; none for one that has left the hour, or came before all others.
     fn minute(&mut self, at_ms: i64) -> Option<&mut Minute> {
         let index = at_ms.div_euclid(MINUTE_MS);

@@ -81,14 +81,17 @@ impl Labels {
         if !beat.joined {
             self.flush(&mut out);
         }
-        let beat = Beat { label: Label::Normal, ..beat };
-        if paced || after_paced {
+        let beat = Beat { label: if paced || after_paced { Label::Paced } else { Label::Normal }, ..beat };
+        let usual = self.usual();
+        let early = usual.is_some_and(|usual| f64::from(beat.rr) < early_share * f64::from(usual));
+        // A beat of the heart's own may come too early after one of the device's, too.
+        if beat.label == Label::Paced && (paced || !early) {
             self.flush(&mut out);
             self.learn(beat.rr);
-            return out(Beat { label: Label::Paced, ..beat });
+            return out(beat);
         }
-        let Some(usual) = self.usual() else { return self.accept(beat, &mut out) };
-        if f64::from(beat.rr) < early_share * f64::from(usual) {
+        let Some(usual) = usual else { return self.accept(beat, &mut out) };
+        if early {
             self.doubt(beat, &mut out);
         } else {
             let label = self.settle(beat.rr, usual, &mut out);
@@ -130,6 +133,7 @@ impl Labels {
             (false, false) => Label::Normal,
         };
         for beat in std::mem::take(&mut self.doubts).into_iter().flatten() {
+            let label = if label == Label::Normal { beat.label } else { label };
             self.tell(Beat { label, ..beat }, &mut out);
         }
         if label == Label::Premature && plain == Label::Normal { Label::Compensatory } else { plain }
@@ -150,7 +154,7 @@ impl Labels {
 
     fn accept(&mut self, beat: Beat, mut out: impl FnMut(Beat)) {
         self.learn(beat.rr);
-        out(Beat { label: Label::Normal, ..beat });
+        out(Beat { label: if beat.label == Label::Paced { Label::Paced } else { Label::Normal }, ..beat });
     }
 
     fn learn(&mut self, rr: u16) {

@@ -14,6 +14,8 @@ use super::windows::Windows;
 
 /// An interval above this is a long pause, ms.
 const LONG_PAUSE_MS: f64 = 3000.0;
+/// Beats that a suspicion of irregular rhythm speaks of: the window, and the hop before it was confirmed.
+const SUSPECTED_BEATS: u32 = 60;
 /// Longest time one reading of a heart rate stands for, ms: twice the slowest period devices send it with.
 const RATE_SPAN_MS: i64 = 10_000;
 
@@ -25,6 +27,8 @@ pub(crate) struct Heart {
     last_beat_ms: Option<i64>,
     rates: Order,
     labels: Labels,
+    /// Which of the last beats were counted as premature, the newest in the lowest bit.
+    recent: u64,
     pub(super) windows: Windows,
     pub(super) hour: Hour,
     pub(super) paces: Paces,
@@ -41,6 +45,7 @@ impl Heart {
             last_beat_ms: None,
             rates: Order::default(),
             labels: Labels::default(),
+            recent: 0,
             windows: Windows::default(),
             hour: Hour::default(),
             paces: Paces::default(),
@@ -52,6 +57,11 @@ impl Heart {
     /// Local time is that far ahead of UTC.
     pub(crate) fn live_at(&mut self, shift_ms: i64) {
         self.today.shift_ms = shift_ms;
+    }
+
+    /// Judges by these from now on.
+    pub(crate) fn configure(&mut self, settings: &HeartSettings) {
+        self.settings = settings.tamed();
     }
 
     /// The gateway's clock stands at `now_ms`. What was dated far beyond it, before the clock was set back, is forgotten:
@@ -110,7 +120,12 @@ impl Heart {
                 Pace::Usual => HeartEvent::UsualPace { at_ms, rate },
             }));
         }
-        events.extend(self.irregularity.push(rr).map(|suspected| match suspected {
+        let turned = self.irregularity.push(rr);
+        if turned == Some(true) {
+            // What was early before the rhythm was known to be irregular was part of it.
+            self.hour.take_back((std::mem::take(&mut self.recent) << (u64::BITS - SUSPECTED_BEATS)).count_ones());
+        }
+        events.extend(turned.map(|suspected| match suspected {
             true => HeartEvent::Irregular { at_ms },
             false => HeartEvent::Regular { at_ms },
         }));
@@ -118,12 +133,13 @@ impl Heart {
 
     /// Lets the labels go on, and takes the beats that are certain now.
     fn label(&mut self, events: &mut Vec<HeartEvent>, go_on: impl FnOnce(&mut Labels, &mut dyn FnMut(Beat))) {
-        let Self { labels, windows, hour, irregularity, .. } = self;
+        let Self { labels, recent, windows, hour, irregularity, .. } = self;
         // In fibrillation every other beat is early, and none of them is premature.
         let irregular = irregularity.is_suspected();
         go_on(labels, &mut |beat| {
             windows.push(&beat);
             let premature = beat.label == Label::Premature;
+            *recent = *recent << 1 | u64::from(premature && !irregular);
             hour.beat(&Beat { label: if irregular { Label::Normal } else { beat.label }, ..beat });
             if premature {
                 let rr_ms = f64::from(beat.rr) / STEPS_PER_MS;

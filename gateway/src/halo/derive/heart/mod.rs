@@ -30,7 +30,7 @@ mod values;
 
 pub(crate) use events::HeartEvent;
 pub(crate) use machine::Heart;
-pub(crate) use settings::HeartSettings;
+pub use settings::HeartSettings;
 
 #[cfg(test)]
 mod tests;

@@ -5,29 +5,29 @@ use serde::{Deserialize, Serialize};
 /// Thresholds, with defaults for an adult; the same for every beat of a subject.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct HeartSettings {
+pub struct HeartSettings {
     /// Below this mean rate of 16 beats it is bradycardia, /min. Default 50 (2018 ACC/AHA/HRS guideline on bradycardia:
     /// sinus rate below 50); lower it for athletes, or to a pacemaker's lower rate.
-    pub(crate) bradycardia_per_min: f64,
+    pub bradycardia_per_min: f64,
     /// Above this mean rate of 16 beats it is tachycardia, /min. Default 100 (2015 ACC/AHA/HRS guideline on
     /// supraventricular tachycardia: rate above 100). Exercise exceeds it too: raise it for people who train.
-    pub(crate) tachycardia_per_min: f64,
+    pub tachycardia_per_min: f64,
     /// How far the rate must come back for either to end, /min. Default 5.
-    pub(crate) pace_hysteresis_per_min: f64,
+    pub pace_hysteresis_per_min: f64,
     /// Shortest interval that is a pause, ms. Default 2000; never below 1000. An interval above 3000 is a long pause
     /// (both steps: ACC/AHA/HRS 2018, where pauses above 3 s are the ones that may call for pacing).
-    pub(crate) pause_ms: f64,
+    pub pause_ms: f64,
     /// An interval shorter than this share of the median of the last normal ones is early. Default 0.85, between 0.5
     /// and 0.95.
-    pub(crate) early_share: f64,
+    pub early_share: f64,
     /// How much silence between two beats still counts as one right after the other, ms; what more is missing was not
     /// sent. Default 1000, so that straps that notify once a second lose nothing; at most 10000.
-    pub(crate) gap_ms: f64,
+    pub gap_ms: f64,
     /// Share of a window that normal intervals must cover before its variability is told. Default 0.5, from 0 to 1.
-    pub(crate) coverage_min: f64,
+    pub coverage_min: f64,
     /// Highest rate of the subject, /min; zones 1 to 5 begin at 50, 60, 70, 80 and 90 % of it. Default 187, which is
     /// 208 − 0.7 × age at 30 (Tanaka, Monahan, Seals 2001, doi:10.1016/S0735-1097(00)01054-8).
-    pub(crate) rate_max_per_min: f64,
+    pub rate_max_per_min: f64,
 }
 
 impl Default for HeartSettings {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::earth::Position;
+use super::super::order::is_ahead;
 use super::super::value::{Derived, Value};
 use super::arrival::{Arrival, Goal};
 use super::excursion::{Change as Crossing, Excursion, Watch};
@@ -12,8 +13,6 @@ use super::stops::{Change as Rested, Rest, Stop};
 /// GPS began on 6 January 1980: an earlier time is a broken clock's. Devices that start at 1901 (the least 32-bit time)
 /// exist.
 const GPS_BEGAN_MS: i64 = 315_964_800_000;
-/// A clock that goes back further than this was set; the gateway's own lateness.
-const SET_BACK_MS: i64 = 15 * 60 * 1000;
 /// A speed above this is a jump of the receiver, m/s.
 const SPEED_MAX: f64 = 350.0;
 
@@ -110,6 +109,25 @@ impl Journey {
         }
     }
 
+    /// Judges by these from now on.
+    pub(crate) fn configure(&mut self, settings: &JourneySettings) {
+        self.settings = settings.clone();
+    }
+
+    /// The gateway's clock stands at `now_ms`. What was dated far beyond it, before the clock was set back, is no longer the
+    /// newest: time begins anew, and the way goes on.
+    pub(crate) fn arrived(&mut self, now_ms: i64) {
+        if is_ahead(self.newest_ms, now_ms) {
+            (self.newest_ms, self.rest) = (None, Rest::default());
+            if let Some(arrival) = &mut self.arrival {
+                **arrival = arrival.anew();
+            }
+        }
+        for newest_ms in [&mut self.shock_ms, &mut self.temperature_ms] {
+            *newest_ms = newest_ms.filter(|_| !is_ahead(*newest_ms, now_ms));
+        }
+    }
+
     /// Takes where it is, in degrees, at a time in Unix ms where there is one. What is no place is ignored.
     pub(crate) fn fix(&mut self, at_ms: Option<i64>, latitude: f64, longitude: f64) -> Vec<JourneyEvent> {
         let mut events = Vec::new();
@@ -125,7 +143,6 @@ impl Journey {
         self.speed_mps = self.speed(at_ms, step_m);
         self.last = Some((place, at_ms));
         if let Some(at_ms) = at_ms {
-            self.restart_if_set_back(at_ms);
             self.newest_ms = Some(at_ms);
             self.stand(at_ms, place, &mut events);
         }
@@ -207,17 +224,7 @@ impl Journey {
     }
 
     fn is_late(&self, at_ms: Option<i64>) -> bool {
-        let back_ms = self.newest_ms.zip(at_ms).map(|(newest_ms, at_ms)| newest_ms.saturating_sub(at_ms));
-        back_ms.is_some_and(|back_ms| (1..=SET_BACK_MS).contains(&back_ms))
-    }
-
-    fn restart_if_set_back(&mut self, at_ms: i64) {
-        if self.newest_ms.is_some_and(|newest_ms| at_ms < newest_ms) {
-            self.rest = Rest::default();
-            if let Some(arrival) = &mut self.arrival {
-                **arrival = arrival.anew();
-            }
-        }
+        self.newest_ms.zip(at_ms).is_some_and(|(newest_ms, at_ms)| at_ms < newest_ms)
     }
 
     fn speed(&self, at_ms: Option<i64>, step_m: f64) -> Option<f64> {
@@ -276,10 +283,9 @@ impl Journey {
     }
 }
 
-/// Whether a reading is not older than the newest of its kind, unless the clock was set back.
+/// Whether a reading is not older than the newest of its kind.
 fn newer(newest_ms: &mut Option<i64>, at_ms: i64) -> bool {
-    let back_ms = newest_ms.map_or(0, |newest_ms| newest_ms.saturating_sub(at_ms));
-    let newer = !(1..=SET_BACK_MS).contains(&back_ms);
+    let newer = newest_ms.is_none_or(|newest_ms| at_ms >= newest_ms);
     if newer {
         *newest_ms = Some(at_ms);
     }

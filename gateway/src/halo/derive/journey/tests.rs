@@ -206,15 +206,21 @@ fn an_excursion_has_a_start_a_peak_and_an_end() {
 }
 
 #[test]
-fn late_fixes_are_counted_and_a_clock_set_back_is_followed() {
+fn late_fixes_are_counted_however_late_and_a_gateway_set_back_is_followed() {
     let mut journey = Journey::new(&JourneySettings::default());
     travels(&mut journey, 0.0, 0.0, 0.0);
     travels(&mut journey, 60.0, 100.0, 0.0);
     travels(&mut journey, 30.0, 9000.0, 0.0);
     assert_eq!(journey.late, 1);
     assert!((journey.distance_m - 100.0).abs() < 0.5, "{}", journey.distance_m);
+    travels(&mut journey, -9000.0, 9000.0, 0.0);
+    assert_eq!(journey.late, 2);
+    journey.arrived(START_MS + 60_000);
     travels(&mut journey, -9000.0, 200.0, 0.0);
-    assert_eq!((journey.late, journey.speed_mps), (1, None));
+    assert_eq!(journey.late, 3);
+    journey.arrived(START_MS - 9_000_000);
+    travels(&mut journey, -9000.0, 200.0, 0.0);
+    assert_eq!((journey.late, journey.speed_mps), (3, None));
     travels(&mut journey, -8990.0, 300.0, 0.0);
     assert!((journey.speed_mps.unwrap() - 10.0).abs() < 0.1);
 }

@@ -60,6 +60,11 @@ impl Motion {
         self.shift_ms = shift_ms;
     }
 
+    /// Judges by these from now on.
+    pub(crate) fn configure(&mut self, settings: &MotionSettings) {
+        self.settings = settings.tamed();
+    }
+
     /// The gateway's clock stands at `now_ms`. What was dated far beyond it, before the clock was set back, is forgotten.
     pub(crate) fn arrived(&mut self, now_ms: i64) {
         let orders = [Some(self.counts), Some(self.pulses), self.axes.as_ref().map(|axes| axes.order)];

@@ -33,7 +33,7 @@ mod values;
 pub(crate) use bouts::Activity;
 pub(crate) use events::MotionEvent;
 pub(crate) use machine::Motion;
-pub(crate) use settings::MotionSettings;
+pub use settings::MotionSettings;
 
 #[cfg(test)]
 mod train;

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 /// Durations and thresholds, the same for every band of a kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct MotionSettings {
+pub struct MotionSettings {
     /// How long another activity must last before it is the activity, s: shorter ones neither begin nor end a bout.
     /// Default 30; at least 5.
-    pub(crate) bout_s: u32,
+    pub bout_s: u32,
     /// Without pulse and movement for longer than this, the band is not worn, s. Default 600, as short naps of the
     /// sensor and of the wearer are; at least 60.
-    pub(crate) off_s: u32,
+    pub off_s: u32,
     /// Wear in a day from which the day counts as one of use, s. Default 600; 0 counts a day with any wear.
-    pub(crate) day_of_use_s: u32,
+    pub day_of_use_s: u32,
 }
 
 impl Default for MotionSettings {
