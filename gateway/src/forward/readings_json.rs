@@ -217,11 +217,13 @@ mod tests {
 
     use super::*;
     use crate::ingest::readings::SignalRef;
+    use halo_proto::registry::Nature;
 
     fn series(name: &str, times: &[i64]) -> Series {
         let name = name.into();
         let (unit, min, max, step_max, metric) = ("".into(), None, None, None, None);
-        let signal = Arc::new(SignalRef { name, unit, num: 1, den: 1, min, max, step_max, metric });
+        let signal =
+            Arc::new(SignalRef { name, unit, num: 1, den: 1, min, max, step_max, metric, nature: Nature::Level });
         let point = |ms: &i64| Point { device_ms: *ms, event_ms: *ms, raw: 1 };
         Series { signal, points: times.iter().map(point).collect() }
     }

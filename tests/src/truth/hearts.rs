@@ -72,7 +72,7 @@ pub(super) fn judge(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     let few = "fewer than 72 beats long: 48 are wanted, twice";
     table.add(about("irregular rhythm", few), matched(&irregular, &found.irregular.spans, late(RHYTHM_LATE_MS)));
 
-    let instants = |what| -> Vec<Wanted> { truths(&steps, what).map(|line| beat(line)).collect() };
+    let instants = |what| -> Vec<Wanted> { truths(&steps, what).map(beat).collect() };
     let within = |truth: Span, found: Span| truth.wider(CLOCK_MS, LABEL_LATE_MS).touches(found);
     table.add(about("pause of 2 s or more", ""), matched(&instants("pause"), &found.pauses.spans, within));
     let early = instants("premature_beat");

@@ -1,7 +1,7 @@
 //! One device, the machine that takes its publishes, and the fold of what comes of them.
 
 use firmware_sim::{Delivery, Step, Stepped};
-use halo_gateway::halo::{Derived, DerivedValue, Fold, Subject};
+use halo_gateway::halo::{Derived, DerivedValue, Fold, Models, Subject};
 use halo_gateway::ingest::{Admission, Channel, Ingest, Publish, Settings};
 use halo_gateway::record::{Body, Draft, FoldConfig, GatewayTime, KeyId, Name, Offset, Record, StartEpoch};
 use halo_proto::frame::peek_header;
@@ -24,6 +24,7 @@ pub(super) struct World {
     /// Follows the same log, and begins anew when it is told to.
     second: Option<Fold>,
     config: FoldConfig,
+    models: Models,
     offset: u64,
 }
 
@@ -100,6 +101,7 @@ impl World {
             fold: Fold::new(Grammar::default()),
             second: second.then(|| Fold::new(Grammar::default())),
             config: config.clone(),
+            models: Models::default(),
             offset: 0,
         };
         world.append(Body::Config(config).into(), time(START_MS), &mut |_, _| {});
@@ -145,7 +147,7 @@ impl World {
             let newest_ms = points.chain(readings.events.iter().map(|event| event.event_ms)).max();
             for subject in touched.subjects() {
                 let newest_ms = newest_ms.unwrap_or(stamp.wall_ms);
-                look(&Look { subject, newest_ms, values: subject.derived() }, second == 1);
+                look(&Look { subject, newest_ms, values: subject.derived_by(&self.models) }, second == 1);
             }
         }
     }

@@ -12,6 +12,8 @@ use super::derived::{folded, number, simulated};
 use super::support::{Log, WALL_MS, native, speedometer};
 use crate::forward::halo_json::halo_json;
 use crate::halo::derive::{Goal, Journey, JourneySettings, Observation, Position, Rows};
+use crate::halo::kinds::Kinds;
+use crate::halo::signal::Refused;
 use crate::halo::{DerivedValue, Fold, Subject, Tally};
 use crate::record::{Area, Body, Destination, FoldConfig, Frame, Geography, Goal as Bound, Traveller, Zone};
 
@@ -283,7 +285,9 @@ fn parcel(device: usize) -> (Vec<(i64, Observation)>, Vec<i64>) {
     for (seq, payload) in (0..).zip(payloads(&load, device, 16).expect("a simulated kind")) {
         let record = log.after(period.as_millis() as u64).native("it", seq, payload.to_vec());
         let readings = fold.apply(record).readings().expect("a frame");
-        fixes.extend(Rows::<Observation>::of(readings, record.stamp.wall_ms));
+        let (kinds, refused) = (Kinds::default(), Refused::default());
+        let plan = kinds.plan("it", readings.kind);
+        fixes.extend(Rows::<Observation>::of(readings, record.stamp.wall_ms, &plan, &refused));
         let events = readings.events.iter().filter(|event| event.code == 4);
         delivered.extend(events.map(|event| event.event_ms));
     }
