@@ -113,7 +113,7 @@ fn a_device_that_sends_as_another_kind_is_derived_apart_and_says_so() {
     let mut log = simulated(Simulated::Wristband);
     let before = folded(&log);
     let band = values(before.subject("it").expect("it sent frames"));
-    assert!(halo(&before, "it")["devices"]["it"].get("kind").is_none());
+    assert!(halo(&before, "it")["presence"]["it"].get("kind").is_none());
     let schema = speedometer();
     log.birth_of(Kind::CAR_DONGLE, "it", &schema);
     let t0_ms = log.mono_ms;
@@ -124,6 +124,6 @@ fn a_device_that_sends_as_another_kind_is_derived_apart_and_says_so() {
     let told = values(both);
     let changed: Vec<_> = band.iter().filter(|(name, value)| told.get(*name) != Some(value)).collect();
     assert!(changed.is_empty(), "what the wristband told stays as it was: {changed:?}");
-    let shown = &halo(&fold, "it")["devices"]["it"];
+    let shown = &halo(&fold, "it")["presence"]["it"];
     assert_eq!((&shown["kind"], &shown["kind_before"]), (&Value::from("car_dongle"), &Value::from("wristband")));
 }
