@@ -56,8 +56,6 @@ struct Expected {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Arrival {
     goal: Goal,
-    /// Remaining straight line at the first fix.
-    first_m: Option<f64>,
     now: Option<(i64, f64)>,
     /// Way and time so far.
     way_m: f64,
@@ -65,6 +63,9 @@ pub(super) struct Arrival {
     /// The same, the past discounted.
     recent_m: f64,
     recent_ms: f64,
+    /// By how much of the straight line it came nearer, the past discounted too: the detour by the last depot says
+    /// nothing of the road from there.
+    recent_nearer_m: f64,
     predictions: VecDeque<Prediction>,
     apart_ms: i64,
     judged: Judged,
@@ -106,12 +107,12 @@ impl Arrival {
     pub(super) fn new(goal: Goal) -> Self {
         Self {
             goal,
-            first_m: None,
             now: None,
             way_m: 0.0,
             time_ms: 0.0,
             recent_m: 0.0,
             recent_ms: 0.0,
+            recent_nearer_m: 0.0,
             predictions: VecDeque::new(),
             apart_ms: APART_MS,
             judged: Judged::default(),
@@ -155,11 +156,11 @@ impl Arrival {
     /// Takes a fix and the way since the last one; true if it arrived with it.
     pub(super) fn at(&mut self, at_ms: i64, place: Position, way_m: f64, pace_ms: f64) -> bool {
         let remaining_m = (self.goal.place.distance_m(place) - self.goal.within_m).max(0.0);
-        self.first_m.get_or_insert(remaining_m);
-        if let Some((before_ms, _)) = self.now.replace((at_ms, remaining_m)) {
+        if let Some((before_ms, before_m)) = self.now.replace((at_ms, remaining_m)) {
             let ms = at_ms.saturating_sub(before_ms).max(0) as f64;
             let fade = (-ms / pace_ms.max(1.0)).exp();
             (self.way_m, self.time_ms) = (self.way_m + way_m, self.time_ms + ms);
+            self.recent_nearer_m = self.recent_nearer_m * fade + before_m - remaining_m;
             (self.recent_m, self.recent_ms) = (self.recent_m * fade + way_m, self.recent_ms * fade + ms);
         }
         if self.arrived {
@@ -185,8 +186,8 @@ impl Arrival {
         if self.time_ms < LEAST_MS || self.way_m < LEAST_M {
             return None;
         }
-        let nearer_m = (self.first_m? - self.now?.1).max(0.0);
-        let detour = ((self.way_m + DETOUR * DETOUR_M) / (nearer_m + DETOUR_M)).clamp(1.0, DETOUR_MAX);
+        let nearer_m = self.recent_nearer_m.max(0.0);
+        let detour = ((self.recent_m + DETOUR * DETOUR_M) / (nearer_m + DETOUR_M)).clamp(1.0, DETOUR_MAX);
         let pace = self.recent_m / self.recent_ms * 1000.0;
         (pace >= PACE_MIN).then(|| detour / pace * 1000.0)
     }
