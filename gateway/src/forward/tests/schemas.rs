@@ -384,6 +384,7 @@ fn a_frames_readings_read_as_documented() {
 fn what_is_said_of_a_subject_reads_as_documented_in_its_halo_and_in_a_welcome() {
     use crate::record::{Act, Deed, Relation, SubjectKind};
     let mut log = log();
+    log.configure(30_000, &[("wrist-17", "anna")]);
     let act = |deed| Body::Act(Act { by: "local".into(), deed });
     let (of, subject, kind) = ("anna".to_owned(), "bert".to_owned(), "doctor".to_owned());
     log.push(act(Deed::Relate(Relation { of, subject, kind, from_ms: Some(WALL_MS), until_ms: None })));
