@@ -59,16 +59,6 @@ pub(super) fn judge(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     let at_both_ends = |truth: Span, found: Span| {
         near(truth.from_ms, found.from_ms, STOP_MS) && near(truth.to_ms, found.to_ms, STOP_MS)
     };
-    for stop in &stops {
-        if stop.shown && !found.standing.spans.iter().any(|f| at_both_ends(stop.span, *f)) {
-            let f = found.standing.spans.iter().min_by_key(|f| (f.from_ms - stop.span.from_ms).abs());
-            eprintln!(
-                "{id} stop {:?} {:?}",
-                stop.span,
-                f.map(|f| (f.from_ms - stop.span.from_ms, f.to_ms - stop.span.to_ms))
-            );
-        }
-    }
     table.add(about("stop, both ends to 15 min", LATE), matched(&stops, &found.standing.spans, at_both_ends));
     judge_legs(table, &steps, &found.legs, shown);
     let close = |truth: Span, found: Span| truth.wider(EXCURSION_MS, EXCURSION_MS).touches(found);
@@ -141,13 +131,6 @@ fn judge_legs(table: &mut Table, steps: &[Step], turns: &[(i64, f64)], shown: im
         let (began, ended) = (ends(span.from_ms), ends(span.to_ms));
         let travelled_m = began.zip(ended).map(|((_, from_m), (_, to_m))| to_m - from_m);
         let right = travelled_m.is_some_and(|travelled_m| (travelled_m / metres - 1.0).abs() <= WAY);
-        if !right {
-            eprintln!(
-                "leg {span:?} {metres} {travelled_m:?} {:?} {:?}",
-                began.map(|b| b.0 - span.from_ms),
-                ended.map(|b| b.0 - span.to_ms)
-            );
-        }
         table.add(about("way of a leg, 2 %", LATE), Tally::of_one(right));
     }
 }
