@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use halo_gateway::clock::Clock;
 use serde_json::Value;
 
 use crate::admin::{refused, rows};
@@ -22,12 +23,15 @@ fn a_replaced_device_hears_of_its_subject_at_once_and_a_later_one_when_it_comes_
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path();
     let mut gateway = Gateway::start(data, "127.0.0.1:0", &[]);
-    ask(data, "device assign band-1 anna --kind person");
+    ask(data, "device assign band-1 anna --kind person --from 2026-01-01T00:00:00Z");
     ask(data, "subject set anna --time-zone Europe/Berlin goal=8000");
     refused(data, &["subject", "set", "anna", "--time-zone", "Mars/Olympus"], "is no IANA time zone");
     runtime().block_on(async {
         let mut band = Client::connect(gateway.address, "band-1").await;
-        band.publish("halo/v1/d/band-1/t", false, r#"{"heart_rate":71}"#).await;
+        // It fell silent three minutes ago: the next device rules the signal with its first reading.
+        let silent_since_ms = Clock::system().now().wall_ms - 180_000;
+        let reading = format!(r#"{{"heart_rate":71,"time":{silent_since_ms}}}"#);
+        band.publish("halo/v1/d/band-1/t", false, reading).await;
         let mut new = Client::connect(gateway.address, "band-2").await;
         new.subscribe("halo/v1/d/band-2/cmd").await;
         refused(data, &["device", "replace", "band-2", "band-1"], "feeds nobody but itself then");

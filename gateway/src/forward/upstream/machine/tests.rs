@@ -100,7 +100,12 @@ impl World {
             Op::Pump(count) if self.connected => (0..*count).for_each(|_| self.pump()),
             Op::Confirm(count) => (0..*count).for_each(|_| self.confirm(0)),
             Op::ConfirmOutOfOrder(at) => self.confirm(usize::from(*at)),
-            Op::Cut if self.connected => self.cut(),
+            Op::Cut if self.connected => {
+                self.cut();
+                // What was confirmed before its turn is sent again for this, not for a crash later.
+                let again = std::mem::take(&mut self.fresh);
+                self.fresh = again.into_iter().filter(|offset| !self.is_due(*offset)).collect();
+            }
             Op::WriteCursor if self.writing.is_none() => self.writing = Some(self.machine.take_cursor().1),
             Op::CursorDurable => {
                 if let Some(progress) = self.writing.take() {
