@@ -1,10 +1,10 @@
-//! What happens in a simulated fleet is found: a seed of each scenario, in simulated time, through decoder and fold.
+//! What happens in a simulated fleet is found: twenty seeds of each scenario, in simulated time, through decoder and fold.
 
 use halo_tests::truth::{Extent, FLOOR, judge};
 
 #[test]
 fn what_sensors_can_show_of_a_simulated_fleet_is_found_and_nothing_else_is() {
-    let table = judge(Extent { seeds: 1, devices: None }, |_, _| {}).expect("every scenario can be played");
+    let table = judge(Extent { seeds: 20, devices: None }, |_, _| {}).expect("every scenario can be played");
     println!("{table}");
     let missed: Vec<String> = table
         .misses()

@@ -13,6 +13,8 @@ use crate::Failure;
 
 /// Whoever drives has the car from a minute before until a minute after; cars are parked for two minutes at least.
 const HANDED_OVER_MS: i64 = 60_000;
+/// The fuel of a trip: its rate is read every 10 s, and changes by the second.
+const FUEL: f64 = 0.25;
 /// Start and end of a trip are told to two seconds, its way to 1 %, and when it stood to 3 s or 5 %.
 const TRIP_MS: i64 = 2_000;
 const WAY: f64 = 0.01;
@@ -140,8 +142,8 @@ fn judge_trips(table: &mut Table, steps: &[Step], trips: &Trips) {
         tally.right += 1.0;
         let share = |found: f64, name: &str| (found / number(name) - 1.0).abs();
         table.add(about("way of a trip, 1 %", ""), Tally::of_one(share(trip.distance_m, "distance_m") <= WAY));
-        let litres = About { unit: "L", ..about("fuel", "the rate is read every 10 s") };
-        table.add(litres, Tally::of_amounts(number("fuel_l"), trip.fuel_l));
+        let burnt = about("fuel of a trip, 25 %", "the rate is read every 10 s");
+        table.add(burnt, Tally::of_one(share(trip.fuel_l, "fuel_l") <= FUEL));
         let idle_off_s = (trip.idle_s - number("idle_s")).abs();
         let idles = idle_off_s <= IDLE_S.max(IDLE * number("idle_s"));
         table.add(about("idling of a trip, 3 s or 5 %", ""), Tally::of_one(idles));

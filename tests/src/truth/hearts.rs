@@ -20,6 +20,8 @@ const IRREGULAR_BEATS: i64 = 72;
 const PACE_LATE_MS: i64 = 30_000;
 /// The last 48 beats go on to be irregular for so long.
 const RHYTHM_LATE_MS: i64 = 75_000;
+/// Early beats so close to an irregular rhythm are taken to be part of it: it is judged by 48 beats.
+const AMID_MS: i64 = 40_000;
 /// A rate counts as fast above 100 a minute; that of an irregular rhythm is a mean of what varies by a quarter.
 const PERHAPS_FAST: f64 = 85.0;
 /// How far off the gateway's idea of the device's clock may be: crystals drift by up to 60 ppm.
@@ -75,8 +77,12 @@ pub(super) fn judge(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     let instants = |what| -> Vec<Wanted> { truths(&steps, what).map(beat).collect() };
     let within = |truth: Span, found: Span| truth.wider(CLOCK_MS, LABEL_LATE_MS).touches(found);
     table.add(about("pause of 2 s or more", ""), matched(&instants("pause"), &found.pauses.spans, within));
-    let early = instants("premature_beat");
-    table.add(about("premature beat", ""), matched(&early, &found.premature.spans, within));
+    let rhythms = irregular.iter().map(|rhythm| rhythm.span.wider(AMID_MS, AMID_MS));
+    let amid = |beat: Span| rhythms.clone().any(|rhythm| rhythm.touches(beat));
+    let mut early = instants("premature_beat");
+    early.iter_mut().for_each(|beat| beat.shown = !amid(beat.span));
+    let part = "within 40 s of an irregular rhythm, whose 48 beats they are among";
+    table.add(about("premature beat", part), matched(&early, &found.premature.spans, within));
     Ok(())
 }
 

@@ -63,15 +63,35 @@ pub struct Extent {
 /// When a scenario cannot be played.
 pub fn judge(extent: Extent, mut seen: impl FnMut(&str, u64)) -> Result<Table, Failure> {
     let mut table = Table::default();
+    let seeds: Vec<u64> = (1..=extent.seeds).collect();
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
     for trial in &TRIALS {
-        for seed in 1..=extent.seeds {
-            seen(trial.scenario, seed);
-            for device in trial.devices(seed)?.into_iter().take(extent.devices.unwrap_or(usize::MAX)) {
-                (trial.judge)(&mut table, device)?;
+        for some in seeds.chunks(at_once) {
+            some.iter().for_each(|seed| seen(trial.scenario, *seed));
+            for played in play(trial, some, extent) {
+                table.take(played?);
             }
         }
     }
     Ok(table)
+}
+
+/// One scenario with some seeds, each on a thread of its own; in order of the seeds.
+fn play(trial: &Trial, seeds: &[u64], extent: Extent) -> Vec<Result<Table, Failure>> {
+    std::thread::scope(|scope| {
+        let play = |seed: u64| {
+            let mut table = Table::default();
+            for device in trial.devices(seed)?.into_iter().take(extent.devices.unwrap_or(usize::MAX)) {
+                (trial.judge)(&mut table, device)?;
+            }
+            Ok(table)
+        };
+        let threads: Vec<_> = seeds.iter().map(|seed| scope.spawn(move || play(*seed))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a simulation panicked".into())))
+            .collect()
+    })
 }
 
 impl Trial {

@@ -104,6 +104,14 @@ impl Table {
         line.hidden += tally.hidden;
     }
 
+    /// Adds all of another.
+    pub(super) fn take(&mut self, other: Self) {
+        for Line { scenario, kind, event, unit, note, truths, found, recalled, right, hidden } in other.lines {
+            let about = About { scenario, kind, event, unit, note };
+            self.add(about, Tally { truths, found, recalled, right, hidden });
+        }
+    }
+
     /// The lines that miss the floor.
     pub fn misses(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| line.precision() < FLOOR || line.recall() < FLOOR)
