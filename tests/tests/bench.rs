@@ -87,7 +87,7 @@ fn a_comparison_writes_every_row_with_its_goals() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("compare.json");
     let output = Command::new(env!("CARGO_BIN_EXE_compare"))
-        .args(["--quick", "--rows", "start,halos", "--json"])
+        .args(["--quick", "--rows", "start,derived,kinds,halos", "--json"])
         .arg(&file)
         .arg("--folder")
         .arg(folder.path())
@@ -96,13 +96,20 @@ fn a_comparison_writes_every_row_with_its_goals() -> Result<(), Failure> {
     assert!(output.status.success(), "{said}");
     let document: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
     let rows = document["rows"].as_array().ok_or("no rows")?;
-    assert_eq!(rows.iter().map(|row| row["row"].as_str()).collect::<Vec<_>>(), [Some("start"), Some("halos")]);
+    let names: Vec<_> = rows.iter().map(|row| row["row"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names, ["start", "derived", "kinds", "halos"], "in the order of the table");
     for row in rows {
         assert!(row["failed"].is_null() && row["skipped"].is_null(), "{row}");
         let goals = row["goals"].as_array().ok_or("no goals")?;
-        assert!(!goals.is_empty() && goals.iter().all(|goal| goal["hit"].is_boolean()), "{row}");
+        assert!(
+            goals.is_empty() == (row["row"] == "kinds") && goals.iter().all(|goal| goal["hit"].is_boolean()),
+            "{row}"
+        );
     }
-    let halos = &rows[1]["medians"];
+    let of_band = |what: &str| rows[2]["medians"][format!("wristband: bytes a subject, {what}")].as_f64();
+    let (bare, derived) = (of_band("statistics alone"), of_band("derived signals as well"));
+    assert!(bare > Some(1_000.0) && derived > bare && of_band("forecasts as well") > derived, "{}", rows[2]);
+    let halos = &rows[3]["medians"];
     assert_eq!(halos["frames in no halo"], 0.0, "{halos}");
     assert!(halos["frames"].as_f64() > Some(50.0) && halos["halos"].as_f64() > Some(0.0), "{halos}");
     assert!(document["machine"]["cores"].is_u64() && document["settings"]["gateway"].is_string(), "{document}");

@@ -2,6 +2,7 @@
 
 mod acks;
 mod crowds;
+mod derived;
 mod frames;
 mod job;
 mod log;
@@ -28,7 +29,7 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
     ROWS.iter().map(|row| (row.name, row.what)).collect()
 }
 
-pub(super) static ROWS: [Row; 21] = [
+pub(super) static ROWS: [Row; 23] = [
     Row {
         on_slow_disks: true,
         ..row(
@@ -59,6 +60,13 @@ pub(super) static ROWS: [Row; 21] = [
         job::node_red,
         &job::NODE_RED,
     ),
+    row(
+        "derived",
+        "the whole job with everything derived and forecast, and with nothing",
+        derived::whole,
+        &derived::WHOLE,
+    ),
+    once("kinds", "frames of 10 s of a hundred devices in turn, read and folded in this process", derived::kinds, &[]),
     row(
         "halos",
         "halos of 5,000 subjects at 1 frame/s each: from a frame to the first halo that counts it",
