@@ -1,8 +1,8 @@
 //! What acts and the passing of time change about who has which device, and about what subjects are to each other.
 //!
-//! A hand-over takes the device out of the former holder's halo and ends the trip that was under way there. It takes place when the record is applied that says so, or, of one known before, with
-//! the first record stamped at or past its time; frames that come later for the time before it still feed the former
-//! holder, whose trip stays ended.
+//! A hand-over takes the device out of the former holder's halo and ends the trip that was under way there. It takes place
+//! when the record is applied that says so, or, of one known before, with the first record stamped at or past its time;
+//! frames that come later for the time before it still feed the former holder, whose trip stays ended.
 
 use super::fold::{Fold, Touched};
 use super::holders::Holders;

@@ -9,7 +9,7 @@ use halo_proto::topic::Grammar;
 use serde_json::Value;
 
 use super::derived::{folded, number, simulated};
-use super::support::{Log, WALL_MS, native, speedometer};
+use super::support::{Log, WALL_MS, native, reloaded, speedometer};
 use crate::forward::halo_json::halo_json;
 use crate::halo::derive::{Goal, Journey, JourneySettings, Observation, Position, Rows};
 use crate::halo::kinds::Kinds;
@@ -254,9 +254,7 @@ fn the_same_log_gives_the_same_halos_with_a_restart_at_any_record() {
         }
         placed += fold.subject("anna").map_or(0, |anna| usize::from(anna.happened().len() > 1));
         expected += fold.subject("it").map_or(0, |it| usize::from(number(it, "journey.arrival").is_some()));
-        let rows = fold.all_rows();
-        let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        let mut again = Fold::load(Grammar::default(), rows).expect("rows of our own");
+        let mut again = reloaded(&fold);
         for record in &log.records {
             again.apply(record);
         }

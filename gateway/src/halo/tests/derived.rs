@@ -6,7 +6,7 @@ use firmware_sim::bench::{Load, payloads};
 use halo_proto::registry::{self, Kind};
 use halo_proto::topic::Grammar;
 
-use super::support::{Log, WALL_MS, native, speedometer};
+use super::support::{Log, WALL_MS, native, reloaded, speedometer};
 use crate::forward::halo_json::halo_json;
 use crate::halo::{DerivedValue, Fold, Subject, Tally};
 use crate::record::{Body, Format};
@@ -116,9 +116,7 @@ fn a_restart_at_any_frame_goes_on_to_the_same_halo() {
                 ("visit.place", "queue"),
             ];
             under_way += usize::from(moves.iter().any(|(name, is)| state.get(name) == Some(&DerivedValue::Text(is))));
-            let rows = fold.all_rows();
-            let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-            let mut again = Fold::load(Grammar::default(), rows).expect("rows of our own");
+            let mut again = reloaded(&fold);
             assert_eq!(halo(&again), halo(&fold));
             for record in &log.records {
                 again.apply(record);

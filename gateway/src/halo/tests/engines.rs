@@ -4,7 +4,7 @@ use halo_proto::schema::Schema;
 use halo_proto::topic::Grammar;
 
 use super::derived::{folded, number, simulated, values};
-use super::support::{Log, WALL_MS, native};
+use super::support::{Log, WALL_MS, native, reloaded};
 use crate::forward::halo_json::{halo_json, render};
 use crate::halo::derive::engine::tests::other_model;
 use crate::halo::derive::real_data::text;
@@ -92,9 +92,7 @@ fn a_restart_at_any_frame_of_an_engine_goes_on_to_the_same_halo() {
     let mut fold = Fold::new(Grammar::default());
     for record in &log.records {
         fold.apply(record);
-        let rows = fold.all_rows();
-        let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        let mut again = Fold::load(Grammar::default(), rows).expect("rows of our own");
+        let mut again = reloaded(&fold);
         assert_eq!(halo(&again), halo(&fold));
         for record in &log.records {
             again.apply(record);

@@ -4,7 +4,7 @@ use halo_proto::registry::{self, Nature};
 use halo_proto::schema::Schema;
 use halo_proto::topic::Grammar;
 
-use super::support::{Log, WALL_MS, native};
+use super::support::{Log, WALL_MS, native, reloaded};
 use crate::forward::halo_json::halo_json;
 use crate::halo::forecast::STEP_MS;
 use crate::halo::{Fold, Forecast, Tally};
@@ -114,9 +114,7 @@ fn a_restart_in_the_midst_goes_on_to_the_same_forecasts() {
         for record in log.records.iter().take(cut) {
             fold.apply(record);
         }
-        let rows = fold.all_rows();
-        let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        let mut again = Fold::load(Grammar::default(), rows).expect("rows of our own");
+        let mut again = reloaded(&fold);
         for record in &log.records {
             again.apply(record);
         }

@@ -7,7 +7,7 @@ use halo_proto::topic::Grammar;
 use serde_json::Value;
 
 use super::derived::{folded, number};
-use super::support::{Log, WALL_MS, native};
+use super::support::{Log, WALL_MS, native, reloaded};
 use crate::config::Config;
 use crate::forward::halo_json::halo_json;
 use crate::halo::{Fold, Quality, Tally};
@@ -145,9 +145,7 @@ fn the_same_log_gives_the_same_halo_from_any_checkpoint_and_new_thresholds_count
         for record in &log.records[..at] {
             fold.apply(record);
         }
-        let rows = fold.all_rows();
-        let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        let mut again = Fold::load(Grammar::default(), rows).expect("rows of our own");
+        let mut again = reloaded(&fold);
         for record in &log.records {
             again.apply(record);
         }

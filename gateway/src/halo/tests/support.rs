@@ -6,7 +6,9 @@ use halo_proto::chunk::{Clock, Times};
 use halo_proto::frame::{Event, Header};
 use halo_proto::registry::Kind;
 use halo_proto::schema::{Column, FrameBuilder, Group, Schema};
+use halo_proto::topic::Grammar;
 
+use crate::halo::Fold;
 use crate::record::{
     Assignment, Body, ClockSource, ClockUse, FoldConfig, Format, Frame, GatewayTime, Identity, KeyId, Offset, Presence,
     Record, Retained, StartEpoch, SubjectKind,
@@ -106,6 +108,13 @@ impl Log {
             payload: Bytes::from(payload),
         }
     }
+}
+
+/// The fold as a start finds it in a checkpoint of all its rows.
+pub(crate) fn reloaded(fold: &Fold) -> Fold {
+    let rows = fold.all_rows();
+    let rows = rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+    Fold::load(Grammar::default(), rows).expect("rows of our own")
 }
 
 /// A schema only births know: one signal `power`, each second.
