@@ -99,6 +99,7 @@ fn signal(column: &Column<'_>) -> String {
 /// Whole frames, header included, by readings that are present.
 fn bytes_a_sample(kind: Kind, period_s: u64) -> f64 {
     let sensors = kind.sensors(42, kind.prefix(), 0, 86_400_000);
+    let period_s = period_s.max(kind.period_min().as_secs());
     let mut source = Sampler::new(sensors, kind.schema(), 86_400_000, period_s * 1_000);
     let mut framer = Framer::new(kind.schema(), 1);
     let (mut bytes, mut samples) = (0, 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::broker::Broker;
 use crate::client::Protocol;
 use crate::faults::Faults;
-use crate::kind::Kind;
+use crate::kind::{Kind, Twist};
 use crate::ledger::LedgerConfig;
 use crate::series::Series;
 
@@ -47,12 +47,14 @@ pub struct Crew {
     pub first: u32,
     /// What goes wrong with them; `None` = as in the rest of the fleet.
     pub faults: Option<Faults>,
+    /// What is unlike usual in their lives.
+    pub twist: Twist,
 }
 
 impl Crew {
     /// The first `devices` of a kind.
     pub fn new(kind: Kind, devices: u32) -> Self {
-        Self { kind, devices, first: 0, faults: None }
+        Self { kind, devices, first: 0, faults: None, twist: Twist::None }
     }
 }
 

@@ -139,7 +139,7 @@ fn one(config: &FleetConfig, grammar: &Grammar, crew: &Crew, id: &str, number: u
     // Live devices do not all send at the same moment: each began its first frame a part of a period ago.
     let phase_ms = (period_ms as f64 * random_clock.random::<f64>()) as u64;
     let mut error_ms = random_clock.random_range(SYNC_ERROR_MS);
-    let synced = random_clock.random_bool(SYNCED_SHARE);
+    let synced = random_clock.random_bool(SYNCED_SHARE) || kind.knows_the_time();
     let pace = pace(config, period_ms);
     let recorded_ms = periods.unwrap_or(0).saturating_mul(period_ms);
     let now_ms = start_ms.saturating_add(if pace == Pace::Live { phase_ms } else { recorded_ms });
@@ -153,7 +153,7 @@ fn one(config: &FleetConfig, grammar: &Grammar, crew: &Crew, id: &str, number: u
         Some(_) => Framer::unregistered(kind.schema(), boot),
         None => Framer::new(kind.schema(), boot),
     };
-    let sensors = kind.sensors(config.seed, id, number, start_ms);
+    let sensors = kind.sensors_with(crew.twist, config.seed, id, number, start_ms);
     Device {
         topics: topics(grammar, id),
         id: id.into(),

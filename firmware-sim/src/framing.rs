@@ -5,7 +5,7 @@ use halo_proto::birth::Head;
 use halo_proto::chunk::{Clock, EncodeError, ROWS_MAX, Times, VALUES_MAX};
 use halo_proto::frame::{Event, Header, Text, TimeSync};
 use halo_proto::registry::{self, Column};
-use halo_proto::schema::{FrameBuilder, Schema};
+use halo_proto::schema::{self, FrameBuilder, Schema};
 
 use crate::rows::{Batch, Note, Row};
 
@@ -36,8 +36,8 @@ pub(crate) struct Framer {
 
 impl Framer {
     pub(crate) fn new(schema: &registry::Schema, boot: u32) -> Self {
-        let owned = Schema::from_registry(schema.id).expect("a schema of the registry is in the registry");
-        Self { schema: owned, kind: schema.kind, boot, next_seq: 0, builder: FrameBuilder::new() }
+        let schema_owned = Schema::from_registry(schema.id).unwrap_or_else(|| described(schema));
+        Self { schema: schema_owned, kind: schema.kind, boot, next_seq: 0, builder: FrameBuilder::new() }
     }
 
     /// The same columns under an id that no registry knows: nobody can read its frames before its birth.
@@ -126,6 +126,19 @@ impl Framer {
         let head = Head { kind, schema, boot: self.boot, t0_ms: uptime_ms, sync, firmware: FIRMWARE };
         self.schema.birth_bytes(&head).expect("a registered schema and a short firmware name make a birth").into()
     }
+}
+
+/// A schema of the device's own, which only its births describe.
+fn described(schema: &registry::Schema) -> Schema {
+    let column = |column: &Column<'_>| {
+        let Column { metric, num, den, bias, k0, name } = *column;
+        schema::Column { metric, num, den, bias, k0, name: name.map(str::to_owned) }
+    };
+    let group = |group: &registry::Group<'_>| schema::Group {
+        clock: group.clock,
+        columns: group.columns.iter().map(column).collect(),
+    };
+    Schema { id: schema.id, groups: schema.groups.iter().map(group).collect() }
 }
 
 /// Whether an interval's row continues the clock of the one before: its time is that one's plus its own column 0.

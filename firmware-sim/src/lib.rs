@@ -7,7 +7,7 @@
 //!                                   └─▶ truth                         └──────────▶ ledger
 //! ```
 //!
-//! Six kinds of devices ([`Kind`]), alone, mixed, or in named scenarios ([`scenarios`]); faults ([`Faults`]) can be added
+//! Nine kinds of devices ([`Kind`]), alone, mixed, or in named scenarios ([`scenarios`]); faults ([`Faults`]) can be added
 //! to any of them. A device's stream depends on the seed and on its own name, not on who else is in the fleet. Two files
 //! of JSON lines say what happened: the ledger, what was sent and acknowledged (fields below), and the truth, what was behind the readings.
 //!
@@ -21,7 +21,7 @@
 //! `fast_heart`, `off_skin`, `steps`, `speed_change`,
 //! `trip` (`driver`, `distance_m`, `fuel_l`, …), `harsh_brake`, `harsh_acceleration`, `dtc`, `engine` (`cycle`,
 //! `remaining`, `health`), `leg`, `stop`, `excursion`, `shock`, `delivered`, `tap` (`reader`, `place`, `party`,
-//! `waited_s`), `arrhythmia`, `pause`, `premature_beat`, `battery_low`; `from_ms` and `to_ms` are true Unix time.
+//! `waited_s`), `arrhythmia`, `pause`, `premature_beat`, `battery_low`, `rain`, `damp`; `from_ms` and `to_ms` are true Unix time.
 //!
 //! Start a fleet with [`Fleet::start`], look at it with [`FleetHandle::progress`], end it with [`FleetHandle::stop`]:
 //!
@@ -76,7 +76,7 @@ pub use client::Protocol;
 pub use config::{Cast, Crew, FleetConfig, FleetError, Speed};
 pub use faults::Faults;
 pub use fleet::{Fleet, FleetHandle};
-pub use kind::Kind;
+pub use kind::{Kind, Twist};
 pub use ledger::{Entry, FrameKey, Ledger, LedgerConfig, Summary};
 pub use scenario::{Scenario, mixed, scenario, scenarios};
 pub use series::{Series, SeriesError, read_cmapss, read_csv};

@@ -1,7 +1,7 @@
 //! A device's seconds, gathered into batches and scaled as its schema says.
 
 use halo_proto::chunk::Clock;
-use halo_proto::registry::{self, Schema};
+use halo_proto::registry::{self, Column, Schema};
 
 use crate::framing::scale;
 use crate::kinds::{Moment, Sensors};
@@ -55,8 +55,8 @@ impl Sampler {
             if let Clock::Regular { dt_ms } = shape.clock {
                 let step_ms = if self.moment.asleep { ASLEEP_MS.max(dt_ms.into()) } else { dt_ms.into() };
                 if since_ms.is_multiple_of(step_ms) {
-                    let reading = |metric| registry::signal(metric).map_or(f64::NAN, |s| self.moment.reading(s.name));
-                    let values = shape.columns.iter().map(|column| scale(column, reading(column.metric)));
+                    let reading = |column| name(column).map_or(f64::NAN, |name| self.moment.reading(name));
+                    let values = shape.columns.iter().map(|column| scale(column, reading(column)));
                     rows.push(Row { group, at_ms, values: values.collect() });
                 }
             }
@@ -70,6 +70,11 @@ impl Sampler {
             }
         }
     }
+}
+
+/// What a column is called: in the registry, or by itself.
+fn name<'a>(column: &Column<'a>) -> Option<&'a str> {
+    column.name.or_else(|| registry::signal(column.metric).map(|signal| signal.name))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Cast, Crew, FleetConfig, Speed};
 use crate::faults::Faults;
-use crate::kind::Kind;
+use crate::kind::{Kind, Twist};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -25,10 +25,12 @@ pub struct Scenario {
     pub compression: u32,
     /// What goes wrong.
     pub faults: Faults,
+    /// What is unlike usual.
+    pub twist: Twist,
     crews: &'static [(Kind, u32)],
 }
 
-static SCENARIOS: [Scenario; 10] = [
+static SCENARIOS: [Scenario; 20] = [
     Scenario {
         name: "mixed",
         says: "15 devices of all kinds, live, with a duplicate, a reboot and a dead zone now and then",
@@ -36,6 +38,7 @@ static SCENARIOS: [Scenario; 10] = [
         period: Duration::from_secs(1),
         compression: 1,
         faults: Faults { duplicates: 0.02, reboots: 6.0, dead_zones: 12.0, dead_zone_s: 8.0, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[],
     },
     Scenario {
@@ -45,6 +48,7 @@ static SCENARIOS: [Scenario; 10] = [
         period: Duration::from_secs(10),
         compression: 60,
         faults: Faults { dead_zones: 3.0, dead_zone_s: 120.0, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[(Kind::CarDongle, 6)],
     },
     Scenario {
@@ -54,6 +58,7 @@ static SCENARIOS: [Scenario; 10] = [
         period: MINUTE,
         compression: 300,
         faults: Faults { duplicates: 0.01, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[(Kind::ParkBand, 20)],
     },
     Scenario {
@@ -63,6 +68,7 @@ static SCENARIOS: [Scenario; 10] = [
         period: Duration::from_secs(5),
         compression: 10,
         faults: Faults::NONE,
+        twist: Twist::None,
         crews: &[(Kind::Turbofan, 8)],
     },
     Scenario {
@@ -72,6 +78,7 @@ static SCENARIOS: [Scenario; 10] = [
         period: Duration::from_secs(600),
         compression: 10_000,
         faults: Faults { dead_zones: 0.1, dead_zone_s: 5_400.0, newest_first: 0.3, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[(Kind::ParcelTracker, 10)],
     },
     Scenario {
@@ -81,7 +88,28 @@ static SCENARIOS: [Scenario; 10] = [
         period: Duration::from_secs(30),
         compression: 200,
         faults: Faults { dropouts: 0.01, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[(Kind::Pacemaker, 4), (Kind::Wristband, 4)],
+    },
+    Scenario {
+        name: "away",
+        says: "a pacemaker's wearer drives through a strange town for two hours: every arrhythmia, with where it was",
+        lasting: Some(Duration::from_secs(7_200)),
+        period: Duration::from_secs(10),
+        compression: 120,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::Pacemaker, 1), (Kind::CarDongle, 1)],
+    },
+    Scenario {
+        name: "wear",
+        says: "4 wristbands for four days: steps, sleep, runs, a band off the skin now and then",
+        lasting: Some(Duration::from_secs(4 * 86_400)),
+        period: MINUTE,
+        compression: 10_000,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::Wristband, 4)],
     },
     Scenario {
         name: "bad-firmware",
@@ -97,6 +125,7 @@ static SCENARIOS: [Scenario; 10] = [
             late_births: 0.5,
             ..Faults::NONE
         },
+        twist: Twist::None,
         crews: &[],
     },
     Scenario {
@@ -113,6 +142,7 @@ static SCENARIOS: [Scenario; 10] = [
             slow_bytes: 2_000.0,
             ..Faults::NONE
         },
+        twist: Twist::None,
         crews: &[],
     },
     Scenario {
@@ -122,6 +152,7 @@ static SCENARIOS: [Scenario; 10] = [
         period: Duration::from_secs(1),
         compression: 1,
         faults: Faults { storms: 720.0, lost_acks: 0.01, duplicates: 0.02, reordered: 0.02, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[(Kind::Wristband, 40), (Kind::CarDongle, 20)],
     },
     Scenario {
@@ -131,7 +162,88 @@ static SCENARIOS: [Scenario; 10] = [
         period: MINUTE,
         compression: 1_440,
         faults: Faults { drift_ppm: 200.0, wrong_clocks: 0.4, reboots: 0.15, random_boots: 0.5, ..Faults::NONE },
+        twist: Twist::None,
         crews: &[],
+    },
+    Scenario {
+        name: "tastes",
+        says: "3 players for ten days: listeners like what they like, skip the rest, and change their mind",
+        lasting: Some(Duration::from_secs(10 * 86_400)),
+        period: Duration::from_secs(600),
+        compression: 10_000,
+        faults: Faults { duplicates: 0.01, dead_zones: 0.05, dead_zone_s: 7_200.0, newest_first: 0.5, ..Faults::NONE },
+        twist: Twist::None,
+        crews: &[(Kind::Player, 3)],
+    },
+    Scenario {
+        name: "frost",
+        says: "6 cool-chain parcels travel for four days in winter: at a stop they may stand in the frost, too cold",
+        lasting: Some(Duration::from_secs(4 * 86_400)),
+        period: Duration::from_secs(600),
+        compression: 10_000,
+        faults: Faults::NONE,
+        twist: Twist::Frost,
+        crews: &[(Kind::ParcelTracker, 6)],
+    },
+    Scenario {
+        name: "drawers",
+        says: "4 wristbands for nine days: worn for days on end, then in a drawer for a day or three, and worn again",
+        lasting: Some(Duration::from_secs(9 * 86_400)),
+        period: MINUTE,
+        compression: 20_000,
+        faults: Faults::NONE,
+        twist: Twist::Drawers,
+        crews: &[(Kind::Wristband, 4)],
+    },
+    Scenario {
+        name: "hosts",
+        says: "8 families of three in a park for ten hours, and 4 hosts who ride with one of them after the other",
+        lasting: Some(Duration::from_secs(36_000)),
+        period: MINUTE,
+        compression: 600,
+        faults: Faults::NONE,
+        twist: Twist::Hosts,
+        crews: &[(Kind::ParkBand, 28)],
+    },
+    Scenario {
+        name: "weather",
+        says: "2 weather stations for three weeks: damp hours each day, which bring rain in damp spells and none in dry ones",
+        lasting: Some(Duration::from_secs(21 * 86_400)),
+        period: Duration::from_secs(600),
+        compression: 30_000,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::WeatherStation, 2)],
+    },
+    Scenario {
+        name: "shared-car",
+        says: "one car for a day: three drivers have it for eight hours each, one after the other",
+        lasting: Some(DAY),
+        period: Duration::from_secs(10),
+        compression: 2_880,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::SharedCar, 1)],
+    },
+    Scenario {
+        name: "two-bands",
+        says: "two wristbands, live: one of them may be lost, and the other take its place",
+        lasting: Some(Duration::from_secs(600)),
+        period: Duration::from_secs(1),
+        compression: 1,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::Wristband, 2)],
+    },
+    Scenario {
+        name: "three-devices",
+        says: "3 people for three hours, each with a wristband, a car and a phone that knows their appointments",
+        lasting: Some(Duration::from_secs(3 * 3_600)),
+        period: Duration::from_secs(10),
+        compression: 360,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::Wristband, 3), (Kind::CarDongle, 3), (Kind::Phone, 3)],
     },
 ];
 
@@ -145,7 +257,7 @@ pub fn scenario(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
 
-/// `devices` devices of all kinds in the proportions of fifteen: 4 wristbands, 3 cars, and 2 of every other kind.
+/// `devices` devices of all kinds that people have or wear, in the proportions of fifteen: 4 wristbands, 3 cars, and 2 of every other kind.
 pub fn mixed(devices: u32) -> Vec<Crew> {
     const HAND: [Kind; 15] = [
         Kind::Wristband,
@@ -190,7 +302,7 @@ impl Scenario {
         for (kind, usual) in self.crews {
             let count = (usual * devices).div_ceil(whole).min(left);
             left -= count;
-            crews.push(Crew::new(*kind, count));
+            crews.push(Crew { twist: self.twist, ..Crew::new(*kind, count) });
         }
         crews.retain(|crew| crew.devices > 0);
         crews

@@ -12,6 +12,7 @@
 //! | `boot` | every kind | `counter` (whether boots are counted), `offset_ms` (true Unix time minus uptime), `claimed_offset_ms` (what the births say; null = nothing), `drift_ppm` |
 //! | `dead_zone` | every kind | `from_ms`, `to_ms`: no network |
 //! | `activity` | wristband | `what` (sleep, sit, walk, run), `from_ms`, `to_ms` |
+//! | `drawer` | wristband (drawers) | `from_ms`, `to_ms`: it lies in a drawer; told when it is put there |
 //! | `fast_heart` | wristband | `from_ms`, `to_ms`, `above_s` (seconds of it clearly above 100 a minute): a heart near or above that |
 //! | `off_skin` | wristband | `from_ms`, `to_ms`: the band saw no pulse |
 //! | `steps` | wristband, park-band | `total` since the device was first worn; every minute |
@@ -22,13 +23,20 @@
 //! | `engine` | turbofan | `serial`, `cycle`, `remaining` (cycles), `health` (1 new, 0 failed); every 10 cycles and at failure |
 //! | `leg` | parcel-tracker | `shipment`, `from`, `to`, `from_ms`, `to_ms`, `distance_m` (great circle) |
 //! | `stop` | parcel-tracker | `place`, `from_ms`, `to_ms` |
-//! | `excursion` | parcel-tracker | `from_ms`, `to_ms`, `peak_cel`: the goods were outside 2 to 8 °C |
+//! | `excursion` | parcel-tracker | `from_ms`, `to_ms`, `peak_cel`: the goods were outside 2 to 8 °C; the peak is furthest from there |
+//! | `nearing` | parcel-tracker | `shipment`, `place`, `latitude`, `longitude`, `from_ms`, `to_ms`, `least_m`, `last_leg`: on the road within 30 km of where the shipment is bound for; not on the last leg: passing by |
 //! | `shock` | parcel-tracker | `g`, `place` |
 //! | `delivered` | parcel-tracker | `shipment`, `place` |
 //! | `tap` | park-band | `reader`, `place` (gate, queue, ride, restaurant), `land`, `party`, `waited_s` (at rides) |
+//! | `meeting` | park-band (hosts) | `of` (party: it joined one; ride: it got into one), `with` (the party), `reader` |
+//! | `role` | park-band (hosts) | `what` (host): who goes with many parties, and is the most central by that |
 //! | `arrhythmia` | pacemaker | `what` (bradycardia, tachycardia, irregular_rhythm), `from_ms`, `to_ms`, `beats`, `rate` |
 //! | `pause`, `premature_beat` | pacemaker | `interval` (ms) |
 //! | `battery_low` | pacemaker | `volts` |
+//! | `taste` | player | `likes`: the genres that are liked from now on; at the beginning, and when it changes |
+//! | `opinion` | player | `topic`, `liked`: a like (true) or a skip of a genre, whatever the taste |
+//! | `rain` | weather-station | `began` (or ended), `humidity` (%, without noise), `rising_min` (how long it had been rising): each time it crosses 80 % |
+//! | `damp` | weather-station | `from_ms`, `to_ms`, `peak` (%): it was 78 % or more |
 //!
 //! What is under way when a run ends (a trip, an episode) is not told. Truths may lie in the future of a dead zone's
 //! frames: they are told when they happen, not when they are delivered.

@@ -102,6 +102,8 @@ impl Kind {
     pub const PARK_BAND: Self = Self(6);
     /// An implant: beats, who made them, its battery and lead.
     pub const PACEMAKER: Self = Self(7);
+    /// Plays music; its buttons say what the listener likes and skips.
+    pub const PLAYER: Self = Self(8);
 
     /// Its name, if the registry knows it.
     pub const fn name(self) -> Option<&'static str> {
@@ -113,6 +115,7 @@ impl Kind {
             Self::PARCEL_TRACKER => "parcel_tracker",
             Self::PARK_BAND => "park_band",
             Self::PACEMAKER => "pacemaker",
+            Self::PLAYER => "player",
             _ => return None,
         })
     }

@@ -3,7 +3,8 @@
 //! Under a root (default `halo/v1`); ids are `[A-Za-z0-9._-]{1,64}`:
 //!
 //! ```text
-//! device → gateway        d/<device>/t   d/<device>/birth   d/<device>/state
+//! device → gateway        d/<device>/t   d/<device>/birth   d/<device>/state   d/<device>/answer
+//! organisation → gateway  offers/<organisation>/<table>
 //! gateway → device        d/<device>/cmd
 //! gateway → integrators   halos/<subject>   sparks/<subject>/<rule>   readings/<subject>/<device>   cohorts/<cohort>
 //!                         partners/<partner>/halos/<pseudonym>   partners/<partner>/sparks/<pseudonym>/<rule>
@@ -19,7 +20,7 @@ pub const ROOT_LEN_MAX: usize = 64;
 /// The root used unless configured otherwise.
 pub const ROOT_DEFAULT: &str = "halo/v1";
 
-/// Whether `id` is one to 64 of `A-Z a-z 0-9 . _ -`: the ids of devices, subjects, rules, partners and gateways.
+/// Whether `id` is one to 64 of `A-Z a-z 0-9 . _ -`: the ids of devices, subjects, tables, rules, partners and gateways.
 pub fn id_is_valid(id: &str) -> bool {
     (1..=ID_LEN_MAX).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
@@ -43,10 +44,22 @@ pub enum Topic<'a> {
         /// Whose.
         device: &'a str,
     },
+    /// What a device's subject says to a spark.
+    Answer {
+        /// Which device sends it.
+        device: &'a str,
+    },
     /// Commands to a device.
     Cmd {
         /// To whom.
         device: &'a str,
+    },
+    /// A table of what an organisation offers; retained.
+    Offers {
+        /// Whose.
+        subject: &'a str,
+        /// Which.
+        table: &'a str,
     },
     /// A halo; retained.
     Halo {
@@ -135,6 +148,7 @@ impl<'a> Topic<'a> {
     pub fn is_gateway_owned(&self) -> bool {
         match self {
             Self::Telemetry { .. } | Self::Birth { .. } | Self::State { .. } => false,
+            Self::Answer { .. } | Self::Offers { .. } => false,
             Self::Invalid { .. } | Self::Foreign => false,
             Self::Cmd { .. } | Self::Halo { .. } | Self::Spark { .. } | Self::Readings { .. } => true,
             Self::Cohort { .. } | Self::PartnerHalo { .. } | Self::PartnerSpark { .. } => true,
@@ -145,9 +159,11 @@ impl<'a> Topic<'a> {
     /// The device whose branch (`d/<device>/…`) the topic is in.
     pub fn device_branch(&self) -> Option<&'a str> {
         match *self {
-            Self::Telemetry { device } | Self::Birth { device } | Self::State { device } | Self::Cmd { device } => {
-                Some(device)
-            }
+            Self::Telemetry { device }
+            | Self::Birth { device }
+            | Self::State { device }
+            | Self::Answer { device }
+            | Self::Cmd { device } => Some(device),
             _ => None,
         }
     }
@@ -158,7 +174,9 @@ impl<'a> Topic<'a> {
             Self::Telemetry { device } => ["d", device, "t", "", ""],
             Self::Birth { device } => ["d", device, "birth", "", ""],
             Self::State { device } => ["d", device, "state", "", ""],
+            Self::Answer { device } => ["d", device, "answer", "", ""],
             Self::Cmd { device } => ["d", device, "cmd", "", ""],
+            Self::Offers { subject, table } => ["offers", subject, table, "", ""],
             Self::Halo { subject } => ["halos", subject, "", "", ""],
             Self::Spark { subject, rule } => ["sparks", subject, rule, "", ""],
             Self::Readings { subject, device } => ["readings", subject, device, "", ""],
@@ -178,7 +196,9 @@ impl<'a> Topic<'a> {
             ["d", device, "t"] => Self::Telemetry { device },
             ["d", device, "birth"] => Self::Birth { device },
             ["d", device, "state"] => Self::State { device },
+            ["d", device, "answer"] => Self::Answer { device },
             ["d", device, "cmd"] => Self::Cmd { device },
+            ["offers", subject, table] => Self::Offers { subject, table },
             ["halos", subject] => Self::Halo { subject },
             ["sparks", subject, rule] => Self::Spark { subject, rule },
             ["readings", subject, device] => Self::Readings { subject, device },

@@ -1,4 +1,5 @@
-//! A car with a dongle in its diagnostic port, driven to and fro between two places by up to three drivers.
+//! A car with a dongle in its diagnostic port, driven to and fro between two places by up to three drivers: by whoever comes,
+//! or by each in a third of the day.
 //!
 //! The driver follows the speed limit in a style of their own, brakes for lights and corners, and sometimes for
 //! something that runs into the road. Engine speed follows from the gear, fuel from the power at the wheels, coolant and
@@ -33,6 +34,11 @@ const LITRES_IDLE: f64 = 0.75;
 const CODES: [&str; 5] = ["P0171", "P0300", "P0420", "P0128", "P0455"];
 /// Something runs into the road once in this many seconds of brisk driving.
 const SECONDS_BETWEEN_HAZARDS: f64 = 240.0;
+/// Of a shared car: each driver has it for so long, one after the other; nobody leaves so soon after the beginning of that
+/// time, or so late that the way might not end within it, s.
+const TURN_S: u64 = 8 * 3_600;
+const TURN_BEGINS_S: u64 = 300;
+const TURN_ENDS_S: u64 = 3_600;
 /// Driving time between two diagnostic codes.
 const SECONDS_BETWEEN_CODES: f64 = 5_400.0;
 
@@ -98,6 +104,8 @@ pub(crate) struct Car {
     /// The speed read last, and what it had changed by.
     speed_before: f64,
     change_before: f64,
+    /// Seconds it was lived, if it is shared by turns.
+    turns: Option<u64>,
 }
 
 impl Car {
@@ -124,15 +132,32 @@ impl Car {
             acceleration: 0.0,
             speed_before: 0.0,
             change_before: 0.0,
+            turns: None,
             way,
             random,
         }
     }
 
+    /// A car that each driver has in turn, from the moment it is switched on.
+    pub(crate) fn shared(random: ChaCha8Rng) -> Self {
+        Self { turns: Some(0), ..Self::new(random) }
+    }
+
+    /// Who leaves now, if anybody may.
+    fn next_driver(&mut self) -> Option<Driver> {
+        let Some(lived_s) = self.turns else { return Some(DRIVERS[self.random.random_range(0..DRIVERS.len())]) };
+        let in_time = (TURN_BEGINS_S..TURN_S - TURN_ENDS_S).contains(&(lived_s % TURN_S));
+        DRIVERS.into_iter().cycle().nth((lived_s / TURN_S) as usize).filter(|_| in_time)
+    }
+
     fn live(&mut self, at_ms: u64, moment: &mut Moment) {
         let before = self.speed;
         match self.doing {
-            Doing::Parked(0) => self.leave(at_ms, moment),
+            Doing::Parked(0) => {
+                if let Some(driver) = self.next_driver() {
+                    self.leave(driver, at_ms, moment);
+                }
+            }
             Doing::Parked(left) => self.doing = Doing::Parked(left - 1),
             Doing::Standing(0) => self.doing = Doing::Driving,
             Doing::Standing(left) => self.doing = Doing::Standing(left - 1),
@@ -147,8 +172,8 @@ impl Car {
         self.advance((before + self.speed) / 2.0, at_ms, moment);
     }
 
-    fn leave(&mut self, at_ms: u64, moment: &mut Moment) {
-        self.driver = DRIVERS[self.random.random_range(0..DRIVERS.len())];
+    fn leave(&mut self, driver: Driver, at_ms: u64, moment: &mut Moment) {
+        self.driver = driver;
         self.trip = Trip { from_ms: at_ms, ..Trip::default() };
         self.doing = Doing::Standing(self.random.random_range(1..6));
         if self.fuel_l < 0.12 * TANK_L {
@@ -314,6 +339,7 @@ impl Sensors for Car {
             moment.texts.push(("vin", vin));
         }
         self.live(at_ms, moment);
+        self.turns = self.turns.map(|lived_s| lived_s + 1);
         self.note_change(at_ms, moment);
         self.diagnose(at_ms, moment);
         self.read(moment);

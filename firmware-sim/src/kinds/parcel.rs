@@ -22,6 +22,10 @@ const DEPOTS: [(&str, f64, f64); 8] = [
 ];
 /// Temperatures between which the goods must stay, °C.
 const COOL: std::ops::RangeInclusive<f64> = 2.0..=8.0;
+/// So much colder is frost than sun, K.
+const COLDER_CEL: f64 = 24.0;
+/// Who is nearer than this is nearly there, m.
+const NEAR_M: f64 = 30_000.0;
 /// Shocks from here on are reported, g.
 const SHOCK_REPORTED: f64 = 8.0;
 /// Seconds between fixes and between looks at the goods, moving and at rest.
@@ -57,6 +61,10 @@ pub(crate) struct Parcel {
     battery: f64,
     seconds: u64,
     looked: bool,
+    /// It stands in the frost where it would stand in the sun.
+    frost: bool,
+    /// Since when it is on the road and near where it is bound for, and how near it came.
+    nearing: Option<(u64, f64)>,
 }
 
 impl Parcel {
@@ -80,11 +88,18 @@ impl Parcel {
             battery,
             seconds: 0,
             looked: false,
+            frost: false,
+            nearing: None,
         };
         parcel.set_out();
         parcel.depart();
         parcel.on_leg_m = parcel.leg_m() * parcel.random.random_range(0.1..0.6);
         parcel
+    }
+
+    /// The same in winter.
+    pub(crate) fn in_frost(random: ChaCha8Rng) -> Self {
+        Self { frost: true, ..Self::new(random) }
     }
 
     fn set_out(&mut self) {
@@ -133,6 +148,8 @@ impl Parcel {
                 self.on_leg_m += speed;
                 if self.on_leg_m >= self.leg_m() {
                     self.arrive(at_ms, moment);
+                } else {
+                    self.near(at_ms, moment);
                 }
             }
             Doing::Resting(0) => {
@@ -145,7 +162,36 @@ impl Parcel {
         }
     }
 
+    /// On the road within sight of where the shipment is bound for, on its last leg or by the way.
+    fn near(&mut self, at_ms: u64, moment: &mut Moment) {
+        if !self.seconds.is_multiple_of(FIX_S.0) {
+            return;
+        }
+        let left_m = self.place().distance_m(self.bound_for().1);
+        match &mut self.nearing {
+            Some((_, least_m)) if left_m < NEAR_M => *least_m = least_m.min(left_m),
+            Some(_) => self.passed(at_ms, moment),
+            None if left_m < NEAR_M => self.nearing = Some((at_ms, left_m)),
+            None => {}
+        }
+    }
+
+    fn passed(&mut self, at_ms: u64, moment: &mut Moment) {
+        let Some((from_ms, least_m)) = self.nearing.take() else { return };
+        let (name, place) = self.bound_for();
+        let is_last = self.leg + 2 == self.stops.len();
+        let facts = json!({"shipment": self.name(), "place": name, "latitude": place.latitude,
+                           "longitude": place.longitude, "from_ms": from_ms, "to_ms": at_ms,
+                           "least_m": round(least_m, 0), "last_leg": is_last});
+        moment.tell(at_ms, "nearing", facts);
+    }
+
+    fn bound_for(&self) -> (&'static str, Place) {
+        self.depot(self.stops.len().saturating_sub(self.leg + 1))
+    }
+
     fn arrive(&mut self, at_ms: u64, moment: &mut Moment) {
+        self.passed(at_ms, moment);
         let (from, to, distance_m) = (self.depot(0).0, self.depot(1).0, self.leg_m());
         let facts = json!({"shipment": self.name(), "from": from, "to": to, "from_ms": self.since_ms,
                            "to_ms": at_ms, "distance_m": round(distance_m, 0)});
@@ -159,8 +205,10 @@ impl Parcel {
             moment.tell(at_ms, "delivered", json!({"shipment": self.name(), "place": to}));
             self.set_out();
         }
-        // One stop in four the goods stand in the sun.
-        self.surroundings = if self.random.random_bool(0.25) { self.random.random_range(14.0..24.0) } else { 5.0 };
+        // One stop in four the goods stand in the sun, in winter in the frost.
+        let colder = if self.frost { COLDER_CEL } else { 0.0 };
+        self.surroundings =
+            if self.random.random_bool(0.25) { self.random.random_range(14.0..24.0) - colder } else { 5.0 };
         self.doing = Doing::Resting(self.random.random_range(2_400..14_400));
     }
 
@@ -188,8 +236,12 @@ impl Parcel {
         match &mut self.excursion {
             None if !COOL.contains(&self.temperature) => {
                 self.excursion = Some((at_ms, self.temperature));
-                moment.happens(at_ms, "temperature_high", 2, self.temperature * 100.0);
+                // Trackers have a word for goods that are too warm, and none for too cold.
+                if self.temperature > *COOL.end() {
+                    moment.happens(at_ms, "temperature_high", 2, self.temperature * 100.0);
+                }
             }
+            Some((_, peak)) if self.temperature < *COOL.start() => *peak = peak.min(self.temperature),
             Some((_, peak)) if !COOL.contains(&self.temperature) => *peak = peak.max(self.temperature),
             Some((from_ms, peak)) => {
                 let facts = json!({"from_ms": *from_ms, "to_ms": at_ms, "peak_cel": round(*peak, 2)});

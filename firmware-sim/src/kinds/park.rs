@@ -2,7 +2,7 @@
 //! queue, onto a ride, to a restaurant; every member taps the reader, a few seconds apart.
 //!
 //! A party's day comes from the party's own random stream, which every member's band plays back for itself: members
-//! agree without knowing of each other.
+//! agree without knowing of each other. Hosts play back the days of all families, and go along with one after the other.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -12,6 +12,10 @@ use super::{Moment, Sensors, noise};
 
 /// Lands of the park; a zone is its index from 1.
 const LANDS: [&str; 5] = ["plaza", "adventure", "frontier", "fantasy", "tomorrow"];
+/// What a reader at a ride is for.
+const RIDE: u32 = 2;
+/// Sets a host's choices apart from what its band draws.
+const HOST_STREAM: u64 = 1 << 40;
 /// Members' taps spread over this many seconds.
 const SPREAD_S: u64 = 6;
 
@@ -110,12 +114,14 @@ impl Party {
     }
 }
 
-/// A seeded guest of a party.
-pub(crate) struct Guest {
+/// A band on somebody's wrist: what it reads of whoever does as a party does.
+struct Band {
     random: ChaCha8Rng,
+    /// Whom its wearer goes with.
     name: String,
-    party: Party,
     announced: bool,
+    /// Whether it is told with whom its wearer is.
+    tells_meetings: bool,
     /// The tap to make, and in how many seconds.
     pending: Option<(u64, Tap, usize)>,
     reader: Option<u32>,
@@ -125,22 +131,28 @@ pub(crate) struct Guest {
     battery: f64,
 }
 
-impl Guest {
-    /// `party` plays the day of the party called `name`; `random` is the guest's own.
-    pub(crate) fn new(mut random: ChaCha8Rng, party: ChaCha8Rng, name: String) -> Self {
+impl Band {
+    fn new(mut random: ChaCha8Rng, name: String, tells_meetings: bool) -> Self {
         let battery = random.random_range(70.0..100.0);
-        let party = Party::new(party);
         Self {
             random,
             name,
-            party,
             announced: false,
+            tells_meetings,
             pending: None,
             reader: None,
             taps: 0,
             steps: 0.0,
             seconds: 0,
             battery,
+        }
+    }
+
+    fn announce(&mut self, at_ms: u64, moment: &mut Moment) {
+        self.announced = true;
+        moment.texts.push(("party", self.name.clone()));
+        if self.tells_meetings {
+            moment.tell(at_ms, "meeting", json!({"of": "party", "with": self.name, "reader": null}));
         }
     }
 
@@ -155,24 +167,22 @@ impl Guest {
         let facts = json!({"reader": number, "place": purpose_name(tap.purpose), "land": LANDS[land % LANDS.len()],
                            "party": self.name, "waited_s": tap.waited});
         moment.tell(at_ms, "tap", facts);
-    }
-}
-
-impl Sensors for Guest {
-    fn second(&mut self, at_ms: u64, moment: &mut Moment) {
-        if !self.announced {
-            self.announced = true;
-            moment.texts.push(("party", self.name.clone()));
+        if self.tells_meetings && tap.purpose == RIDE {
+            moment.tell(at_ms, "meeting", json!({"of": "ride", "with": self.name, "reader": number}));
         }
-        if let Some(tap) = self.party.second() {
+    }
+
+    /// A second of doing as the party does, which may tap.
+    fn live(&mut self, tap: Option<Tap>, (doing, land): (Doing, usize), at_ms: u64, moment: &mut Moment) {
+        if let Some(tap) = tap {
             // Queues are short enough that a tap is made before the next one comes: SPREAD_S is below all durations.
-            self.pending = Some((self.random.random_range(0..SPREAD_S), tap, self.party.land));
+            self.pending = Some((self.random.random_range(0..SPREAD_S), tap, land));
         }
         match self.pending.take() {
             Some((0, tap, land)) => self.tap(&tap, land, at_ms, moment),
             waiting => self.pending = waiting.map(|(left, tap, land)| (left - 1, tap, land)),
         }
-        let pace = match self.party.doing {
+        let pace = match doing {
             Doing::Walking { .. } => 1.75,
             Doing::Queuing { .. } => 0.1,
             Doing::Gate | Doing::Riding | Doing::Eating => 0.0,
@@ -183,10 +193,92 @@ impl Sensors for Guest {
         }
         self.seconds += 1;
         self.battery = (self.battery - 100.0 / (3.0 * 86_400.0)).max(0.0);
-        moment.read("zone", self.party.land as f64 + 1.0);
+        moment.read("zone", land as f64 + 1.0);
         moment.read("reader", self.reader.map_or(f64::NAN, f64::from));
         moment.read("taps", f64::from(self.taps));
         moment.read("steps", self.steps.floor());
         moment.read("battery", self.battery);
+    }
+}
+
+/// A seeded guest of a party.
+pub(crate) struct Guest {
+    band: Band,
+    party: Party,
+}
+
+impl Guest {
+    /// `party` plays the day of the party called `name`; `random` is the guest's own.
+    pub(crate) fn new(random: ChaCha8Rng, party: ChaCha8Rng, name: String) -> Self {
+        Self { band: Band::new(random, name, false), party: Party::new(party) }
+    }
+
+    /// The same, and with whom the guest is, is told.
+    pub(crate) fn who_tells_meetings(mut self) -> Self {
+        self.band.tells_meetings = true;
+        self
+    }
+}
+
+impl Sensors for Guest {
+    fn second(&mut self, at_ms: u64, moment: &mut Moment) {
+        if !self.band.announced {
+            self.band.announce(at_ms, moment);
+        }
+        let tap = self.party.second();
+        self.band.live(tap, (self.party.doing, self.party.land), at_ms, moment);
+    }
+}
+
+/// A host: goes along with one family after the other, and joins the next one after each ride.
+pub(crate) struct Host {
+    band: Band,
+    random: ChaCha8Rng,
+    /// The days of all families, played on, and their names.
+    families: Vec<(Party, String)>,
+    with: usize,
+    joined_s: u64,
+}
+
+impl Host {
+    /// Among these families.
+    pub(crate) fn new(mut random: ChaCha8Rng, families: Vec<(ChaCha8Rng, String)>) -> Self {
+        let with = random.random_range(0..families.len().max(1));
+        let name = families.get(with).map(|(_, name)| name.clone()).unwrap_or_default();
+        let families = families.into_iter().map(|(random, name)| (Party::new(random), name)).collect();
+        let mut choices = random.clone();
+        choices.set_stream(random.get_stream() ^ HOST_STREAM);
+        Self { band: Band::new(random, name, true), random: choices, families, with, joined_s: 0 }
+    }
+
+    fn join_another(&mut self, at_ms: u64, moment: &mut Moment) {
+        let others = self.families.len().saturating_sub(1).max(1);
+        self.with = (self.with + 1 + self.random.random_range(0..others)) % self.families.len().max(1);
+        self.joined_s = self.band.seconds;
+        if let Some((_, name)) = self.families.get(self.with) {
+            self.band.name.clone_from(name);
+        }
+        self.band.announce(at_ms, moment);
+    }
+}
+
+impl Sensors for Host {
+    fn second(&mut self, at_ms: u64, moment: &mut Moment) {
+        if !self.band.announced {
+            moment.tell(at_ms, "role", json!({"what": "host"}));
+            self.band.announce(at_ms, moment);
+        }
+        let rode = self.families.get(self.with).is_some_and(|(party, _)| party.doing == Doing::Riding);
+        let taps: Vec<Option<Tap>> = self.families.iter_mut().map(|(party, _)| party.second()).collect();
+        // Whoever joins them in the queue has not waited as long as they have.
+        let whole = |waited: &u64| self.band.seconds.saturating_sub(self.joined_s) >= *waited;
+        let tap = taps.into_iter().nth(self.with).flatten();
+        let tap = tap.map(|tap| Tap { waited: tap.waited.filter(whole), ..tap });
+        let Some((party, _)) = self.families.get(self.with) else { return };
+        let (doing, land) = (party.doing, party.land);
+        self.band.live(tap, (doing, land), at_ms, moment);
+        if rode && doing != Doing::Riding {
+            self.join_another(at_ms, moment);
+        }
     }
 }

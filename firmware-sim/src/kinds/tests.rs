@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::kind::Kind;
+use crate::kind::{Kind, Twist};
 
 const START_MS: u64 = 5_000;
 
@@ -98,6 +98,49 @@ fn drivers_brake_harshly_now_and_then_and_the_trip_counts_it() {
         let a_hundred = litres / metres * 100_000.0;
         assert!((2.0..20.0).contains(&a_hundred), "{a_hundred} l/100 km in {trip:?}");
     }
+}
+
+#[test]
+fn a_shared_car_is_driven_by_each_in_turn_and_parked_when_it_changes_hands() {
+    let turn_ms = 8 * 3_600_000;
+    let trips: Vec<Told> = (0..3).flat_map(|seed| told(Kind::SharedCar, seed, 24, "trip")).collect();
+    assert!(trips.len() > 20, "{} trips", trips.len());
+    for trip in &trips {
+        let (from, to) = (number(trip, "from_ms") as u64 - START_MS, number(trip, "to_ms") as u64 - START_MS);
+        assert_eq!(from / turn_ms, to / turn_ms, "{trip:?} ends in the turn it began in");
+        assert!(from % turn_ms >= 300_000 && to % turn_ms < turn_ms - 300_000, "{trip:?}");
+        assert_eq!(trip.facts["driver"], ["anna", "ben", "cleo"][(from / turn_ms) as usize], "{trip:?}");
+    }
+}
+
+#[test]
+fn rain_begins_and_ends_at_its_threshold_in_damp_spells_and_not_each_day() {
+    let (mut days_with, mut lengths) = (0, Vec::new());
+    for seed in 0..4 {
+        let rains = told(Kind::WeatherStation, seed, 21 * 24, "rain");
+        let mut began = None;
+        for rain in &rains {
+            assert!((number(rain, "humidity") - 80.0).abs() < 0.2, "{rain:?}");
+            if rain.facts["began"] == true {
+                assert!(number(rain, "rising_min") > 60.0, "hours of warning: {rain:?}");
+                began = Some(rain.at_ms);
+                days_with += 1;
+            } else if let Some(from) = began.take() {
+                lengths.push(rain.at_ms - from);
+            }
+        }
+    }
+    assert!((20..70).contains(&days_with), "{days_with} rains in 84 days");
+    assert!(lengths.iter().all(|ms| *ms < 24 * 3_600_000), "{lengths:?}");
+    let (mut mean, mut n) = (0.0, 0.0);
+    live(Kind::WeatherStation, 1, 48, |_, moment| {
+        let read = moment.reading("humidity");
+        if read.is_finite() {
+            (mean, n) = (mean + read, n + 1.0);
+        }
+    });
+    assert_eq!(n as u32, 48 * 60, "once a minute");
+    assert!((55.0..78.0).contains(&(mean / n)));
 }
 
 #[test]
@@ -205,5 +248,108 @@ fn a_pacemaker_keeps_the_rate_up_its_beats_follow_each_other_and_episodes_show()
     }
     for what in ["pause", "premature_beat"] {
         assert!(!told(Kind::Pacemaker, 1, 6, what).is_empty(), "no {what}");
+    }
+}
+
+#[test]
+fn a_listener_likes_what_is_liked_and_skips_the_rest_and_takes_to_something_else_after_days() {
+    let (mut likes, mut skips, mut tastes) = ([0, 0], [0, 0], 0);
+    for seed in 0..3 {
+        let mut liked: Vec<String> = Vec::new();
+        live(Kind::Player, seed, 10 * 24, |_, moment| {
+            for told in &moment.told {
+                if told.what == "taste" {
+                    liked = told.facts["likes"].as_array().unwrap().iter().map(Value::to_string).collect();
+                    tastes += 1;
+                    continue;
+                }
+                let own = usize::from(liked.contains(&told.facts["topic"].to_string()));
+                let counts = if told.facts["liked"] == true { &mut likes } else { &mut skips };
+                counts[own] += 1;
+            }
+            let opinions = moment.told.iter().filter(|told| told.what == "opinion");
+            let named = opinions.map(|told| told.facts["topic"].as_str().unwrap().as_bytes());
+            assert!(named.eq(moment.events.iter().map(|event| event.data.as_slice())), "{moment:?}");
+        });
+    }
+    assert!((6..=9).contains(&tastes), "{tastes} tastes in three times ten days");
+    assert!(likes[1] > 100 && likes[1] > 5 * likes[0], "{likes:?}");
+    assert!(skips[0] > 300 && skips[0] > 5 * skips[1], "{skips:?}");
+}
+
+/// What is told of a device with a twist.
+fn twisted(kind: Kind, twist: Twist, number: u32, hours: u64) -> Vec<Told> {
+    let mut sensors = kind.sensors_with(twist, 42, &format!("device-{number:02}"), number, START_MS);
+    let (mut moment, mut told) = (Moment::default(), Vec::new());
+    for second in 0..hours * 3_600 {
+        moment.clear();
+        sensors.second(START_MS + second * 1_000, &mut moment);
+        told.append(&mut moment.told);
+    }
+    told
+}
+
+#[test]
+fn a_host_rides_with_many_families_and_a_guest_with_one() {
+    let met = |number| -> BTreeMap<String, usize> {
+        let mut met = BTreeMap::new();
+        for told in twisted(Kind::ParkBand, Twist::Hosts, number, 10).iter().filter(|told| told.what == "meeting") {
+            *met.entry(told.facts["with"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        met
+    };
+    let (guest, host) = (met(0), met(6));
+    assert!(guest.len() == 1 && guest["family-01"] > 6, "{guest:?}");
+    assert_eq!(met(7).keys().collect::<Vec<_>>(), ["family-03"], "behind a host another two families begin");
+    assert!(host.len() >= 6 && host.values().sum::<usize>() > 20, "{host:?}");
+    let host = twisted(Kind::ParkBand, Twist::Hosts, 13, 10);
+    assert_eq!(host.iter().filter(|told| told.what == "role").count(), 1);
+    // A ride with a family is at the reader, and within seconds of the time, at which the family taps.
+    let taps: Vec<(String, u64, Value)> = (0..24)
+        .filter(|number| number % 7 != 6)
+        .flat_map(|number| twisted(Kind::ParkBand, Twist::Hosts, number, 10))
+        .filter(|told| told.what == "tap" && told.facts["place"] == "ride")
+        .map(|told| (told.facts["party"].as_str().unwrap().to_owned(), told.at_ms, told.facts["reader"].clone()))
+        .collect();
+    for ride in host.iter().filter(|told| told.what == "meeting" && told.facts["of"] == "ride") {
+        let with = |tap: &&(String, u64, Value)| {
+            ride.facts["with"] == tap.0.as_str() && ride.facts["reader"] == tap.2 && ride.at_ms.abs_diff(tap.1) <= 6_000
+        };
+        let known = taps.iter().any(|tap| ride.facts["with"] == tap.0.as_str());
+        assert!(!known || taps.iter().filter(with).count() == 3, "{ride:?}");
+    }
+}
+
+#[test]
+fn a_band_in_a_drawer_sees_no_pulse_and_counts_no_steps_until_it_is_worn_again() {
+    let told = twisted(Kind::Wristband, Twist::Drawers, 1, 9 * 24);
+    let of = |what: &'static str| told.iter().filter(move |told| told.what == what);
+    let drawers: Vec<(f64, f64)> = of("drawer").map(|told| (number(told, "from_ms"), number(told, "to_ms"))).collect();
+    assert!(!drawers.is_empty(), "nine days on the wrist");
+    for (from_ms, to_ms) in &drawers {
+        let inside = of("steps").filter(|told| (*from_ms..*to_ms).contains(&(told.at_ms as f64)));
+        let totals: Vec<f64> = inside.map(|told| number(told, "total")).collect();
+        assert!(totals.len() > 1_000 && totals.windows(2).all(|pair| pair[0] == pair[1]), "{from_ms} to {to_ms}");
+        assert!((86_400_000.0..3.0 * 86_400_000.0).contains(&(to_ms - from_ms)));
+    }
+}
+
+#[test]
+fn goods_that_stand_in_the_frost_grow_too_cold_and_never_too_warm() {
+    let told = twisted(Kind::ParcelTracker, Twist::Frost, 3, 96);
+    let peaks: Vec<f64> =
+        told.iter().filter(|told| told.what == "excursion").map(|told| number(told, "peak_cel")).collect();
+    assert!(!peaks.is_empty() && peaks.iter().all(|peak| (-12.0..=2.0).contains(peak)), "{peaks:?}");
+}
+
+#[test]
+fn a_parcel_nears_where_it_is_bound_for_before_each_delivery() {
+    let told: Vec<Told> = (0..4).flat_map(|number| twisted(Kind::ParcelTracker, Twist::None, number, 96)).collect();
+    let delivered = told.iter().filter(|told| told.what == "delivered").count();
+    let last = told.iter().filter(|told| told.what == "nearing" && told.facts["last_leg"] == true);
+    assert!(delivered > 4 && last.clone().count() == delivered);
+    for told in last {
+        let minutes = (number(told, "to_ms") - number(told, "from_ms")) / 60_000.0;
+        assert!((20.0..31.0).contains(&minutes) && number(told, "least_m") < 200.0, "{told:?}");
     }
 }

@@ -11,7 +11,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::{Moment, Sensors};
+use super::{Moment, Sensors, once_in};
 
 /// What the person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,9 @@ pub(crate) struct Wristband {
     off_since: Option<u64>,
     /// Seconds of lost contact left; 0 = on the skin.
     off_skin_s: u32,
+    /// Whether the band is put into a drawer at times, and lies there now.
+    drawers: bool,
+    in_drawer: bool,
     /// The heart's true rate, /min.
     heart: f64,
     next_beat_ms: f64,
@@ -113,6 +116,9 @@ const FAST_FROM: f64 = 97.0;
 const FAST_CLEARLY: f64 = 103.0;
 /// Contact is lost about once in this many seconds of wear.
 const SECONDS_BETWEEN_LOSSES: u32 = 900;
+/// A band that is put into a drawer at times is worn for so long, on average, and lies there for so many seconds.
+const SECONDS_BETWEEN_DRAWERS: f64 = 3.0 * 86_400.0;
+const DRAWER_S: std::ops::Range<u32> = 86_400..3 * 86_400;
 
 impl Wristband {
     /// Worn from `start_ms` of device time on.
@@ -135,6 +141,8 @@ impl Wristband {
             fast: None,
             off_since: None,
             off_skin_s: 0,
+            drawers: false,
+            in_drawer: false,
             heart: 0.0,
             next_beat_ms: start_ms as f64 + random.random_range(0.0..900.0),
             last_interval_ms: None,
@@ -146,6 +154,11 @@ impl Wristband {
         };
         band.heart = band.target_rate();
         band
+    }
+
+    /// The same with a drawer it is put into at times.
+    pub(crate) fn with_drawers(random: ChaCha8Rng, start_ms: u64) -> Self {
+        Self { drawers: true, ..Self::new(random, start_ms) }
     }
 
     /// The readings of the next second.
@@ -198,6 +211,10 @@ impl Wristband {
     fn lose_or_regain_contact(&mut self) {
         if self.off_skin_s > 0 {
             self.off_skin_s -= 1;
+            self.in_drawer &= self.off_skin_s > 0;
+        } else if self.drawers && once_in(&mut self.random, SECONDS_BETWEEN_DRAWERS) {
+            self.off_skin_s = self.random.random_range(DRAWER_S);
+            self.in_drawer = true;
         } else if self.random.random_range(0..SECONDS_BETWEEN_LOSSES) == 0 {
             self.off_skin_s = self.random.random_range(3..12);
         }
@@ -209,6 +226,7 @@ impl Wristband {
         self.heart += (target - self.heart) / lag_s + 0.25 * self.noise();
         self.heart = self.heart.clamp(38.0, 195.0);
         let cadence = match self.activity {
+            _ if self.in_drawer => 0.0,
             Activity::Sleep | Activity::Sit => 0.0,
             Activity::Walk => self.wearer.walking_cadence,
             Activity::Run => self.wearer.running_cadence,
@@ -288,8 +306,13 @@ impl Wristband {
 
 impl Sensors for Wristband {
     fn second(&mut self, at_ms: u64, moment: &mut Moment) {
+        let was_in_drawer = self.in_drawer;
         let second = Self::second(self);
         debug_assert_eq!(second.at_ms, at_ms);
+        if self.in_drawer && !was_in_drawer {
+            let to_ms = at_ms + 1_000 * u64::from(self.off_skin_s);
+            moment.tell(at_ms, "drawer", json!({"from_ms": at_ms, "to_ms": to_ms}));
+        }
         match self.told {
             Some((activity, _)) if activity == self.activity => {}
             before => {

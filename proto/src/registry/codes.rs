@@ -61,6 +61,12 @@ static EVENTS: &[EventCode] = &[
     code(Kind::PACEMAKER, 4, "irregular_rhythm", "/min", 1, 1),
     code(Kind::PACEMAKER, 5, "rhythm_normal", "/min", 1, 1),
     code(Kind::PACEMAKER, 6, "battery_low", "V", 1, 1000),
+    // What is liked or skipped, a genre or another topic, stands in the event's data, as text.
+    code(Kind::PLAYER, 1, "like", "1", 1, 1),
+    code(Kind::PLAYER, 2, "skip", "1", 1, 1),
+    // The same, by a button on the wrist.
+    code(Kind::WRISTBAND, 1, "like", "1", 1, 1),
+    code(Kind::WRISTBAND, 2, "skip", "1", 1, 1),
 ];
 
 static TEXTS: &[TextKey] = &[

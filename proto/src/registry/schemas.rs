@@ -137,6 +137,9 @@ const PACED_BEATS: Group<'static> = intervals(&[RR_INTERVAL.column(840, 7), PACE
 const PACING: Group<'static> = every(5000, &[HEART_RATE.column(70, 4), PACED_SHARE.column(20, 4)]);
 const IMPLANT: Group<'static> = every(60_000, &[LEAD_IMPEDANCE.column(500, 4), BATTERY_VOLTAGE.column(2700, 6)]);
 
+/// What a player has to tell are its buttons; in between it tells that it is there.
+const PLAYER: Group<'static> = every(60_000, &[BATTERY.column(99, 0)]);
+
 /// In order of their ids.
 pub(super) static ALL: &[Schema] = &[
     Schema { id: 1, name: "wristband", kind: Kind::WRISTBAND, groups: &[PULSE, BEATS, BODY, SLOW] },
@@ -150,4 +153,5 @@ pub(super) static ALL: &[Schema] = &[
     Schema { id: 9, name: "parcel-tracker", kind: Kind::PARCEL_TRACKER, groups: &[FIX, CARGO] },
     Schema { id: 10, name: "park-band", kind: Kind::PARK_BAND, groups: &[GUEST, GUEST_SLOW] },
     Schema { id: 11, name: "pacemaker", kind: Kind::PACEMAKER, groups: &[PACED_BEATS, PACING, IMPLANT] },
+    Schema { id: 12, name: "player", kind: Kind::PLAYER, groups: &[PLAYER] },
 ];

@@ -4,11 +4,12 @@ use std::vec::Vec;
 
 use super::*;
 
-const ALL: [(Topic<'_>, &str, bool); 12] = [
+const ALL: [(Topic<'_>, &str, bool); 13] = [
     (Topic::Telemetry { device: "w-1" }, "d/w-1/t", false),
     (Topic::Birth { device: "w-1" }, "d/w-1/birth", false),
     (Topic::State { device: "w-1" }, "d/w-1/state", false),
     (Topic::Cmd { device: "w-1" }, "d/w-1/cmd", true),
+    (Topic::Offers { subject: "pharmacy", table: "ready" }, "offers/pharmacy/ready", false),
     (Topic::Halo { subject: "anna" }, "halos/anna", true),
     (Topic::Spark { subject: "anna", rule: "rest" }, "sparks/anna/rest", true),
     (Topic::Readings { subject: "anna", device: "w-1" }, "readings/anna/w-1", true),
@@ -39,7 +40,9 @@ fn topics_outside_the_root_are_foreign_and_strange_ones_inside_invalid() {
         assert_eq!(grammar.parse(foreign), Topic::Foreign, "{foreign}");
     }
     let shape = Topic::Invalid { why: Invalid::Shape };
-    for invalid in ["", "/", "/d", "/d/x", "/d/x/t/", "/d/x/T", "/halos", "/halos/a/b", "/gateway/g/up", "//d/x/t"] {
+    for invalid in
+        ["", "/", "/d", "/d/x", "/d/x/t/", "/d/x/T", "/halos", "/halos/a/b", "/gateway/g/up", "//d/x/t", "/offers/a"]
+    {
         assert_eq!(grammar.parse(&format!("halo/v1{invalid}")), shape, "{invalid}");
     }
     let long = "x".repeat(65);
