@@ -8,6 +8,8 @@
 
 mod error;
 mod models;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod admission;
 mod signal;
 mod parts;
@@ -34,8 +36,10 @@ use threads::Threads;
 pub use admission::{admission, warnings};
 pub use error::StartError;
 pub use models::ModelsError;
-pub(crate) use models::model_bytes;
+pub(crate) use models::{model_bytes, read as read_models};
 pub use signal::StopSignal;
+#[cfg(feature = "onnx")]
+pub(crate) use {models::onnx_facts, onnx::Tensor as OnnxTensor};
 
 use crate::admin::{self, AccountsDesk};
 use crate::broker::Router;
@@ -213,6 +217,7 @@ fn tools(
         backups: Arc::clone(&faces.backups),
         pins: faces.pins.clone(),
         clock: common.clock.clone(),
+        asker: faces.asker.clone(),
     };
     admin::Tools {
         gateway_id: config.gateway.id.clone(),
@@ -223,6 +228,7 @@ fn tools(
         appender: faces.inlet.appender(),
         durable: Arc::clone(&faces.durable),
         folded: Arc::clone(&faces.folded),
+        router: router.clone(),
         owned: Arc::new(faces.asker.clone()),
         accounts: AccountsDesk::new(policy, router, faces.inlet.appender(), config.accounts_file()),
         parts: Arc::new(stages),

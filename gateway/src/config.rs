@@ -17,10 +17,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ingest::own::OwnInvalid;
 use crate::record::{Assignment, FoldConfig, Geography, SubjectKind};
+use crate::spark::{self, CohortConfig, RuleConfig};
 use crate::{auth, broker, forward, ingest, source, store};
 
 pub use geography::{DestinationEntry, Zones};
-pub use halo::{Halo, ModelFiles};
+pub use halo::{Halo, ModelFiles, OnnxModel};
 
 /// What starts an environment variable that mirrors a configuration key.
 pub const ENV_PREFIX: &str = "HALO_GATEWAY__";
@@ -53,6 +54,10 @@ pub struct Config {
     pub halo: Halo,
     /// Which device feeds whose halo, and when; a device without one feeds a subject of its own name.
     pub assignment: Vec<AssignmentEntry>,
+    /// When sparks are raised, and who is told.
+    pub rule: Vec<RuleConfig>,
+    /// What is told of many subjects together, of those that take part.
+    pub cohort: Vec<CohortConfig>,
 }
 
 /// Identity and places of one gateway.
@@ -242,7 +247,21 @@ impl Config {
         if let Err(error) = ingest::assign::check(&self.assignments()) {
             return invalid("assignment", error.to_string());
         }
+        let rules = match spark::Rules::compile(&self.rule, &self.known()) {
+            Ok(rules) => rules,
+            Err(error) => return invalid("rule", error.to_string()),
+        };
+        if let Err(error) = spark::check_cohorts(&self.cohort, &rules, &self.known()) {
+            return invalid("cohort", error.to_string());
+        }
         Ok(())
+    }
+
+    /// What rules can name beside the registry.
+    pub fn known(&self) -> spark::Known {
+        let signals = self.halo.signals.iter().map(|signal| signal.name.as_str().into()).collect();
+        let derived = self.halo.models.onnx.iter().map(|model| model.name.as_str().into()).collect();
+        spark::Known { signals, derived, ..spark::Known::default() }
     }
 
     /// Where the accounts are.

@@ -22,6 +22,7 @@ use crate::app::{App, StartError, StopSignal};
 use crate::broker::{BindError, LocalSubscriber};
 use crate::config::Config;
 use crate::record::{Body, Offset, StartEpoch};
+use crate::situations::Situation;
 use crate::store::fs::Disk;
 use crate::store::{LOG_FOLDER, Reader, StoreError};
 use crate::terminal::say;
@@ -30,6 +31,7 @@ use crate::view;
 
 mod board;
 mod picture;
+mod play;
 use board::Board;
 
 type Failure = Box<dyn std::error::Error>;
@@ -60,6 +62,9 @@ pub struct Options {
     /// Keep the data in this folder [default: a temporary one, removed at the end].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Play one situation and show its sparks; `list` names them [default: a town in which all of them may happen].
+    #[arg(long, value_name = "NAME", value_parser = play::parse, conflicts_with_all = ["devices"])]
+    scenario: Option<play::Wanted>,
     /// Simulated devices, of all kinds; 1 to 10,000.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     devices: u32,
@@ -101,13 +106,20 @@ struct PerKind {
 /// # Errors
 /// When the gateway or the fleet does not start, or the log cannot be read back.
 pub async fn run(options: Options) -> Result<ExitCode, Failure> {
+    let situations = match &options.scenario {
+        Some(play::Wanted::List) => return Ok(play::list()),
+        Some(play::Wanted::One(situation)) => vec![*situation],
+        None => play::town(),
+    };
     let temporary = match &options.data_dir {
         None => Some(tempfile::Builder::new().prefix("halo-demo-").tempdir()?),
         Some(_) => None,
     };
     let folder = options.data_dir.clone().or_else(|| Some(temporary.as_ref()?.path().to_owned())).unwrap_or_default();
     let mut stop = StopSignal::listen()?;
-    let (app, config) = start(&options, &folder).await?;
+    let files = tempfile::Builder::new().prefix("halo-demo-").tempdir()?;
+    let (app, config) = start(&options, crate::situations::load(&situations, files.path())?, &folder).await?;
+    play::make_ready(&situations, &folder).await?;
     let halos = config.grammar().filter(Filter::Halos).to_string();
     let subscriber = app.router().subscribe(&halos)?;
     if !options.json {
@@ -117,12 +129,18 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let epoch = app.epoch();
     let tracker = TaskTracker::new();
     let fleet = start_fleet(&options, app.address(), epoch.0, &config, &tracker)?;
+    let paints = !options.json && !options.plain && view::can_show();
+    let later = CancellationToken::new();
+    if let Some(play::Wanted::One(situation)) = &options.scenario {
+        let shows = !options.json && !paints;
+        tracker.spawn(play::go_on(situation.later()?, folder.clone(), shows, later.clone()));
+    }
 
-    let shown = if options.json || options.plain || !view::can_show() {
-        show(&options, &app, subscriber, &mut stop).await
-    } else {
+    let shown = if paints {
         drop(subscriber);
         picture::show(&options, &app, &fleet, &config, &mut stop).await
+    } else {
+        show(&options, &app, (&fleet, &config), subscriber, &mut stop).await
     };
     if !options.json {
         say("stopping: the fleet sends what it holds and waits for its acknowledgements");
@@ -130,6 +148,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let ledger = fleet.ledger().clone();
     let devices = fleet.devices().to_vec();
     let fleet = fleet.stop().await;
+    later.cancel();
     tracker.close();
     tracker.wait().await;
     let halos = app.metrics().forward_halos_total.get();
@@ -144,8 +163,7 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
 }
 
 /// Starts the gateway on the address asked for, or on the first free one from the default on.
-async fn start(options: &Options, folder: &Path) -> Result<(App, Config), Failure> {
-    let mut config = Config::default();
+async fn start(options: &Options, mut config: Config, folder: &Path) -> Result<(App, Config), Failure> {
     config.gateway.id = "demo".to_owned();
     folder.clone_into(&mut config.gateway.data_dir);
     let first = options.mqtt.unwrap_or(config.gateway.mqtt);
@@ -169,6 +187,9 @@ fn start_fleet(
 ) -> Result<FleetHandle, Failure> {
     let mut fleet = FleetConfig::new(Broker::from(address), 0);
     fleet.cast = Cast::Crews { crews: crews(options.devices), lasting: None };
+    if let Some(play::Wanted::One(Situation { fleet: Some(cast), .. })) = options.scenario {
+        fleet = play::cast(*cast, fleet)?;
+    }
     fleet.seed = options.seed;
     fleet.boot = boot.saturating_mul(BOOTS_A_START).min(BOOT_MAX);
     fleet.root.clone_from(&config.gateway.root);
@@ -190,14 +211,23 @@ fn crews(devices: u32) -> Vec<Crew> {
 
 fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
     let address = app.address();
-    say(format_args!(
-        "halo-gateway demo: {} of {} {} to mqtt://{address}, seed {}\ndata in {}",
-        count(options.devices.into(), "device"),
-        count(mixed(options.devices).len() as u64, "kind"),
-        if options.devices == 1 { "publishes" } else { "publish" },
-        options.seed,
-        folder.display()
-    ));
+    match options.scenario {
+        Some(play::Wanted::One(situation)) => say(format_args!(
+            "halo-gateway demo: {}, to mqtt://{address}, seed {}\n{}\ndata in {}",
+            situation.name,
+            options.seed,
+            situation.says,
+            folder.display()
+        )),
+        _ => say(format_args!(
+            "halo-gateway demo: {} of {} {} to mqtt://{address}, seed {}\ndata in {}",
+            count(options.devices.into(), "device"),
+            count(mixed(options.devices).len() as u64, "kind"),
+            if options.devices == 1 { "publishes" } else { "publish" },
+            options.seed,
+            folder.display()
+        )),
+    };
     say(format_args!(
         "An integrator would type:\n\n    mosquitto_sub -h {} -p {} -t '{halos}' -v\n",
         address.ip(),
@@ -213,10 +243,14 @@ fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
 async fn show(
     options: &Options,
     app: &App,
+    (fleet, config): (&FleetHandle, &Config),
     mut subscriber: LocalSubscriber,
     stop: &mut StopSignal,
 ) -> Result<(), Failure> {
+    let ends = options.scenario.is_some();
     let mut board = Board::default();
+    let mut sparks = app.router().subscribe(&config.grammar().filter(Filter::Sparks).to_string())?;
+    let mut cmds = app.router().subscribe(&format!("{}/d/+/cmd", config.grammar().root()))?;
     let mut pace = interval(LINE_PERIOD);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let over = over(options);
@@ -231,6 +265,20 @@ async fn show(
                     return Ok(());
                 }
             }
+            spark = sparks.recv() => {
+                let payload = spark?.payload;
+                let line = if options.json { Some(String::from_utf8_lossy(&payload).into_owned()) } else { play::line(&payload) };
+                if line.is_some_and(|line| !say(line)) {
+                    return Ok(());
+                }
+            }
+            cmd = cmds.recv() => {
+                let payload = cmd?.payload;
+                if !options.json && play::line(&payload).is_some_and(|line| !say(line)) {
+                    return Ok(());
+                }
+            }
+            _ = fleet.finished(), if ends => return Ok(()),
             _ = pace.tick() => {
                 if board.next_line().is_some_and(|line| !say(line)) {
                     return Ok(());

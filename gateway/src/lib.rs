@@ -23,6 +23,7 @@ pub mod ingest;
 pub mod auth;
 pub mod store;
 pub mod halo;
+pub mod spark;
 pub mod forward;
 pub mod admin;
 pub mod config;
@@ -32,6 +33,8 @@ pub mod app;
 mod terminal;
 #[cfg(feature = "view")]
 mod view;
+#[cfg(feature = "demo")]
+pub mod situations;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod cli;

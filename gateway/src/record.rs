@@ -3,7 +3,9 @@
 //! No I/O, no clock, no JSON here: stages convert by hand at their borders.
 
 mod act;
+mod cohort;
 mod geography;
+mod spark;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +14,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use act::{AccountChange, Act, Deed, Relation};
+pub use cohort::{Cohort, Count, Figure, Summary};
 pub use geography::{Area, Corner, Destination, Geography, Goal, Traveller, Zone};
+pub use spark::{
+    Answer, Answered, Cleared, Fact, FactValue, Mark, Pair, Raised, Reply, Said, Severity, Spark, SparkTurn,
+};
 
 /// A device id, subject id, topic or principal name; cheap to clone, interned per segment on disk.
 pub type Name = Arc<str>;
@@ -82,6 +88,7 @@ impl Record {
             Body::Replayed(frame) => frame.payload.len(),
             Body::Retained(retained) => retained.payload.len(),
             Body::Carry(carry) => carry.bytes.len(),
+            Body::Cohort(cohort) => cohort.count.weight(),
             _ => 0,
         };
         FIXED + payload as u64
@@ -145,6 +152,12 @@ pub enum Body {
     Damaged(Damaged),
     /// Facts carried over, so that the segments before them may be deleted.
     Carry(Carry),
+    /// Input: what a subject said to a spark; `cause` is where the spark was raised.
+    Reply(Reply),
+    /// Decision: a rule raised a spark, or a spark was answered or ended.
+    Spark(Spark),
+    /// Decision: a cohort was published anew.
+    Cohort(Cohort),
 }
 
 impl Body {
@@ -386,7 +399,7 @@ pub struct Cursor {
     pub progress: Progress,
 }
 
-/// Where a consumer with two lanes stands (LOG.md, "Upstream lanes").
+/// Where a consumer with lanes stands (LOG.md, "Upstream lanes").
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The live lane has confirmed everything up to here, except `backfill`.
@@ -397,6 +410,8 @@ pub struct Progress {
     pub account: Account,
     /// Frames confirmed as read again while the stored frame is still in `backfill`: they count once it is passed.
     pub early: u64,
+    /// All sparks up to here are confirmed; `None` where none are sent.
+    pub sparks: Option<Offset>,
 }
 
 /// A stretch of the log, both ends inclusive.

@@ -1,4 +1,6 @@
-//! Durations and sizes as people write and read them.
+//! Durations, sizes and times as people write and read them.
+
+pub(crate) mod when;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +16,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// As [`parse_duration`]; whoever reads the document adds the key.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     deserializer.deserialize_any(DurationText)
+}
+
+/// The same where a value may be missing.
+///
+/// # Errors
+/// As [`duration`].
+pub fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
 }
 
 struct DurationText;

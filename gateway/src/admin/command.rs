@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::Change;
-use crate::record::SubjectKind;
+use crate::record::{Said, SubjectKind};
 
 /// Version of commands and answers; a request of another one is refused.
 pub const VERSION: u32 = 1;
@@ -139,6 +139,33 @@ pub enum Command {
         /// Its id.
         subject: String,
     },
+    /// A row for each table that is offered.
+    Offers,
+    /// One row: a table with its rows.
+    Offer {
+        /// Whose.
+        organisation: String,
+        /// Which.
+        table: String,
+        /// How many of its rows; absent: all.
+        rows: Option<usize>,
+    },
+    /// A table is put in force.
+    LoadOffers {
+        /// Whose.
+        organisation: String,
+        /// Which.
+        table: String,
+        /// CSV or JSON.
+        payload: String,
+    },
+    /// A table is taken out of force.
+    WithdrawOffers {
+        /// Whose.
+        organisation: String,
+        /// Which.
+        table: String,
+    },
     /// A row for each quarantined frame.
     Quarantine,
     /// One row.
@@ -161,6 +188,39 @@ pub enum Command {
     },
     /// A row for each run of frames that were lost, given up or in doubt, the oldest first.
     Losses,
+    /// A row for each rule: how it is, and what became of its sparks.
+    Rules,
+    /// A rule is put in force, or replaces one that was given this way; a row says its name and where it stands.
+    AddRule {
+        /// Its TOML text.
+        text: String,
+    },
+    /// A rule that was given this way is taken away.
+    RemoveRule {
+        /// Its name.
+        rule: String,
+    },
+    /// A rule that is quiet or fenced off is tried anew, and judged by its answers from now on.
+    ResumeRule {
+        /// Its name.
+        rule: String,
+    },
+    /// A row for each spark: the open ones, or all that are known.
+    Sparks {
+        /// Of one subject; absent: of all.
+        subject: Option<String>,
+        /// Ended ones too.
+        all: bool,
+    },
+    /// A subject answers a spark.
+    AnswerSpark {
+        /// Whose spark it is.
+        subject: String,
+        /// What is said.
+        said: Said,
+    },
+    /// A row for each cohort: what is published of it, and what holds back anything newer.
+    Cohorts,
     /// A row for each existing broker that is read from.
     Sources,
     /// The data folder as it is now is copied; a row about the copy.
@@ -185,8 +245,12 @@ impl Command {
         match self {
             C::Assign { .. } | C::Release { .. } | C::Forget { .. } | C::Hold { .. } | C::Accounts(_) => true,
             C::Replay(_) | C::Discard(_) | C::Replace { .. } | C::Relate { .. } | C::Unrelate { .. } => true,
+            C::LoadOffers { .. } | C::WithdrawOffers { .. } => true,
             C::Alias { .. } | C::Unalias { .. } | C::Merge { .. } | C::Set { .. } => true,
+            C::AddRule { .. } | C::RemoveRule { .. } | C::ResumeRule { .. } | C::AnswerSpark { .. } => true,
+            C::Rules | C::Sparks { .. } | C::Cohorts => false,
             C::Status | C::Devices | C::Device { .. } | C::Subjects | C::Subject { .. } | C::Quarantine => false,
+            C::Offers | C::Offer { .. } => false,
             C::Quarantined { .. } | C::Upstreams | C::Losses | C::Sources | C::Users | C::Roles => false,
             // A backup has its own thread, a confirmation one step.
             C::Backup { .. } | C::ConfirmClock => false,

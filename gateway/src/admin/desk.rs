@@ -14,7 +14,7 @@ use super::pace::Pace;
 use super::parts::{Held, Parts};
 use super::rows;
 use crate::auth::Change;
-use crate::broker::OwnedTopics;
+use crate::broker::{OwnedTopics, Router};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::record::{Act, Assignment, Body, Deed, GatewayTime, Name, Offset, Relation};
@@ -24,7 +24,7 @@ use crate::store::inlet::{AppendError, Appender};
 
 /// Whoever may open the socket.
 pub(super) const BY: &str = "local";
-const NOT_AVAILABLE: &str = "not available in this gateway";
+pub(super) const NOT_AVAILABLE: &str = "not available in this gateway";
 
 /// Why a command was not done, for a human.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Tools {
     pub durable: Arc<Durable>,
     /// The last folded record.
     pub folded: Arc<AtomicU64>,
+    /// Subscribers.
+    pub router: Router,
     /// Renders halos and health.
     pub owned: Arc<dyn OwnedTopics>,
     /// Who may connect.
@@ -80,7 +82,7 @@ pub struct Desk {
     pub(super) pace: Pace,
     pub(super) started: GatewayTime,
     /// One act at a time from its check until it shows, so that two opposite ones never end opposed.
-    acting: Mutex<()>,
+    pub(super) acting: Mutex<()>,
 }
 
 impl Desk {
@@ -137,6 +139,12 @@ impl Desk {
                 }
                 if halos.is_empty() { Err(format!("there is no subject {subject:?}").into()) } else { Ok(halos) }
             }
+            Command::Offers => self.offers().await,
+            Command::Offer { organisation, table, rows } => self.offer(&organisation, &table, rows).await,
+            Command::LoadOffers { organisation, table, payload } => {
+                self.load_offers(&organisation, &table, payload).await
+            }
+            Command::WithdrawOffers { organisation, table } => self.withdraw_offers(&organisation, &table).await,
             Command::Quarantine => Ok(self.held().await?.iter().map(rows::held).collect()),
             Command::Quarantined { frame } => {
                 Ok(self.chosen(&Which::Frame(frame)).await?.iter().map(rows::held_whole).collect())
@@ -149,6 +157,13 @@ impl Desk {
                 let losses = |head: &Head| head.ingest().losses().map(rows::loss).collect();
                 Ok(self.tools.appender.ask(losses).await?)
             }
+            Command::Rules => self.rules().await,
+            Command::AddRule { text } => self.add_rule(text).await,
+            Command::RemoveRule { rule } => self.remove_rule(rule).await,
+            Command::ResumeRule { rule } => self.resume_rule(rule).await,
+            Command::Sparks { subject, all } => self.sparks(subject, all).await,
+            Command::AnswerSpark { subject, said } => self.answer_spark(subject, said).await,
+            Command::Cohorts => self.cohorts().await,
             Command::Sources => Ok(self.tools.parts.sources()),
             Command::Backup { to } => self.backup(to).await,
             Command::ConfirmClock => {
@@ -169,7 +184,7 @@ impl Desk {
     }
 
     /// Appends an act; a row says where it stands once it is durable.
-    async fn act(&self, deed: Deed) -> Result<Vec<Value>, Refusal> {
+    pub(super) async fn act(&self, deed: Deed) -> Result<Vec<Value>, Refusal> {
         let act = Body::Act(Act { by: BY.to_owned(), deed });
         let offset = self.tools.appender.append(act.into()).await?;
         Ok(vec![json!({"offset": offset.0})])
@@ -206,8 +221,13 @@ impl Desk {
         self.act(deed).await
     }
 
+    /// One act at a time.
+    pub(super) async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.acting.lock().await
+    }
+
     /// The subject of which this is another name, or this.
-    async fn meant(&self, name: &str) -> Result<Name, Refusal> {
+    pub(super) async fn meant(&self, name: &str) -> Result<Name, Refusal> {
         let name = Name::from(name);
         Ok(self.tools.appender.ask(move |head| head.ingest().assignments().meant(&name).clone()).await?)
     }
@@ -237,7 +257,7 @@ impl Desk {
         self.act(Deed::Forget { device }).await
     }
 
-    async fn halos(&self, subject: &str) -> Vec<Value> {
+    pub(super) async fn halos(&self, subject: &str) -> Vec<Value> {
         let filter = format!("{}/halos/{subject}", self.tools.grammar.root());
         let rendered = self.tools.owned.matching(&filter).await;
         rendered.iter().filter_map(|(_, payload)| serde_json::from_slice(payload).ok()).collect()
@@ -306,7 +326,7 @@ impl Desk {
     }
 }
 
-fn check_id(what: &str, id: &str) -> Result<(), Refusal> {
+pub(super) fn check_id(what: &str, id: &str) -> Result<(), Refusal> {
     if id_is_valid(id) {
         Ok(())
     } else {

@@ -4,6 +4,8 @@
 //! [`LINE_BYTES_MAX`] bytes. **Out:** for each, any number of [`Answer::Row`] and then one [`Answer::Done`] or
 //! [`Answer::Failed`], a line each. The command line is a client like any other.
 //!
+//! **Offers** are loaded and withdrawn as a client would: a retained publish in the log, by "local", then to subscribers.
+//!
 //! **Acts** (assign, release, replace, forget, relate, alias, merge, set, replay, discard, hold) are records: checked, appended, answered once durable. The
 //! log is their audit. Changes of accounts are records too, without secrets, then written to the file of accounts, then in
 //! force; sessions they concern have ended before they are answered. Changes made while no gateway runs are in the file
@@ -18,8 +20,11 @@ mod parts;
 mod pace;
 mod rows;
 mod desk;
+mod offers;
 mod status;
 mod accounts;
+mod rules;
+mod cohorts;
 mod socket;
 
 pub use accounts::AccountsDesk;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::forward::owned::Asker;
 use crate::record::{Frame, Offset};
 use crate::store::head::Head;
 
@@ -36,6 +37,12 @@ pub trait Parts: Send + Sync + 'static {
     /// What is in quarantine, oldest first; asked on the log's thread, so quick.
     fn quarantine(&self, head: &Head) -> Option<Vec<Held>> {
         let _unused = head;
+        None
+    }
+
+    /// Whom to ask about rules.
+    #[expect(private_interfaces, reason = "whoever implements it outside of this crate has no rules")]
+    fn rules(&self) -> Option<Asker> {
         None
     }
 

@@ -24,8 +24,8 @@ use super::desk::{Desk, Refusal};
 pub const SOCKET_FILE: &str = "admin.sock";
 /// Longest path of a Unix socket (unix(7): 108 with the final zero).
 pub const PATH_BYTES_MAX: usize = 107;
-/// Longest request, bytes.
-pub const LINE_BYTES_MAX: usize = 64 << 10;
+/// Longest request, bytes: one that loads the largest table, in which JSON escapes any character with one more at most.
+pub const LINE_BYTES_MAX: usize = 2 * crate::ingest::offers::TABLE_BYTES_MAX + (64 << 10);
 /// Clients served at once; the next one waits.
 pub const CLIENTS_MAX: usize = 16;
 /// How long a client may say nothing.

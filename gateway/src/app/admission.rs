@@ -56,6 +56,7 @@ pub fn warnings(config: &Config, accounts: &auth::Accounts) -> Vec<String> {
         ));
     }
     warnings.extend(config.disk.warning(config.quarantine.max, config.store.segment_bytes));
+    warnings.extend(models::warnings(&config.halo));
     if config.auth.required && accounts.is_empty() {
         warnings.push("auth.required is set and there are no accounts: nobody can connect".to_owned());
     }

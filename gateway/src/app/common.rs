@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use halo_proto::topic::Grammar;
 
+use super::StartError;
 use crate::auth::{self, AccountsPolicy};
 use crate::broker::{self, Broker, Router};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::forward::owned::Asker;
-use crate::forward::river;
 use crate::forward::upstream;
+use crate::forward::{Sparks, river};
 use crate::halo::Models;
 use crate::metrics::Metrics;
 use crate::record::Name;
 use crate::recovery;
 use crate::source;
+use crate::spark::Engine;
 use crate::store::Damages;
 use crate::store::checkpoint::Checkpointer;
 use crate::store::disk::Budget;
@@ -103,6 +105,17 @@ impl Common {
             budget: Arc::clone(budget),
             models: self.models.clone(),
         }
+    }
+
+    pub(super) fn sparks(
+        &self,
+        config: &Config,
+        log_ids: &Identities,
+        appender: Appender,
+    ) -> Result<Sparks, StartError> {
+        let engine = Engine::new(config.rule.clone(), config.known(), self.models.clone(), log_ids.clone())?;
+        let engine = engine.with_cohorts(&config.cohort)?;
+        Ok(Sparks::new(engine, appender))
     }
 
     pub(super) fn for_sources(&self, config: &Config, inlet: &Arc<Inlet>) -> source::Local {

@@ -38,6 +38,12 @@ pub enum StartError {
     /// A model that halos are rendered with.
     #[error(transparent)]
     Models(#[from] super::models::ModelsError),
+    /// A rule.
+    #[error(transparent)]
+    Rules(#[from] crate::spark::RuleError),
+    /// Cohorts of the configuration.
+    #[error(transparent)]
+    Cohorts(#[from] crate::spark::CohortError),
     /// Certificate and key.
     #[error(transparent)]
     Tls(#[from] auth::TlsError),

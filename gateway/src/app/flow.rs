@@ -115,7 +115,8 @@ impl Flow {
         let mut owner = Owner::new(log, head, Some(checkpointer.clone()), common.for_owner(&asker));
         owner.begin(first)?;
         let folded = Arc::clone(&shared.folded);
-        let river = River::new(reader, fold, replaying, checkpointer, shared);
+        let sparks = common.sparks(config, &shared.log_ids, inlet.appender())?;
+        let river = River::new(reader, (fold, replaying), checkpointer, sparks, shared);
         let faces = Faces { epoch, durable, folded, backups: Arc::new(backups), inlet, asker, budget, pins };
         Ok(Self { faces, sources, inbox, called, owner, retention, river, outlets, checkpoints })
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Disk as DiskRow, Held, Parts, Upstream, time};
 use crate::clock::Clock;
+use crate::forward::owned::Asker;
 use crate::forward::upstream::{Status, Upstreams};
 use crate::record::Offset;
 use crate::source::{self, Sources};
@@ -24,6 +25,7 @@ pub(super) struct Stages {
     pub(super) backups: Arc<backup::Source<Disk>>,
     pub(super) pins: Pins,
     pub(super) clock: Clock,
+    pub(super) asker: Asker,
 }
 
 impl Parts for Stages {
@@ -49,6 +51,10 @@ impl Parts for Stages {
         self.sources.list().iter().map(source).collect()
     }
 
+    fn rules(&self) -> Option<Asker> {
+        Some(self.asker.clone())
+    }
+
     fn quarantine(&self, head: &Head) -> Option<Vec<Held>> {
         let held = head.ingest().quarantine().entries().map(|entry| Held {
             offset: entry.offset,
@@ -71,6 +77,7 @@ impl Parts for Stages {
 fn upstream(status: &Status) -> Upstream {
     let live = status.live.as_ref().map(|lane| lane.confirmed.0);
     let backfill = status.backfill.as_ref().map(|lane| lane.confirmed.0);
+    let sparks = status.sparks.as_ref().map(|lane| lane.confirmed.0);
     Upstream {
         name: status.name.clone(),
         state: status.state.as_str().to_owned(),
@@ -79,7 +86,7 @@ fn upstream(status: &Status) -> Upstream {
         pending: status.pending,
         more: json!({
             "url": status.url, "since": time(status.since_ms), "round_trip_ms": status.round_trip_ms,
-            "round_trip_is_puback": status.round_trip_is_puback, "live": live, "backfill": backfill,
+            "round_trip_is_puback": status.round_trip_is_puback, "live": live, "backfill": backfill, "sparks": sparks,
             "quarantined": status.account.quarantined, "dropped": status.account.dropped,
             "counting": status.counting, "repeats_possible": status.repeats_possible, "repeated": status.repeated,
             "halos": status.halos, "halos_pending": status.halos_pending, "given_up": status.given_up, "connections": status.connections,

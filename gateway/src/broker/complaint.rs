@@ -27,6 +27,11 @@ impl Place {
         Self { topic: Some(clipped(topic)), found: None }
     }
 
+    /// With what was found wrong in a payload.
+    pub(crate) fn payload(topic: &str, found: &str) -> Self {
+        Self { topic: Some(clipped(topic)), found: Some(found.into()) }
+    }
+
     pub(crate) fn found(found: impl fmt::Display) -> Self {
         Self { topic: None, found: Some(found.to_string().into()) }
     }

@@ -45,7 +45,7 @@ pub use local::{LocalSubscriber, TooSlow};
 pub use message::Message;
 pub(crate) use receipt::Mailbox;
 pub use receipt::{Receipt, Wakes};
-pub use router::Router;
+pub use router::{Kept, Router};
 pub use seam::{
     ConnectRequest, Disposition, Inbound, Outcome, OwnedTopics, Pending, Policy, Principal, SessionKey, Sink,
 };

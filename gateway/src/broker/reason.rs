@@ -46,7 +46,7 @@ codes! {
     /// The filter breaks the standard's rules or a limit.
     TOPIC_FILTER_INVALID = 0x8F: "topic filter invalid: `+` stands for one whole level, `#` for all that follow, at most 1024 bytes and 32 levels",
     /// The topic breaks the standard's rules, a limit, or the gateway's topic grammar.
-    TOPIC_NAME_INVALID = 0x90: "topic invalid: below the gateway's root there are only its own topics, of which clients publish to <root>/d/<device>/t, birth and state (an id is 1 to 64 of A-Z a-z 0-9 . _ -); anywhere: no wildcards, no leading `$`, at most 1024 bytes and 32 levels",
+    TOPIC_NAME_INVALID = 0x90: "topic invalid: below the gateway's root there are only its own topics, of which clients publish to <root>/d/<device>/t, birth, state and answer, and retained to <root>/offers/<organisation>/<table> (an id is 1 to 64 of A-Z a-z 0-9 . _ -); anywhere: no wildcards, no leading `$`, at most 1024 bytes and 32 levels",
     /// More unacknowledged QoS 1 publishes than the CONNACK allowed.
     RECEIVE_MAXIMUM_EXCEEDED = 0x93: "too many unacknowledged publishes: keep to the Receive Maximum of the CONNACK",
     /// Topic aliases are not offered.
@@ -55,6 +55,8 @@ codes! {
     PACKET_TOO_LARGE = 0x95: "packet too large: send smaller ones, or raise broker.packet_bytes_max",
     /// One of the limits in the broker's configuration.
     QUOTA_EXCEEDED = 0x97: "quota exceeded: a limit of the gateway's configuration is reached, or its disk is full (disk.max): keep publishes and send them again later; remove unused clients, subscriptions, devices or retained topics, read faster, or raise it",
+    /// A payload that the gateway reads is not what belongs on its topic.
+    PAYLOAD_FORMAT_INVALID = 0x99: "payload format invalid: an answer to a spark is {\"spark\": id, \"answer\": \"accepted\" or \"declined\"}; an offer table is a CSV with a header line or JSON, in UTF-8 and within its bounds, and the former table stays in force",
     /// QoS 2 is not offered.
     QOS_NOT_SUPPORTED = 0x9B: "QoS 2 is not offered: publish with QoS 1, duplicates are recognised",
     /// Shared subscriptions are not offered.

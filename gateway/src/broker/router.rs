@@ -42,6 +42,23 @@ struct Table {
     retained: RetainedStore,
 }
 
+/// A retained message that a part of the gateway stored in a client's place.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The topic: one that a client may publish to.
+    pub topic: Arc<str>,
+    /// Empty = cleared.
+    pub payload: Bytes,
+    /// 0 or 1.
+    pub qos: u8,
+}
+
+impl From<Kept> for Message {
+    fn from(Kept { topic, payload, qos }: Kept) -> Self {
+        Self { topic, payload, qos: qos.min(1), retain: true, properties: None }
+    }
+}
+
 /// What came of a client's registration.
 pub(crate) enum Registered {
     New,
@@ -85,10 +102,38 @@ impl Router {
         retain: bool,
         wakes: &mut Wakes,
     ) -> Result<(), TopicError> {
-        check_name(&topic)?;
-        let message = Message { topic, payload, qos: qos.min(1), retain, properties: None };
+        self.send(Message { topic, payload, qos: qos.min(1), retain, properties: None }, wakes)
+    }
+
+    /// The same as a question: a client that speaks MQTT 5 is told where to answer, and with which words of ours.
+    ///
+    /// # Errors
+    /// As [`Router::publish`].
+    pub fn ask_with(
+        &self,
+        topic: Arc<str>,
+        payload: Bytes,
+        (response_topic, correlation): (&str, &str),
+        wakes: &mut Wakes,
+    ) -> Result<(), TopicError> {
+        let properties = Some(super::codec::question(response_topic, correlation).into());
+        self.send(Message { topic, payload, qos: 1, retain: true, properties }, wakes)
+    }
+
+    fn send(&self, message: Message, wakes: &mut Wakes) -> Result<(), TopicError> {
+        check_name(&message.topic)?;
         self.deliver(&self.read(), &message, None, wakes);
         Ok(())
+    }
+
+    /// Publishes what a client would have published retained, once it is durable, and keeps it for later subscribers.
+    pub fn keep(&self, kept: Kept) {
+        self.route(&kept.into(), SessionKey::NONE);
+    }
+
+    /// Whether it may be kept, by the limits of the configuration.
+    pub fn has_room_for(&self, kept: &Kept) -> bool {
+        self.has_room(&kept.clone().into())
     }
 
     /// Whether any subscriber's filter matches `topic`: if not, rendering a payload for it is wasted.

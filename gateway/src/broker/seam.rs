@@ -50,12 +50,14 @@ pub struct Inbound {
 }
 
 /// How a logged publish ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Durable: acknowledge and route.
     Stored,
     /// Not stored, for a reason the client can act on: an MQTT 5 reason code ≥ 0x80.
     Refused(u8),
+    /// The same, with what was found wrong in it, for a human.
+    Unfit(u8, Arc<str>),
     /// The log failed; nothing is known. The connection is closed without an acknowledgement.
     Lost,
 }

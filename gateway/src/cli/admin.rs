@@ -16,6 +16,7 @@ use crate::auth::Change;
 use crate::record::SubjectKind;
 use crate::terminal::say;
 use crate::units::count;
+use crate::units::when::{self, When};
 
 /// `device`, `subject`, `quarantine`, `upstream`: what to do, and on which gateway.
 #[derive(Args)]
@@ -45,12 +46,12 @@ pub(super) enum Device {
         /// What the subject is.
         #[arg(long, value_enum, default_value = "thing")]
         kind: Kind,
-        /// From this time of reading on, RFC 3339, e.g. 2026-11-01T00:00:00Z [default: now].
-        #[arg(long, value_name = "TIME")]
-        from: Option<Timestamp>,
-        /// Up to this time of reading (RFC 3339) [default: until further notice].
-        #[arg(long, value_name = "TIME")]
-        until: Option<Timestamp>,
+        /// From this time of reading on, e.g. 2026-11-01T00:00:00Z or now-8h [default: now].
+        #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+        from: Option<When>,
+        /// Up to this time of reading [default: until further notice].
+        #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+        until: Option<When>,
     },
     /// Let a device feed nobody but itself.
     Release {
@@ -66,9 +67,9 @@ pub(super) enum Device {
         old: String,
         /// The device that comes. On its topic d/<device>/cmd it gets the subject's settings and last state.
         new: String,
-        /// From this time of reading on (RFC 3339) [default: now].
-        #[arg(long, value_name = "TIME")]
-        at: Option<Timestamp>,
+        /// From this time of reading on [default: now].
+        #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+        at: Option<When>,
     },
     /// Forget a device: what is known of it, and its token. Its readings stay where they went.
     Remove {
@@ -170,7 +171,8 @@ pub(super) fn device(on: On<Device>) -> Result<ExitCode, Failure> {
         }
         Device::Show { device } => show(&target.ask(Command::Device { device })?, target.json),
         Device::Assign { device, subject, kind, from, until } => {
-            let (from_ms, until_ms) = (from.map(Timestamp::as_millisecond), until.map(Timestamp::as_millisecond));
+            let now_ms = crate::clock::Clock::system().now().wall_ms;
+            let (from_ms, until_ms) = (from.map(|from| from.at(now_ms)), until.map(|until| until.at(now_ms)));
             let done = format!("{device} feeds {subject}");
             let command = Command::Assign { device, subject, kind: kind.into(), from_ms, until_ms };
             did(&target.ask(command)?, target.json, &done);
@@ -182,7 +184,8 @@ pub(super) fn device(on: On<Device>) -> Result<ExitCode, Failure> {
         }
         Device::Replace { old, new, at } => {
             let done = format!("{new} takes the place of {old}");
-            let command = Command::Replace { old, new, at_ms: at.map(Timestamp::as_millisecond) };
+            let now_ms = crate::clock::Clock::system().now().wall_ms;
+            let command = Command::Replace { old, new, at_ms: at.map(|at| at.at(now_ms)) };
             did(&target.ask(command)?, target.json, &done);
         }
         Device::Remove { device } => {

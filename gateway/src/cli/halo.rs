@@ -10,16 +10,16 @@ use serde_json::Value;
 use super::Failure;
 use super::admin::show;
 use super::client::Target;
-use super::past::Root;
-use super::when::{self, When};
+use super::past::{By, Root};
 use crate::admin::Command;
 use crate::clock::Clock;
-use crate::forward::halo_json::render;
+use crate::forward::halo_json::render_in;
 use crate::forward::json::Time;
 use crate::halo::{Models, Tally};
 use crate::history::{Folded, Past};
 use crate::store::fs::Disk;
 use crate::terminal::{complain, prompt};
+use crate::units::when::{self, When};
 
 /// Bytes of log from which on folding says how far it is.
 const LONG: u64 = 64 << 20;
@@ -33,23 +33,25 @@ pub(super) struct Halo {
     #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     at: Option<When>,
     #[command(flatten)]
+    by: By,
+    #[command(flatten)]
     root: Root,
     #[command(flatten)]
     target: Target,
 }
 
 pub(super) fn run(halo: &Halo) -> Result<ExitCode, Failure> {
-    let Halo { subject, at, root, target } = halo;
+    let Halo { subject, at, by, root, target } = halo;
     if at.is_none()
         && let Some(rows) = target.try_ask(Command::Subject { subject: subject.clone() })?
     {
         show(&rows, target.json);
         return Ok(ExitCode::SUCCESS);
     }
-    let past = root.open(target)?;
+    let (past, models) = (root.open(target)?, by.models()?);
     let until_ms = at.map_or(i64::MAX, |at| at.at(Clock::system().now().wall_ms));
     let folded = folded(&past, until_ms)?;
-    let Some(halo) = rendered(&folded, subject)? else {
+    let Some(halo) = rendered(&folded, subject, &models)? else {
         let when = at.map_or_else(String::new, |_| format!(" at {}", Time(until_ms)));
         return Err(format!("nothing was known of {subject}{when}").into());
     };
@@ -79,7 +81,8 @@ pub(super) fn folded(past: &Past<Disk>, until_ms: i64) -> Result<Folded, Failure
 }
 
 /// A subject's halo as it would be published.
-pub(super) fn rendered(folded: &Folded, subject: &str) -> Result<Option<Value>, Failure> {
-    let halo = folded.fold.subject(subject).map(|subject| render(subject, &Models::default(), &mut Tally::default()));
+pub(super) fn rendered(folded: &Folded, subject: &str, models: &Models) -> Result<Option<Value>, Failure> {
+    let halo =
+        folded.fold.subject(subject).map(|subject| render_in(&folded.fold, subject, models, &mut Tally::default()));
     Ok(halo.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
 }

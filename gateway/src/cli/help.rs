@@ -32,6 +32,8 @@ pub(super) const DEMO: &str = "\
 Examples:
   halo-gateway demo                      a picture that moves; ? shows its keys
   halo-gateway demo --plain --for 20s    lines, and an account at the end
+  halo-gateway demo --scenario list      situations with sparks to play
+  halo-gateway demo --scenario park-day --plain
   halo-gateway demo --devices 200 --seed 7 --data-dir ./demo-data
 
 Exit codes:
@@ -72,6 +74,16 @@ Examples:
   halo-gateway device release wrist-17
   halo-gateway device replace wrist-17 wrist-18
   halo-gateway device token my-watch";
+
+pub(super) const OFFERS: &str = "\
+Examples:
+  halo-gateway offers load pharmacy ready ready.csv
+  halo-gateway offers list
+  halo-gateway offers show pharmacy ready --rows 10
+  halo-gateway offers withdraw pharmacy ready
+
+A table has a header line or is JSON. Its keys are in the column \"key\".
+Without one they are in the first column of a CSV.";
 
 pub(super) const SUBJECT: &str = "\
 Examples:
@@ -125,6 +137,7 @@ Examples:
   halo-gateway halo anna --at now-2h --json | jq .signals.heart_rate
 
 With --at, what was written up to that time is folded again.
+Models of this build tell it or, with --config, those of a gateway.
 Folding begins with the log, or with what it carries of the time before it.
 Times before what it carries cannot be told any more.
 
@@ -156,6 +169,21 @@ Exit codes:
   1  it failed
   2  the command line is wrong";
 
+pub(super) const RULES: &str = "\
+Examples:
+  halo-gateway rules check gateway.toml
+  halo-gateway rules add rules.toml
+  halo-gateway rules test rules.toml --halo anna.json
+  halo-gateway rules replay rules.toml --from now-24h
+
+A rule is a [[rule]] table: a name, a condition, and what follows.
+The condition is an expression of CEL over `a`, the halo.
+All of it is in docs/sparks.md.
+
+Exit codes:
+  0  done; of `check`: a gateway would take the rules
+  1  not done; the last line says where and what to do";
+
 pub(super) const WHY: &str = "\
 Examples:
   halo-gateway why anna heart_rate                the latest value
@@ -168,6 +196,7 @@ Then the value is derived a second time:
   a reading       from the bytes in the log
   statistics      plainly, from the readings in the window
   derived values  by folding the subject's frames alone
+Models are those of this build or, with --config, of a gateway.
 
 Exit codes:
   0  both ways give the same
@@ -178,10 +207,12 @@ pub(super) const MODEL: &str = "\
 Examples:
   halo-gateway model show                  the model of turbofans in this build
   halo-gateway model show mine.model --test test_FD001.txt --rul RUL_FD001.txt
+  halo-gateway model show wear.onnx        what an ONNX model takes and tells
   halo-gateway model train --from train_FD001.txt --out mine.model
 
 Histories are text files as NASA's C-MAPSS has them.
 A trained file is put to use by `[halo.models] turbofan = \"mine.model\"`.
+An ONNX model is by `[[halo.models.onnx]]`, with feature `onnx`.
 
 Exit codes:
   0  done

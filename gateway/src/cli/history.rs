@@ -12,12 +12,12 @@ use super::Failure;
 use super::client::Target;
 use super::past::Root;
 use super::plot::{self, Picture};
-use super::when::{self, When};
 use crate::clock::Clock;
 use crate::forward::json::{Number, Scaled, Time};
 use crate::history::{Account, Answer, Past, Question, Step, Stepped};
 use crate::store::fs::Disk;
 use crate::terminal::{Out, complain, prompt, say};
+use crate::units::when::{self, When};
 use crate::units::{count, parse_duration, render_duration};
 
 /// Segments from which on a search says how far it is.

@@ -274,6 +274,19 @@ pub(super) fn describe(body: &Body) -> (&'static str, Map<String, Value>) {
             "damaged",
             json!({"segment": it.segment, "from": it.lost.first.0, "until": it.lost.last.0, "reason": it.what}),
         ),
+        Body::Reply(reply) => {
+            ("reply", json!({"device": *reply.device, "subject": *reply.subject, "said": reply.said}))
+        }
+        Body::Spark(spark) => ("spark", json!({"subject": *spark.subject, "rule": *spark.rule, "turn": spark.turn})),
+        Body::Cohort(it) => (
+            "cohort",
+            json!({
+                "cohort": *it.cohort, "members": it.count.members,
+                "figures": it.count.figures.iter().map(|figure| json!({
+                    "path": figure.path, "of": figure.of, "n": figure.summary.n, "mean": figure.summary.mean,
+                })).collect::<Vec<_>>(),
+            }),
+        ),
         Body::Carry(carry) => (
             "carry",
             json!({
@@ -292,7 +305,7 @@ fn cursor_fields(cursor: &Cursor) -> Value {
     json!({
         "consumer": *cursor.consumer, "confirmed": cursor.confirmed.0, "live": cursor.progress.live.0,
         "backfill": backfill, "forwarded": forwarded, "quarantined": quarantined, "dropped": dropped,
-        "early": cursor.progress.early,
+        "early": cursor.progress.early, "sparks": cursor.progress.sparks.map(|at| at.0),
     })
 }
 

@@ -15,16 +15,18 @@ mod history;
 mod limits;
 mod log;
 mod model;
+mod offers;
 mod past;
 mod people;
 mod plot;
+mod rules;
+mod cohorts;
 mod show;
 mod state;
 mod status;
 mod table;
 #[cfg(test)]
 mod tests;
-mod when;
 mod why;
 #[cfg(feature = "view")]
 mod top;
@@ -95,6 +97,18 @@ enum Command {
     /// What a value of a halo rests on: reading, frame, bytes; and the same value derived from them again.
     #[command(after_help = help::WHY)]
     Why(why::Why),
+    /// Rules that raise sparks: list, check, add, remove, resume, test on a halo, replay on history.
+    #[command(subcommand, after_help = help::RULES)]
+    Rules(rules::Rules),
+    /// Sparks: what rules raised; list them, answer one.
+    #[command(subcommand)]
+    Sparks(rules::Sparks),
+    /// Figures over many subjects, of those that take part: what is published of each cohort.
+    #[command(subcommand)]
+    Cohorts(cohorts::Cohorts),
+    /// What organisations offer, for rules to join with: list, show, load, withdraw.
+    #[command(after_help = help::OFFERS)]
+    Offers(admin::On<offers::Offers>),
     /// Frames that could not be understood: list, show, replay, discard.
     #[command(after_help = help::QUARANTINE)]
     Quarantine(admin::On<admin::Quarantine>),
@@ -244,6 +258,10 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Halo(halo) => halo::run(&halo),
         Command::History(history) => history::run(&history),
         Command::Why(why) => why::run(&why),
+        Command::Rules(command) => rules::rules(command),
+        Command::Sparks(command) => rules::sparks(command),
+        Command::Cohorts(command) => cohorts::run(command),
+        Command::Offers(on) => offers::run(on),
         Command::Quarantine(on) => admin::quarantine(on),
         Command::Upstream(on) => admin::upstream(on),
         Command::Source(on) => admin::source(on),

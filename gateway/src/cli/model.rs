@@ -10,6 +10,8 @@ use super::Failure;
 use crate::app::model_bytes;
 use crate::halo::engine::{self, FORMAT_VERSION, Model};
 use crate::terminal::say;
+#[cfg(feature = "onnx")]
+use crate::units::count;
 
 /// What to do with a model.
 #[derive(Subcommand)]
@@ -23,7 +25,7 @@ pub(super) enum Command {
 /// Which model, and what it is tried on.
 #[derive(Args)]
 pub(super) struct Show {
-    /// The model [default: the one of this build].
+    /// The model, of turbofans or `*.onnx` [default: the one of this build].
     file: Option<PathBuf>,
     /// Histories that end before failure, as in `test_FD001.txt`; the last flight of each engine is forecast.
     #[arg(long, value_name = "FILE", requires = "rul")]
@@ -56,6 +58,7 @@ pub(super) struct Train {
 /// Runs one of the commands.
 pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::Show(show) if show.is_onnx() => show.tell_onnx()?,
         Command::Show(show) => {
             let (model, tried) = show.found()?;
             tell(&model, tried.as_ref(), show.json);
@@ -66,6 +69,53 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 impl Show {
+    fn is_onnx(&self) -> bool {
+        let ending = self.file.as_ref().and_then(|file| file.extension());
+        ending.is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+    }
+
+    #[cfg(feature = "onnx")]
+    fn tell_onnx(&self) -> Result<(), Failure> {
+        let file = self.file.as_deref().unwrap_or_else(|| Path::new(""));
+        if self.test.is_some() {
+            return Err(format!("{}: histories of engines are for models of engines", file.display()).into());
+        }
+        let told = |error: String| format!("{}: {error}", file.display());
+        let (facts, took) = crate::app::onnx_facts(file).map_err(told)?;
+        let (took, problem) = match took {
+            Some(Ok(took)) => (Some(took), None),
+            Some(Err(problem)) => (None, Some(problem)),
+            None => (None, None),
+        };
+        let listed = |tensors: &[crate::app::OnnxTensor]| tensors.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (inputs, outputs) = (listed(&facts.inputs), listed(&facts.outputs));
+        if self.json {
+            say(json!({
+                "kind": "onnx", "bytes": facts.bytes, "ir": facts.ir, "opset": facts.opset, "producer": facts.producer,
+                "inputs": inputs, "outputs": outputs, "operators": facts.operators, "parameters": facts.parameters,
+                "inference_us": took.map(|it| it.as_secs_f64() * 1e6), "problem": problem,
+            }));
+            return problem.map_or(Ok(()), |problem| Err(told(problem).into()));
+        }
+        let operators: Vec<_> = facts.operators.iter().map(|(name, times)| format!("{times} {name}")).collect();
+        let lines = [
+            ("kind", format!("ONNX: {}, {}", count(facts.bytes as u64, "byte"), count(facts.parameters, "parameter"))),
+            ("version", format!("file format (IR) {}, operators (opset) {}", facts.ir, facts.opset)),
+            ("made by", Some(facts.producer).filter(|it| !it.is_empty()).unwrap_or_else(|| "not told".to_owned())),
+            ("takes", inputs.join("; ")),
+            ("tells", outputs.join("; ")),
+            ("operators", operators.join(", ")),
+        ];
+        let takes = took.map(|took| ("inference", format!("{took:.1?}, the middle of five, on this machine now")));
+        lines.into_iter().chain(takes).all(|(what, told)| say(format_args!("{what:<11} {told}")));
+        problem.map_or(Ok(()), |problem| Err(told(problem).into()))
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn tell_onnx(&self) -> Result<(), Failure> {
+        Err(crate::app::ModelsError::NotBuilt.to_string().into())
+    }
+
     fn found(&self) -> Result<(Model, Option<Tried>), Failure> {
         let told = |file: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
         let model = match &self.file {
@@ -293,6 +343,22 @@ mod tests {
         assert_eq!(shown(&[&path]).expect_err("refused"), format!("{path}: file does not begin as a model does"));
         assert!(shown(&["/nowhere.model"]).expect_err("refused").starts_with("/nowhere.model: "));
         assert!(shown(&["--test", "x"]).is_err(), "without the truth");
+    }
+
+    #[test]
+    fn a_file_that_ends_with_onnx_is_told_as_one_where_that_is_built() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("mine.ONNX");
+        std::fs::write(&file, "[halo]").expect("written");
+        let show = Show { file: Some(file.clone()), test: None, rul: None, json: false };
+        assert!(show.is_onnx());
+        let error = show.tell_onnx().expect_err("refused").to_string();
+        if cfg!(feature = "onnx") {
+            assert!(error.starts_with(&format!("{}: is no ONNX model", file.display())), "{error}");
+        } else {
+            assert!(error.contains("--features onnx"), "{error}");
+        }
+        assert!(!Show { file: Some("mine.model".into()), ..show }.is_onnx());
     }
 
     #[test]

@@ -209,13 +209,14 @@ mod tests {
         let text = "[gateway.tls]\naddress = \"127.0.0.1:0\"\ncert = \"c\"\nkey = \"k\"\n\
                     [[source]]\nname = \"a\"\nurl = \"mqtt://a\"\n[[upstream]]\nname = \"b\"\nurl = \"mqtt://b\"\n\
                     [[assignment]]\ndevice = \"d\"\nsubject = \"s\"\n\
+                    [[rule]]\nname = \"r\"\nwhen = \"true\"\n[[cohort]]\nname = \"c\"\n\
                     [halo.zones]\nfile = \"f\"\n[[halo.destination]]\ndevice = \"d\"\n\
                     [[halo.signals]]\nname = \"x\"\n[[halo.kinds]]\nname = \"k\"\nderive = [\"heart\"]\n";
         let config: Config = toml::from_str(text).expect("valid");
         let keys: Vec<String> =
             flat(&serde_json::to_value(config).expect("JSON")).into_iter().map(|(key, _)| key).collect();
         let is_shown = |key: &str| keys.iter().any(|shown| shown == key || is_below(shown, key));
-        let lists = ["source", "upstream", "assignment"];
+        let lists = ["source", "upstream", "assignment", "rule", "cohort"];
         for section in expected("") {
             assert!(is_shown(&section), "{section} of {keys:?}");
             let (heading, path) = match lists.contains(&&*section) {
@@ -231,7 +232,7 @@ mod tests {
     }
 
     /// What a section has to say before anything in it can be left out.
-    const LEAST: [(&str, &str); 7] = [
+    const LEAST: [(&str, &str); 10] = [
         ("[[halo.signals]]", "name = \"a\"\n"),
         ("[[halo.kinds]]", "name = \"a\"\nderive = [\"heart\"]\n"),
         ("[halo.zones]", "file = \"f\"\n"),
@@ -239,6 +240,9 @@ mod tests {
         ("[[source]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
         ("[[upstream]]", "name = \"a\"\nurl = \"mqtt://a\"\n"),
         ("[[assignment]]", "device = \"a\"\nsubject = \"a\"\n"),
+        ("[[rule]]", "name = \"a\"\nwhen = \"true\"\n"),
+        ("[[cohort]]", "name = \"a\"\n"),
+        ("[[halo.models.onnx]]", "name = \"a\"\nfile = \"a.onnx\"\ninputs = [\"signals.a.value\"]\n"),
     ];
 
     fn least(heading: &str) -> &'static str {
@@ -264,12 +268,12 @@ mod tests {
     fn every_key_there_is_stands_in_the_documentation_with_its_default() {
         let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
         let docs = std::fs::read_to_string(docs).expect("docs/configuration.md is there");
-        let lists = ["source", "upstream", "assignment"];
+        let lists = ["source", "upstream", "assignment", "rule", "cohort"];
         let sections = expected("")
             .into_iter()
             .map(|it| if lists.contains(&&*it) { format!("[[{it}]]") } else { format!("[{it}]") });
-        let inner = ["[gateway.tls]", "[halo.models]", "[halo.zones]", "[[halo.destination]]"];
-        let own = ["signals]", "kinds]", "drive", "drive.score", "journey", "heart", "motion"];
+        let inner = ["[gateway.tls]", "[halo.models]", "[[halo.models.onnx]]", "[halo.zones]", "[[halo.destination]]"];
+        let own = ["signals]", "kinds]", "drive", "drive.score", "journey", "heart", "motion", "taste"];
         let own = own.map(|it| if it.ends_with(']') { format!("[[halo.{it}]") } else { format!("[halo.{it}]") });
         for heading in sections.chain(inner.map(str::to_owned)).chain(own) {
             let (told, least) = (documented(&docs, &heading), least(&heading));

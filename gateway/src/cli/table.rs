@@ -8,7 +8,7 @@ use crate::terminal::say;
 const PAGE_ROWS: usize = 1_000;
 
 /// Prints rows: as they are, or these of their fields in columns under headings.
-pub(super) fn print(rows: &[Value], as_json: bool, fields: &[&'static str], nothing: &str) {
+pub(super) fn print(rows: &[Value], as_json: bool, fields: &[&str], nothing: &str) {
     let mut paged = Paged::new(fields, as_json);
     // Page by page as they are held anyway: all of them have the widths of all.
     paged.widen(rows);
@@ -19,7 +19,7 @@ pub(super) fn print(rows: &[Value], as_json: bool, fields: &[&'static str], noth
 
 /// Prints rows that come one by one, however many; columns are as wide as the widest value so far.
 pub(super) struct Paged<'a> {
-    fields: &'a [&'static str],
+    fields: &'a [&'a str],
     as_json: bool,
     widths: Vec<usize>,
     page: Vec<Value>,
@@ -27,7 +27,7 @@ pub(super) struct Paged<'a> {
 }
 
 impl<'a> Paged<'a> {
-    pub(super) fn new(fields: &'a [&'static str], as_json: bool) -> Self {
+    pub(super) fn new(fields: &'a [&'a str], as_json: bool) -> Self {
         let widths = fields.iter().map(|field| field.chars().count()).collect();
         Self { fields, as_json, widths, page: Vec::new(), any: false }
     }

@@ -12,9 +12,8 @@ use super::Failure;
 use super::client::Target;
 use super::halo::{folded, rendered};
 use super::history::{progress, short};
-use super::past::Root;
+use super::past::{By, Root};
 use super::table::text;
-use super::when::{self, When};
 use crate::admin::Command;
 use crate::clock::Clock;
 use crate::forward::json::{Scaled, Time};
@@ -24,6 +23,7 @@ use crate::record::{ClockSource, Format};
 use crate::store::LOG_FOLDER;
 use crate::store::fs::Disk;
 use crate::terminal::say;
+use crate::units::when::{self, When};
 use crate::units::{count, render_duration};
 
 /// What two ways of computing one number may differ by, as a share of it: rounding.
@@ -47,6 +47,8 @@ pub(super) struct Why {
     #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
     at: Option<When>,
     #[command(flatten)]
+    by: By,
+    #[command(flatten)]
     root: Root,
     #[command(flatten)]
     target: Target,
@@ -69,10 +71,11 @@ struct Report {
 
 pub(super) fn run(why: &Why) -> Result<ExitCode, Failure> {
     let past = why.root.open(&why.target)?;
-    let said = why.said(&past)?;
+    let models = why.by.models()?;
+    let said = why.said(&past, &models)?;
     let report = match (&said.halo["signals"][&why.signal], &said.halo["derived"][&why.signal], &why.window) {
         (Value::Null, Value::Null, _) => return Err(why.unknown(&said).into()),
-        (Value::Null, derived, _) => why.derived(&past, &said, derived)?,
+        (Value::Null, derived, _) => why.derived(&past, &said, derived, &models)?,
         (signal, _, Some(window)) => why.statistics(&past, &said, signal, window)?,
         (signal, _, None) => why.latest(&past, &said, signal)?,
     };
@@ -85,7 +88,7 @@ pub(super) fn run(why: &Why) -> Result<ExitCode, Failure> {
 }
 
 impl Why {
-    fn said(&self, past: &Past<Disk>) -> Result<Said, Failure> {
+    fn said(&self, past: &Past<Disk>, models: &Models) -> Result<Said, Failure> {
         let Self { subject, at, target, .. } = self;
         let running = match at {
             None => {
@@ -98,7 +101,8 @@ impl Why {
             None => {
                 let until_ms = at.map_or(i64::MAX, |at| at.at(Clock::system().now().wall_ms));
                 let folded = folded(past, until_ms)?;
-                let halo = rendered(&folded, subject)?.ok_or_else(|| format!("nothing is known of {subject}"))?;
+                let halo =
+                    rendered(&folded, subject, models)?.ok_or_else(|| format!("nothing is known of {subject}"))?;
                 (halo, format!("the log, folded: {}", count(folded.records, "record")))
             }
         };
@@ -284,7 +288,7 @@ impl Why {
         Ok(report)
     }
 
-    fn derived(&self, past: &Past<Disk>, said: &Said, derived: &Value) -> Result<Report, Failure> {
+    fn derived(&self, past: &Past<Disk>, said: &Said, derived: &Value, models: &Models) -> Result<Report, Failure> {
         let unit = text(derived.get("unit").unwrap_or(&json!("")));
         let mut report = self.begin(said, with_unit(&text(&derived["value"]), &unit));
         let refolded = past.refolded(&self.subject, said.as_of_ms, progress())?;
@@ -294,7 +298,7 @@ impl Why {
                 report.line("", it.map_or_else(|left| format!("… {left} more"), |offset| format!("offset {offset}")))
             });
         }
-        let again = refolded.fold.subject(&self.subject).map(|it| it.derived_by(&Models::default()));
+        let again = refolded.fold.subject(&self.subject).map(|it| it.derived_by(models));
         let again = again
             .into_iter()
             .flatten()
@@ -304,6 +308,9 @@ impl Why {
         report.holds = agree(&value, &derived["value"], ROUNDING);
         let verdict = if report.holds { "the same" } else { "NOT what the halo says" };
         report.line("folded again", format!("{}: {verdict}, from these frames alone", with_unit(&text(&value), &unit)));
+        if let Some(hint) = self.by.hint().filter(|_| !report.holds) {
+            report.line("", hint.to_owned());
+        }
         if !report.holds && past.archive().begins().0 > 1 {
             report.line(
                 "",

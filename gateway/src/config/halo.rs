@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::geography::{DestinationEntry, Zones};
-use crate::halo::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, Own, OwnKind};
+use crate::halo::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, Own, OwnKind, TasteSettings};
 use crate::ingest::own::OwnSignal;
 use crate::record::Geography;
 use crate::units;
@@ -42,20 +42,22 @@ pub struct Halo {
     pub heart: HeartSettings,
     /// Thresholds of movement and wear.
     pub motion: MotionSettings,
+    /// How likes and skips are weighed.
+    pub taste: TasteSettings,
 }
 
 impl Halo {
     /// What is derived of which device, and by which thresholds.
     pub fn own(&self) -> Own {
-        let Self { signals, kinds, drive, journey, heart, motion, .. } = self.clone();
-        Own { signals, kinds, drive, journey, heart, motion }
+        let Self { signals, kinds, drive, journey, heart, motion, taste, .. } = self.clone();
+        Own { signals, kinds, drive, journey, heart, motion, taste }
     }
 }
 
 impl Default for Halo {
     fn default() -> Self {
         let geography = Geography::default();
-        let Own { signals, kinds, drive, journey, heart, motion } = Own::default();
+        let Own { signals, kinds, drive, journey, heart, motion, taste } = Own::default();
         Self {
             signals,
             kinds,
@@ -63,6 +65,7 @@ impl Default for Halo {
             journey,
             heart,
             motion,
+            taste,
             silent_after: Duration::from_secs(300),
             forecasts: true,
             models: ModelFiles::default(),
@@ -80,4 +83,32 @@ impl Default for Halo {
 pub struct ModelFiles {
     /// Remaining life of turbofans, as `model train` writes it. Default: the one this build carries.
     pub turbofan: Option<PathBuf>,
+    /// Models of one's own, in ONNX; in a build with feature `onnx`.
+    pub onnx: Vec<OnnxModel>,
+}
+
+/// One `[[halo.models.onnx]]`: one number of values of a halo, told as one more derived signal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnnxModel {
+    /// Of the derived signal, `[A-Za-z0-9._-]{1,64}`; none that this gateway derives itself.
+    pub name: String,
+    /// The model: one tensor of float32 in, `[1, n]` or `[n]` for n inputs; float32 out.
+    pub file: PathBuf,
+    /// UCUM. Default: none, a pure number.
+    #[serde(default)]
+    pub unit: String,
+    /// What it takes, in its order, by the paths of the halo's document: `signals.egt.value`.
+    pub inputs: Vec<String>,
+    /// Which number of its first output of float32 is told. Default 0, the first.
+    #[serde(default)]
+    pub output: usize,
+    /// Longest time of one inference, up to 100 ms; a model late three times in a row is not run any more. Default 50 ms.
+    #[serde(default = "fifty_milliseconds", deserialize_with = "units::duration")]
+    pub limit: Duration,
+}
+
+/// On a machine with five times more to do than it can, a thread waits up to 10 ms for its turn.
+fn fifty_milliseconds() -> Duration {
+    Duration::from_millis(50)
 }

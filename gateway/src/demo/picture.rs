@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use firmware_sim::FleetHandle;
-use halo_proto::topic::Filter;
+use halo_proto::topic::{Filter, Grammar, Topic};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Failure, Options, over};
+use super::{Failure, Options, over, play};
 use crate::app::{App, StopSignal};
 use crate::broker::{LocalSubscriber, Message, TooSlow, TopicError};
 use crate::clock::Clock;
@@ -34,18 +34,23 @@ pub(super) async fn show(
     // Heard, so that the temporary folder goes also when the terminal's window is closed.
     let mut hangup = signal(SignalKind::hangup())?;
     let mut screen = Screen::open()?;
+    // The newest spark, in a line.
+    let mut told = None;
     let over = over(options);
     tokio::pin!(over);
     loop {
         tokio::select! {
             message = ears.next() => match message {
+                Ok(Message { topic, payload, .. }) if ears.is_spark(&topic) => {
+                    told = play::line(&payload);
+                }
                 Ok(Message { topic, payload, .. }) => model.observe(Observed::Message { topic: topic.to_string(), payload }),
                 // The newest of everything comes again; what was missed is only not seen here.
                 Err(TooSlow) => ears = Ears::listen(app, config)?,
             },
             _ = pace.tick() => {
                 model.observe(Observed::Sample(Box::new(sample(app, fleet, &clock))));
-                model.observe(Observed::Notice(last_held()));
+                model.observe(Observed::Notice(last_held().or_else(|| told.clone())));
                 model.step();
                 screen.show(&model)?;
             }
@@ -84,6 +89,8 @@ struct Ears {
     readings: LocalSubscriber,
     births: LocalSubscriber,
     health: LocalSubscriber,
+    sparks: LocalSubscriber,
+    grammar: Grammar,
 }
 
 impl Ears {
@@ -95,7 +102,13 @@ impl Ears {
             readings: subscribe(Filter::Readings)?,
             births: subscribe(Filter::Births)?,
             health: subscribe(Filter::Health)?,
+            sparks: subscribe(Filter::Sparks)?,
+            grammar: root,
         })
+    }
+
+    fn is_spark(&self, topic: &str) -> bool {
+        matches!(self.grammar.parse(topic), Topic::Spark { .. })
     }
 
     /// Cancel safe.
@@ -105,6 +118,7 @@ impl Ears {
             message = self.readings.recv() => message,
             message = self.births.recv() => message,
             message = self.health.recv() => message,
+            message = self.sparks.recv() => message,
         }
     }
 }

@@ -6,15 +6,27 @@ use serde::Serialize;
 
 use super::context_json::{HappenedJson, PlaceJson, TripJson};
 use super::json::{Number, Scaled, Table, Time, document};
+use super::members_json::{Members, MembersJson};
+use super::offers_json::OfferJson;
+use super::spark_json::SparkedJson;
 use super::ties_json::{OtherJson, RelationJson, aliases, settings};
 use crate::halo::{
-    Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Forecast, Forecaster, Models, Side, Signal, Stats,
-    Subject, Tally, TextSeen,
+    Counts, Crossing, Derived, DerivedValue, Device, EventSeen, Fold, Forecast, Forecaster, Models, Side, Signal,
+    Stats, Subject, Tally, TextSeen,
 };
-use crate::record::{ClockSource, SubjectKind};
+use crate::record::{ClockSource, Name, SubjectKind};
 
 /// Renders a subject's halo; `models` tell what the state of an engine means, `tally` is scratch memory, reused.
 pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
+    render_with(subject, None, models, tally)
+}
+
+/// As [`render`]; of an organisation with what is known of its members.
+pub fn render_in(fold: &Fold, subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
+    render_with(subject, Members::of(fold, subject, models), models, tally)
+}
+
+fn render_with(subject: &Subject, members: Option<Members>, models: &Models, tally: &mut Tally) -> Bytes {
     let derived = subject.derived_by(models);
     let ties = subject.ties();
     let signals = subject.signals().iter().map(|signal| {
@@ -28,7 +40,7 @@ pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
         revision: subject.revision(),
         time: Time(subject.changed_ms()),
         signals: Table(signals.collect()),
-        derived: Table(derived.iter().map(|derived| (derived.name, DerivedJson::new(derived))).collect()),
+        derived: Table(derived.iter().map(|derived| (&*derived.name, DerivedJson::new(derived))).collect()),
         context: ContextJson {
             place: PlaceJson::of(subject),
             trip: TripJson::of(subject),
@@ -41,6 +53,9 @@ pub fn render(subject: &Subject, models: &Models, tally: &mut Tally) -> Bytes {
         aliases: aliases(ties),
         relations: RelationJson::all(ties),
         settings: settings(ties),
+        sparks: SparkedJson::all(subject.sparks()),
+        offers: OfferJson::all(subject),
+        members: members.as_ref().map(MembersJson::new),
     })
 }
 
@@ -75,6 +90,12 @@ struct HaloJson<'a> {
     relations: Option<Vec<RelationJson<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Table<'a, &'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sparks: Option<Vec<SparkedJson<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offers: Option<Table<'a, OfferJson<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<MembersJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -246,7 +267,7 @@ impl StatsJson {
 pub(super) struct DerivedJson<'a> {
     value: ValueJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<&'static str>,
+    unit: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window_s: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,17 +284,21 @@ enum ValueJson<'a> {
     Number(Number),
     Text(&'a str),
     List(&'a [&'static str]),
+    Names(&'a [Name]),
+    Numbers(Vec<Number>),
 }
 
 impl<'a> DerivedJson<'a> {
     pub(super) fn new(derived: &'a Derived) -> Self {
-        let Derived { unit, window_s, confidence, low, high, .. } = *derived;
+        let Derived { window_s, confidence, low, high, .. } = *derived;
         let value = match &derived.value {
             DerivedValue::Number(number) => ValueJson::Number(Number(*number)),
             DerivedValue::Text(text) => ValueJson::Text(text),
             DerivedValue::List(names) => ValueJson::List(names),
+            DerivedValue::Names(names) => ValueJson::Names(names),
+            DerivedValue::Numbers(numbers) => ValueJson::Numbers(numbers.iter().copied().map(Number).collect()),
         };
-        let unit = Some(unit).filter(|unit| !unit.is_empty());
+        let unit = Some(&*derived.unit).filter(|unit| !unit.is_empty());
         let [confidence, low, high] = [confidence, low, high].map(|number| number.map(Number));
         Self { value, unit, window_s, confidence, low, high }
     }
@@ -407,20 +432,13 @@ mod tests {
     #[test]
     fn a_derived_signal_says_no_more_than_it_knows() {
         let text = |derived: &Derived| String::from_utf8(document(&DerivedJson::new(derived)).to_vec()).unwrap();
-        let mut derived = Derived {
-            name: "hrv.rmssd",
-            value: DerivedValue::Number(60.5),
-            unit: "ms",
-            window_s: Some(300),
-            confidence: None,
-            low: None,
-            high: None,
-        };
+        let mut derived =
+            Derived { window_s: Some(300), ..Derived::plain("hrv.rmssd", DerivedValue::Number(60.5), "ms") };
         assert_eq!(text(&derived), r#"{"value":60.5,"unit":"ms","window_s":300}"#);
         derived = Derived { low: Some(55.0), high: Some(66.5), confidence: Some(0.9), ..derived };
         let interval = r#"{"value":60.5,"unit":"ms","window_s":300,"confidence":0.9,"low":55,"high":66.5}"#;
         assert_eq!(text(&derived), interval);
-        let (value, unit) = (DerivedValue::Text("walking"), "");
+        let (value, unit) = (DerivedValue::Text("walking"), "".into());
         let state = Derived { value, unit, window_s: None, low: None, high: None, ..derived };
         assert_eq!(text(&state), r#"{"value":"walking","confidence":0.9}"#);
     }

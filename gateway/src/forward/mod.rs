@@ -1,6 +1,6 @@
 //! 6. Halos, readings and losses leave on local topics and to upstreams.
 //!
-//! Here and only here is JSON written: `halo/1`, `readings/1`, `losses/1`, `health/1` and `welcome/1`, each with a JSON Schema in
+//! Here and only here is JSON written: `halo/1`, `readings/1`, `losses/1`, `cohort/1`, `health/1` and `welcome/1`, each with a JSON Schema in
 //! `gateway/schema`. Rendering is pure: the same subject, record or figures give the same bytes, keys always in the
 //! same order, numbers in the shortest form that reads back as the same double, times in RFC 3339 with milliseconds.
 //!
@@ -11,15 +11,22 @@
 pub(crate) mod json;
 mod context_json;
 mod ties_json;
+pub mod spark_json;
+pub mod cohort_json;
+mod offers_json;
+mod members_json;
 pub mod halo_json;
 mod welcome_json;
 pub mod readings_json;
 pub mod health_json;
 pub mod losses_json;
+mod sparks;
 mod due;
 pub(crate) mod owned;
 pub mod river;
 pub mod upstream;
+
+pub use sparks::Sparks;
 
 #[cfg(test)]
 mod tests;

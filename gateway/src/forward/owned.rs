@@ -8,13 +8,18 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::broker::{OwnedTopics, Pending};
+use crate::halo::Fold;
 use crate::record::Name;
+use crate::spark::Engine;
 
 /// How long to wait before asking a busy river again.
 const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// Topics with their payloads now.
 pub(crate) type Rendered = Vec<(Arc<str>, Bytes)>;
+
+/// What is asked of the rules.
+pub(crate) type RulesQuestion = Box<dyn FnOnce(&Engine, &Fold) + Send>;
 
 /// What the river is asked.
 pub(crate) enum Call {
@@ -26,6 +31,8 @@ pub(crate) enum Call {
     Subjects(oneshot::Sender<Vec<Name>>),
     /// Render the halos of these subjects, of those that are known.
     Render(Vec<Name>, oneshot::Sender<Vec<(Name, Bytes)>>),
+    /// Ask the rules, and the fold they look at; must be quick, the river waits.
+    Rules(RulesQuestion),
     /// Say that the gateway stops, then answer.
     Stopping(oneshot::Sender<()>),
     /// Fold what is durable, write everything down and end.
@@ -51,6 +58,20 @@ impl Asker {
     /// Has the river end; blocks until there is room for that word. One that has ended hears nothing.
     pub(crate) fn stop(&self) {
         drop(self.calls.send(Call::Stop));
+    }
+
+    /// Asks the rules; none when the river has ended.
+    pub(crate) async fn rules<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Engine, &Fold) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (said, heard) = oneshot::channel();
+        // Whoever asked may have stopped waiting.
+        let call = Call::Rules(Box::new(move |engine, fold| drop(said.send(question(engine, fold)))));
+        if !self.call(call).await {
+            return None;
+        }
+        heard.await.ok()
     }
 
     /// Hands over a call, waiting for room; `false` when the river has ended.

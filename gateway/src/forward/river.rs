@@ -10,18 +10,20 @@ use bytes::Bytes;
 use halo_proto::topic::{Grammar, Topic};
 use tracing::{error, warn};
 
+use super::cohort_json::cohorts;
 use super::due::Due;
-use super::halo_json::render;
+use super::halo_json::{render, render_in};
 use super::health_json::{Health, State, health_json};
 use super::losses_json::losses_json;
 use super::owned::{Call, Rendered};
 use super::readings_json::{Lane, readings_json};
+use super::sparks::{self, Out, Sparks};
 use super::upstream::Boards;
 use super::upstream::changes::Changes;
 use super::welcome_json::welcome_json;
 use crate::broker::{Router, Wakes, matches};
 use crate::clock::Clock;
-use crate::halo::{Fold, Models, Subject, Tally};
+use crate::halo::{Fold, Models, Subject, Tally, organisations};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Name, Offset, Record, StartEpoch};
@@ -38,6 +40,8 @@ use crate::store::{Damages, Reader};
 const BATCH_BYTES: usize = 256 << 10;
 /// Longest sleep: the health topic is looked after about once a second.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
+/// The same while decisions wait for room in the log's queue.
+const SPARKS_WAIT: Duration = Duration::from_millis(2);
 /// Time between two publications of an unchanged health topic, milliseconds.
 const HEALTH_PERIOD_MS: u64 = 10_000;
 /// Time between two looks at whether it has changed, milliseconds.
@@ -95,6 +99,7 @@ pub struct River<F: Fs> {
     fold: Fold,
     checkpoints: Checkpointer,
     shared: Shared,
+    sparks: Sparks,
     due: Due,
     topic: String,
     tally: Tally,
@@ -123,7 +128,13 @@ struct Schedule {
 impl<F: Fs> River<F> {
     /// A river that continues `fold` with what `reader` has from [`Fold::applied`] on. What is durable by now is only
     /// folded, which [`River::run`] does while publishes are already acknowledged.
-    pub fn new(reader: Reader<F>, fold: Fold, replaying: Replaying, checkpoints: Checkpointer, shared: Shared) -> Self {
+    pub fn new(
+        reader: Reader<F>,
+        (fold, replaying): (Fold, Replaying),
+        checkpoints: Checkpointer,
+        sparks: Sparks,
+        shared: Shared,
+    ) -> Self {
         shared.folded.store(fold.applied().0, Ordering::Release);
         let (due, topic, tally, checkpoint) = (Due::default(), String::new(), Tally::default(), Schedule::default());
         let (health, health_due_ms, health_look_ms) = (State::Starting, 0, 0);
@@ -137,6 +148,7 @@ impl<F: Fs> River<F> {
             fold,
             checkpoints,
             shared,
+            sparks,
             due,
             topic,
             tally,
@@ -157,6 +169,8 @@ impl<F: Fs> River<F> {
         if let Some(Err(error)) = self.replaying.take().map(|replaying| replaying.clear()) {
             warn!(%error, "the note of the record being applied cannot be cleared");
         }
+        self.sparks.begin(&self.fold);
+        self.publish_cohorts();
         self.set_health(State::Ready);
         let (mut going, mut more) = (true, true);
         while going {
@@ -177,7 +191,8 @@ impl<F: Fs> River<F> {
 
     fn wait(&self) -> Duration {
         let due = self.due.next().map(|due| Duration::from_millis(due.saturating_sub(self.now_ms())));
-        due.map_or(IDLE_WAIT, |due| due.min(IDLE_WAIT))
+        let idle = if self.sparks.waits() { SPARKS_WAIT } else { IDLE_WAIT };
+        due.map_or(idle, |due| due.min(idle))
     }
 
     fn now_ms(&self) -> u64 {
@@ -191,7 +206,8 @@ impl<F: Fs> River<F> {
 
     /// Takes in one batch and lets out what is due; whether there may be more.
     fn step(&mut self) -> bool {
-        let more = self.fold_batch();
+        let more = !self.sparks.is_full() && self.fold_batch();
+        self.sparks.hand_over();
         self.publish_due();
         self.wakes.wake();
         self.write_down();
@@ -223,7 +239,8 @@ impl<F: Fs> River<F> {
         }
         if let Some(last) = batch.records.last() {
             self.shared.folded.store(last.offset.0, Ordering::Release);
-            self.shared.gate.set_fold_deadline(self.fold.deadline());
+            let deadlines = self.fold.deadline().into_iter().chain(self.sparks.engine().deadline());
+            self.shared.gate.set_fold_deadline(deadlines.min());
             self.checkpoint.bytes += batch.bytes as u64;
         }
         self.tell_gate();
@@ -246,6 +263,11 @@ impl<F: Fs> River<F> {
         for subject in touched.subjects() {
             self.due.touch(subject.name(), now_ms);
             self.shared.changes.iter().for_each(|changes| changes.touch(subject.name()));
+            // What is known of an organisation's members changes with them; the record is not about it.
+            for organisation in organisations(subject) {
+                self.due.touch(&organisation, now_ms);
+                self.shared.changes.iter().for_each(|changes| changes.touch(&organisation));
+            }
         }
         if let (Some((stored, frame)), Some(readings)) = (frame_of(record), touched.readings()) {
             let out = (&mut self.topic, &mut self.wakes);
@@ -254,6 +276,48 @@ impl<F: Fs> River<F> {
         publish_losses(&self.shared, (&mut self.topic, &mut self.wakes), record);
         let greeted: Vec<Name> = touched.greeted().cloned().collect();
         greeted.iter().for_each(|device| self.welcome(device));
+        self.spark(record);
+    }
+
+    /// Lets a decision out, and has what follows from the record decided.
+    fn spark(&mut self, record: &Record) {
+        let Shared { log_ids, grammar, .. } = &self.shared;
+        let mut outs = match &record.body {
+            Body::Spark(spark) => sparks::outs(log_ids, grammar, record, spark, &self.fold),
+            _ => Vec::new(),
+        };
+        self.sparks.follow(record, &self.fold);
+        outs.extend(self.sparks.overdue(log_ids, grammar, &self.fold));
+        for Out { topic, payload, question } in outs {
+            if !self.shared.router.wants(&topic) {
+                continue;
+            }
+            match &question {
+                Some((response, words)) => {
+                    let asked =
+                        self.shared.router.ask_with(topic.into(), payload, (response, words), &mut self.wakes.wakes);
+                    asked.unwrap_or_else(|error| error!(%error, "the gateway's own topic was refused"));
+                }
+                None => publish(&self.shared.router, &topic, payload, false, &mut self.wakes),
+            }
+        }
+        self.publish_cohorts();
+    }
+
+    /// Lets out the documents of cohorts that are others now.
+    fn publish_cohorts(&mut self) {
+        let news = self.sparks.take_counted();
+        if news.is_empty() {
+            return;
+        }
+        let grammar = &self.shared.grammar;
+        let topics: Vec<String> =
+            news.iter().map(|cohort| grammar.display(Topic::Cohort { cohort }).to_string()).collect();
+        for (topic, payload) in cohorts(self.sparks.engine(), &self.fold, grammar) {
+            if topics.contains(&topic) && self.shared.router.wants(&topic) {
+                publish(&self.shared.router, &topic, payload, true, &mut self.wakes);
+            }
+        }
     }
 
     /// Tells a device that came in the place of another of its subject.
@@ -276,7 +340,7 @@ impl<F: Fs> River<F> {
                 continue;
             }
             let Some(subject) = self.fold.subject(&name) else { continue };
-            let payload = render(subject, &self.shared.models, &mut self.tally);
+            let payload = render_in(&self.fold, subject, &self.shared.models, &mut self.tally);
             publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
             self.shared.metrics.forward_halos_total.add(1);
         }
@@ -292,6 +356,7 @@ impl<F: Fs> River<F> {
                 drop(reply.send(self.fold.subjects().into_iter().map(|subject| subject.name().clone()).collect()));
             }
             Call::Render(names, reply) => drop(reply.send(self.render(names))),
+            Call::Rules(question) => question(self.sparks.engine(), &self.fold),
             Call::Stopping(reply) => {
                 self.flow();
                 self.set_health(State::Stopping);
@@ -310,7 +375,7 @@ impl<F: Fs> River<F> {
         for subject in self.fold.subjects() {
             let topic = grammar.display(Topic::Halo { subject: subject.name() }).to_string();
             if matches(filter, &topic) {
-                rendered.push((topic.into(), render(subject, &self.shared.models, &mut self.tally)));
+                rendered.push((topic.into(), render_in(&self.fold, subject, &self.shared.models, &mut self.tally)));
             }
         }
         for device in self.fold.replacements() {
@@ -319,6 +384,18 @@ impl<F: Fs> River<F> {
                 rendered.push((topic.into(), welcome_json(device, replaced, subject, &self.shared.models)));
             }
         }
+        let (log_ids, unix_ms) = (&self.shared.log_ids, self.shared.clock.now().wall_ms);
+        for subject in self.fold.subjects().into_iter().filter(|subject| subject.sparks().is_some()) {
+            for spark in sparks::standing(subject, unix_ms) {
+                let told = sparks::told(log_ids, grammar, subject, spark);
+                rendered
+                    .extend(told.filter(|out| matches(filter, &out.topic)).map(|out| (out.topic.into(), out.payload)));
+            }
+        }
+        let cohorts = cohorts(self.sparks.engine(), &self.fold, grammar);
+        rendered.extend(
+            cohorts.filter(|(topic, _)| matches(filter, topic)).map(|(topic, payload)| (topic.into(), payload)),
+        );
         let topic = grammar.display(Topic::Health { gateway: &self.shared.gateway_id }).to_string();
         if matches(filter, &topic) {
             rendered.push((topic.into(), self.health_payload()));
@@ -330,7 +407,7 @@ impl<F: Fs> River<F> {
         let mut rendered = Vec::with_capacity(names.len());
         for name in names {
             if let Some(subject) = self.fold.subject(&name) {
-                rendered.push((name, render(subject, &self.shared.models, &mut self.tally)));
+                rendered.push((name, render_in(&self.fold, subject, &self.shared.models, &mut self.tally)));
             }
         }
         rendered
@@ -351,11 +428,9 @@ impl<F: Fs> River<F> {
             return;
         }
         self.health_look_ms = now_ms + HEALTH_LOOK_MS;
-        if self.health != State::Stopping && self.health != State::Starting {
-            let state = if self.ailments().is_empty() { State::Ready } else { State::Degraded };
-            if self.health != state {
-                (self.health, self.health_due_ms) = (state, 0);
-            }
+        let state = self.health_by(&self.ailments());
+        if self.health != state {
+            (self.health, self.health_due_ms) = (state, 0);
         }
         if now_ms < self.health_due_ms {
             return;
@@ -366,6 +441,15 @@ impl<F: Fs> River<F> {
             let payload = self.health_payload();
             publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
             self.wakes.wake();
+        }
+    }
+
+    /// What it can be relied on for, if that is wrong.
+    fn health_by(&self, ailments: &[String]) -> State {
+        match self.health {
+            State::Ready | State::Degraded if ailments.is_empty() => State::Ready,
+            State::Ready | State::Degraded => State::Degraded,
+            other => other,
         }
     }
 
@@ -381,16 +465,19 @@ impl<F: Fs> River<F> {
         ];
         let known = known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned());
         let upstreams = self.shared.upstreams.ailments(self.shared.clock.now());
+        let known = known.chain(self.sparks.engine().ailments()).chain(self.shared.models.ailments());
         known.chain(self.shared.damages.ailment()).chain(self.shared.budget.ailments()).chain(upstreams).collect()
     }
 
     fn health_payload(&self) -> Bytes {
         let metrics = &self.shared.metrics;
+        // Whoever asks between two looks is told state and reasons of one moment.
+        let reasons = self.ailments();
         health_json(&Health {
             gateway: &self.shared.gateway_id,
             version: env!("CARGO_PKG_VERSION"),
-            state: self.health,
-            reasons: &self.ailments(),
+            state: self.health_by(&reasons),
+            reasons: &reasons,
             time_ms: Some(self.shared.clock.now().wall_ms),
             durable: self.reader.durable().offset(),
             folded: self.fold.applied(),
@@ -414,7 +501,9 @@ impl<F: Fs> River<F> {
         let taken = self.checkpoints.offer(|| {
             let slice = fold.checkpoint_slice(SLICE_BYTES);
             finished = slice.watermark.is_some();
-            slice.rows.into_iter().map(|(key, value)| Change { table: Table::Halo, key, value: Some(value) }).collect()
+            let value = |value: Vec<u8>| Some(value).filter(|value| !value.is_empty());
+            let change = |(key, it)| Change { table: Table::Halo, key, value: value(it) };
+            slice.rows.into_iter().map(change).collect()
         });
         self.checkpoint.under_way |= taken;
         if finished {

@@ -25,7 +25,7 @@ pub(super) fn welcome_json(device: &Name, replaced: &Replaced, subject: &Subject
         time: Time(subject.changed_ms()),
         settings: settings(subject.ties()).unwrap_or(Table(Vec::new())),
         signals: Table(signals.filter_map(|signal| Some((&**signal.name(), LastJson::new(signal)?))).collect()),
-        derived: Table(derived.iter().map(|derived| (derived.name, DerivedJson::new(derived))).collect()),
+        derived: Table(derived.iter().map(|derived| (&*derived.name, DerivedJson::new(derived))).collect()),
     })
 }
 

@@ -9,7 +9,10 @@ use halo_proto::topic::Grammar;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::cohorts::Cohorts;
 use super::fold::{FOLD_VERSION, Fold};
+use super::offers::{self, Offers};
+use super::sparks::Ledger;
 use super::subject::Subject;
 use super::subjects::At;
 use crate::ingest::assign::Acts;
@@ -17,14 +20,15 @@ use crate::ingest::people::People;
 use crate::ingest::schemas::Schemas;
 use crate::record::{FoldConfig, GatewayTime, Offset};
 
-/// Key of the row that is no subject's; subject rows are [`SUBJECT_PREFIX`] and the subject's name.
+/// Key of the row that is no subject's; subject rows are [`SUBJECT_PREFIX`] and the subject's name, tables' those of
+/// [`offers`].
 const FOLD_KEY: &[u8] = b"fold";
 const SUBJECT_PREFIX: &[u8] = b"s/";
 
 /// Some rows, to be written in one transaction, in the order the slices were taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slice {
-    /// Key and new value.
+    /// Key and new value; an empty value takes the row away.
     pub rows: Vec<(Vec<u8>, Vec<u8>)>,
     /// In the last slice of a round: once it is durable, a restart replays the records behind this offset.
     pub watermark: Option<Offset>,
@@ -68,6 +72,8 @@ struct Common {
     schemas: Schemas,
     people: People,
     passed_ms: i64,
+    ledger: Ledger,
+    cohorts: Cohorts,
 }
 
 impl Fold {
@@ -79,6 +85,7 @@ impl Fold {
             None => {
                 self.round.waiting = self.subjects.dirty();
                 self.round.taken.clear();
+                self.offers.begin_round();
                 (self.applied, self.common())
             }
         };
@@ -96,6 +103,15 @@ impl Fold {
             self.round.taken.push(at);
             slice.rows.push((key, value));
         }
+        while let Some((key, value)) = self.offers.next_row(encode, self.applied) {
+            bytes += key.len() + value.len();
+            if bytes > bytes_max && !slice.rows.is_empty() {
+                self.offers.put_back();
+                self.round.last = Some((watermark, last));
+                return slice;
+            }
+            slice.rows.push((key, value));
+        }
         if bytes + last.len() > bytes_max && !slice.rows.is_empty() {
             self.round.last = Some((watermark, last));
             return slice;
@@ -107,6 +123,7 @@ impl Fold {
 
     /// A slice could not be made durable: everything taken in this round has to be written again, in a new one.
     pub fn checkpoint_failed(&mut self) {
+        self.offers.take_back();
         let round = std::mem::take(&mut self.round);
         round.taken.into_iter().for_each(|at| self.subjects.set_dirty(at, true));
     }
@@ -118,12 +135,18 @@ impl Fold {
     /// [`LoadError`] when the rows are of no use.
     pub fn load<'a>(grammar: Grammar, rows: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, LoadError> {
         let mut fold = Self::new(grammar);
-        let mut subjects = Vec::new();
+        let (mut subjects, mut offers) = (Vec::new(), Offers::default());
         for (key, value) in rows {
             if key == FOLD_KEY {
                 let common: Common = decode(key, value)?;
                 fold = Self::with(common.applied, common.clock, common.config, common.acts, common.schemas);
                 fold.know_people(common.people, common.passed_ms);
+                fold.ledger = common.ledger;
+                fold.cohorts = common.cohorts;
+            } else if key.starts_with(offers::PREFIX) {
+                if !value.is_empty() && !offers.load(key, decode(key, value)?) {
+                    return Err(unreadable(key));
+                }
             } else {
                 let (applied, subject): (Offset, Subject) = decode(key, value)?;
                 if !subject.is_sound() || key.strip_prefix(SUBJECT_PREFIX) != Some(subject.name().as_bytes()) {
@@ -132,6 +155,7 @@ impl Fold {
                 subjects.push((applied, subject));
             }
         }
+        fold.offers = offers;
         for (applied, subject) in subjects {
             let at = fold.subjects.insert(subject, applied);
             fold.subjects.await_silence(at);
@@ -154,7 +178,8 @@ impl Fold {
     #[cfg(test)]
     pub(crate) fn all_rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let subjects = self.subjects().into_iter().map(|subject| self.row(subject));
-        subjects.chain([(FOLD_KEY.to_vec(), self.common())]).collect()
+        let offers = self.offers.all_rows(encode, self.applied);
+        subjects.chain(offers).chain([(FOLD_KEY.to_vec(), self.common())]).collect()
     }
 
     /// The row of a subject as of now.
@@ -165,9 +190,19 @@ impl Fold {
 
     fn common(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Common<'a>(Offset, GatewayTime, &'a FoldConfig, &'a Acts, &'a Schemas, &'a People, i64);
+        struct Common<'a>(
+            (Offset, GatewayTime),
+            &'a FoldConfig,
+            &'a Acts,
+            &'a Schemas,
+            &'a People,
+            i64,
+            (&'a Ledger, &'a Cohorts),
+        );
         let (people, passed_ms) = (self.holders.people(), self.turns.passed_ms());
-        encode(&Common(self.applied, self.clock, &self.config, self.holders.acts(), &self.schemas, people, passed_ms))
+        let (acts, decided) = (self.holders.acts(), (&self.ledger, &self.cohorts));
+        let at = (self.applied, self.clock);
+        encode(&Common(at, &self.config, acts, &self.schemas, people, passed_ms, decided))
     }
 }
 

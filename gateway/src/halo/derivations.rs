@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::derive::engine::{Engine, EngineSettings, Flight, Readout};
 use super::derive::{
-    Body, Derived, Drive, DriveEvent, Fix, Happening, Happenings, Journey, Observation, Row, Rows, Sample, Trip,
-    Vitals, Whereabouts,
+    Body, Derived, Drive, DriveEvent, Fix, Happening, Happenings, Journey, Observation, Opinion, Row, Rows, Sample,
+    Taste, Trip, Vitals, Whereabouts, topic_of,
 };
 use super::kinds::{Family, Plan, Settings};
 use super::models::Models;
@@ -32,6 +32,8 @@ pub(super) struct Derivations {
     /// Since the first position.
     whereabouts: Option<Box<Whereabouts>>,
     happened: Happenings,
+    /// Since the first like or skip, by whatever device.
+    taste: Option<Box<Taste>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +80,7 @@ impl Derivations {
     pub(super) fn fold(&mut self, frame: &Frame, readings: &Readings, around: Around<'_>, refused: &Refused) {
         let told = Told { frame, readings, plan: around.kinds.plan(&frame.device, readings.kind), refused };
         self.place(&told, around);
+        self.taste(&told, around.now_ms);
         let mut happened = std::mem::take(&mut self.happened);
         for family in told.plan.families() {
             if let Some(derivation) = self.of(&frame.device, *family, told.plan.settings) {
@@ -97,6 +100,7 @@ impl Derivations {
                 Derivation::Engine(_) => {}
             }
         }
+        self.taste.iter_mut().for_each(|taste| taste.configure(&settings.taste));
     }
 
     /// Somebody else has a device since a time: what that ended; none if it was known.
@@ -151,6 +155,23 @@ impl Derivations {
         }
     }
 
+    /// Likes and skips are the subject's, whichever of its devices they came by; every frame moves the time on by which
+    /// they are weighed.
+    fn taste(&mut self, told: &Told<'_>, now_ms: i64) {
+        let Told { frame, readings, plan, .. } = told;
+        let mut opinions = opinions(readings, frame.arrival.wall_ms).peekable();
+        if self.taste.is_none() && opinions.peek().is_none() {
+            return;
+        }
+        let taste = self.taste.get_or_insert_with(|| Box::new(Taste::new(&plan.settings.taste)));
+        taste.arrived(now_ms);
+        for (at_ms, opinion, topic) in opinions {
+            taste.hear(at_ms, opinion, topic);
+        }
+        let newest = readings.series.iter().filter_map(|series| series.points.last()).map(|point| point.event_ms);
+        newest.filter(|at_ms| !is_future(*at_ms, frame.arrival.wall_ms)).for_each(|at_ms| taste.pass(at_ms));
+    }
+
     /// What is known now, in order of names; `models` tell what the state of an engine means.
     pub(super) fn values<'a>(&self, models: &Models, ruler: impl Fn(&[&str]) -> Option<&'a Name>) -> Vec<Derived> {
         let mut values = Vec::new();
@@ -164,7 +185,9 @@ impl Derivations {
             let source = ruler.and_then(|ruler| others.find(|source| source.device == *ruler)).unwrap_or(last);
             source.derivation.values(topic, models, &mut values);
         }
-        values.sort_unstable_by_key(|derived| derived.name);
+        self.taste.iter().for_each(|taste| taste.values(&mut values));
+        values.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        debug_assert!(values.iter().all(Derived::is_listed), "a derived signal is not listed: {values:?}");
         values
     }
 
@@ -193,6 +216,7 @@ impl Derivations {
         self.sources.len() <= DERIVATIONS_MAX
             && self.happened.is_sound()
             && self.whereabouts.as_ref().is_none_or(|whereabouts| whereabouts.is_sound())
+            && self.taste.as_ref().is_none_or(|taste| taste.is_sound())
     }
 
     /// Replaces the names of devices by shared ones.
@@ -206,7 +230,8 @@ impl Derivations {
         let derivations = self.sources.iter().map(|source| source.derivation.heap_bytes());
         let whereabouts = self.whereabouts.as_ref().map_or(0, |it| size_of::<Whereabouts>() + it.heap_bytes());
         let sources = self.sources.capacity() * size_of::<Source>() + derivations.sum::<usize>();
-        sources + whereabouts + self.happened.heap_bytes()
+        let taste = self.taste.as_ref().map_or(0, |taste| size_of::<Taste>() + taste.heap_bytes());
+        sources + whereabouts + self.happened.heap_bytes() + taste
     }
 }
 
@@ -385,6 +410,19 @@ fn flies(engine: &mut Engine, told: &Told<'_>, now_ms: i64) {
         engine.flight(at_ms, &Flight::from(&readout));
     }
     overhauls.for_each(|_| engine.overhauled());
+}
+
+/// Likes and skips of a frame: as events of a kind of device that has them, or in words, `{"like": "jazz"}`.
+fn opinions(readings: &Readings, arrival_ms: i64) -> impl Iterator<Item = (i64, Opinion, &str)> {
+    let told = readings.events.iter().filter_map(|event| {
+        let name = registry::event(event.kind?, event.code)?.name;
+        Some((event.event_ms, name, std::str::from_utf8(&event.data).ok()?))
+    });
+    let in_words = readings.texts.iter().map(|text| (text.event_ms, &*text.key, text.value.as_str()));
+    told.chain(in_words).filter_map(move |(at_ms, name, topic)| {
+        let opinion = Opinion::named(name)?;
+        Some((at_ms, opinion, topic_of(topic)?)).filter(|_| !is_future(at_ms, arrival_ms))
+    })
 }
 
 /// When a band was held against which reader.

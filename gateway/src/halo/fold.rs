@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use halo_proto::topic::Grammar;
 
+use super::cohorts::Cohorts;
 use super::holders::Holders;
 use super::kinds::Kinds;
+use super::offers::Offers;
 use super::parts::parts;
 use super::people::{end_for_former, leave_to_others};
 use super::places::Places;
+use super::sparks::Ledger;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
 use super::surroundings::{Around, Surroundings};
@@ -20,7 +23,7 @@ use crate::record::{Body, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 9;
+pub const FOLD_VERSION: u16 = 12;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
@@ -34,8 +37,11 @@ pub struct Fold {
     pub(super) round: super::checkpoint::Round,
     pub(super) holders: Holders,
     pub(super) turns: Turns,
+    pub(super) ledger: Ledger,
+    pub(super) cohorts: Cohorts,
     /// Devices that are to hear of their subject, by the record being applied.
     pub(super) greeted: BTreeSet<Name>,
+    pub(super) offers: Offers,
     readings: Readings,
     readable: bool,
     places: Places,
@@ -88,11 +94,14 @@ impl Fold {
             surroundings: Surroundings::of(&config.geography),
             kinds: Kinds::of(&config),
             turns: Turns::default(),
+            ledger: Ledger::default(),
+            cohorts: Cohorts::default(),
             greeted: BTreeSet::new(),
             config,
             schemas,
             subjects: Subjects::default(),
             round: super::checkpoint::Round::default(),
+            offers: Offers::default(),
             readings: Readings::default(),
             readable: false,
             places: Places::default(),
@@ -118,9 +127,14 @@ impl Fold {
             self.subjects.pass_time(record.offset, self.clock);
             self.pass_turns();
             self.schemas.apply(record);
-            self.take(&record.body);
+            self.take(record);
             self.subjects.end_record();
         }
+        Touched { fold: self }
+    }
+
+    /// What the last record did.
+    pub fn last(&self) -> Touched<'_> {
         Touched { fold: self }
     }
 
@@ -177,8 +191,8 @@ impl Fold {
         &self.schemas
     }
 
-    fn take(&mut self, body: &Body) {
-        match body {
+    fn take(&mut self, record: &Record) {
+        match &record.body {
             Body::Frame(frame) => self.frame(frame),
             Body::Config(config) => self.configure(config),
             Body::Start(_) => self.start(),
@@ -205,7 +219,12 @@ impl Fold {
                 counts.gaps += 1;
                 counts.missing += u64::from(gap.last.saturating_sub(gap.first)) + 1;
             }),
-            Body::Retained(_) | Body::Tick | Body::WallJump(_) | Body::Cursor(_) => {}
+            Body::Spark(spark) => self.spark(record, spark),
+            Body::Cohort(cohort) => self.cohorts.count(cohort, self.clock.wall_ms),
+            // What follows from it is decided by the rules, and stands behind it.
+            Body::Reply(_) => {}
+            Body::Retained(retained) => self.retained(retained),
+            Body::Tick | Body::WallJump(_) | Body::Cursor(_) => {}
             Body::Replayed(frame) => self.replayed(frame),
             Body::Act(act) => self.act(&act.deed),
             // Given up unread: counted when it was set aside.
@@ -221,7 +240,7 @@ impl Fold {
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
-        let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0 };
+        let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0, offset };
         let parts = readings.and_then(|readings| parts(holders, frame, readings)).unwrap_or_default();
         let whole = readings.filter(|_| parts.is_empty());
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
@@ -255,7 +274,7 @@ impl Fold {
     fn replayed(&mut self, frame: &Frame) {
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
         let forecasts = self.config.forecasts;
-        let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0 };
+        let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0, offset };
         self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
@@ -294,7 +313,7 @@ impl Fold {
             if leave_to_others(subject, holders, wall_ms) {
                 change = Change::Shown;
             }
-            let kind = holders.kind(subject.name());
+            let kind = subject.kind_by(holders);
             if subject.kind != kind {
                 subject.kind = kind;
                 change = Change::Shown;

@@ -78,6 +78,10 @@ impl Holders {
         self.0.kind(subject)
     }
 
+    pub(super) fn known_kind(&self, subject: &str) -> Option<SubjectKind> {
+        self.0.known_kind(subject)
+    }
+
     /// Whose halo shows a device at a time; none when nothing in force speaks of the device.
     pub(super) fn holder<'a>(&'a self, device: &'a Name, at_ms: i64) -> Option<&'a Name> {
         self.0.holder_at(device, at_ms)

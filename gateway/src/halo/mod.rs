@@ -11,6 +11,9 @@
 //! * A checkpoint is fuzzy: rows are written in slices while the fold goes on, each row knows the offset it is of, and
 //!   a replay from the watermark leaves a subject alone until it passes that offset.
 //!
+//! * Models tell what is folded; they change nothing of it. Those that are brought are asked when a halo is rendered, which
+//!   waits no longer than their limits.
+//!
 //! No I/O and no JSON here. Only the river calls it; `forward` renders what it holds.
 
 mod sketch;
@@ -21,12 +24,17 @@ mod rule;
 mod signal;
 mod derive;
 mod kinds;
+mod brought;
 mod models;
 mod surroundings;
 mod derivations;
 mod presence;
 mod places;
 mod ties;
+mod sparks;
+mod members;
+mod cohorts;
+mod offers;
 mod subject;
 mod holders;
 mod turns;
@@ -36,20 +44,25 @@ mod fold;
 mod people;
 mod checkpoint;
 
+pub use brought::{Brought, Input, Miss, Run};
 pub use checkpoint::{LoadError, Slice};
+pub use cohorts::{Cohorts, Counted, Told};
 pub(crate) use derive::engine;
-pub use derive::{Derived, Happening, Value as DerivedValue};
-pub use derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings};
+pub use derive::{Derived, DerivedKind, Happening, Value as DerivedValue, derived_kind, derived_names};
+pub use derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, TasteSettings};
 pub use fold::{FOLD_VERSION, Fold, Touched};
 pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use kinds::{Derive, Own, OwnKind};
+pub use members::{Moments, organisations};
 pub use models::{ModelError, Models};
+pub use offers::{Offer, Offered, Offers};
 pub use presence::{Device, DeviceState};
 pub use rule::Other;
 pub(crate) use rule::Teller;
 pub(crate) use signal::physical;
 pub use signal::{Latest, Quality, Signal};
 pub use sketch::Tally;
+pub use sparks::{Book, Ledger, SPARKS_MAX, Sparked, Sparks};
 pub use subject::{Counts, EventSeen, Subject, TextSeen};
 pub use ties::Ties;
 pub use trend::Rate;

@@ -20,6 +20,8 @@ impl Fold {
             Deed::Release { device, .. } | Deed::Forget { device } => vec![device.as_str().into()],
             Deed::Replace { old, new, .. } => vec![old.as_str().into(), new.as_str().into()],
             Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => return,
+            Deed::Rule { name, text } => return self.ledger.rule(name, text.as_deref()),
+            Deed::Resume { rule } => return self.ledger.count_anew(rule),
             _ => Vec::new(),
         };
         let subjects = self.holders.act(deed);
@@ -78,7 +80,7 @@ impl Fold {
                     change = change.or(leave(subject, holders, device, wall_ms));
                 }
             }
-            let kind = holders.kind(subject.name());
+            let kind = subject.kind_by(holders);
             if subject.kind != kind {
                 subject.kind = kind;
                 change = Change::Shown;
@@ -105,12 +107,13 @@ impl Fold {
     /// Shows in a subject's halo what acts say of it, and makes the halo if it has none yet.
     fn tie(&mut self, name: &Name) {
         let ties = Ties::of(self.holders.people(), name, self.clock.wall_ms);
-        let kind = self.holders.kind(name);
+        let holders = &self.holders;
         if ties.is_none() && self.subjects.find(name).is_none() {
             return;
         }
-        let at = self.subjects.position(name, || kind);
+        let at = self.subjects.position(name, || holders.kind(name));
         self.subjects.change(at, self.applied, self.clock, |subject, _| {
+            let kind = subject.kind_by(holders);
             if subject.ties == ties && subject.kind == kind {
                 return Change::None;
             }

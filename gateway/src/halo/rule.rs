@@ -18,7 +18,7 @@ use halo_proto::registry::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::signal::{Latest, physical};
-use crate::record::Name;
+use crate::record::{Name, Offset};
 
 /// How long the ruling device may say nothing: two frames of a minute.
 pub(super) const SILENT_MS: i64 = 120_000;
@@ -51,6 +51,8 @@ const RANKS: [(&str, &[Kind]); 6] = [
 pub(crate) struct Teller<'a> {
     pub(crate) device: &'a Name,
     pub(crate) kind: Option<Kind>,
+    /// The record it stands in.
+    pub(crate) offset: Offset,
 }
 
 /// What a device said that does not rule the signal.

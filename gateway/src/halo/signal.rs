@@ -9,7 +9,7 @@ use super::sketch::Tally;
 use super::trend::{self, Rate};
 use super::window::{LATENESS_MS, Run, Stats, Windows};
 use crate::ingest::readings::{Point, Series, SignalRef};
-use crate::record::Name;
+use crate::record::{Name, Offset};
 
 /// A reading dated further than this after its arrival is of the future: kept out, so that it cannot freeze the latest
 /// value (LOG.md "Device clocks" refuses time syncs by the same limit).
@@ -79,6 +79,15 @@ pub struct Latest {
     pub event_ms: i64,
     /// Which device measured it.
     pub device: Name,
+    /// The record it stands in.
+    pub offset: Offset,
+}
+
+impl Latest {
+    /// In the signal's unit.
+    pub fn value(&self) -> f64 {
+        physical(self.raw, self.num, self.den)
+    }
 }
 
 /// A named quantity of a subject.
@@ -241,7 +250,7 @@ impl Signal {
                 run.clear();
                 run.take(point.event_ms, value);
             }
-            self.show(&series.signal, point, device);
+            self.show(&series.signal, point, teller);
         }
         self.add(&run, &series.signal, forecasts);
         kept_out
@@ -342,17 +351,18 @@ impl Signal {
     }
 
     /// The latest value is this one, unless a newer one is there.
-    fn show(&mut self, signal: &SignalRef, point: &Point, device: &Name) {
+    fn show(&mut self, signal: &SignalRef, point: &Point, Teller { device, offset, .. }: Teller<'_>) {
         let (raw, num, den, event_ms) = (point.raw, signal.num, signal.den, point.event_ms);
         match &mut self.latest {
             Some(latest) if event_ms < latest.event_ms => {}
             Some(latest) => {
                 (latest.raw, latest.num, latest.den, latest.event_ms) = (raw, num, den, event_ms);
+                latest.offset = offset;
                 if !std::sync::Arc::ptr_eq(&latest.device, device) {
                     latest.device = device.clone();
                 }
             }
-            None => self.latest = Some(Latest { raw, num, den, event_ms, device: device.clone() }),
+            None => self.latest = Some(Latest { raw, num, den, event_ms, device: device.clone(), offset }),
         }
     }
 

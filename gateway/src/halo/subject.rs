@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::derivations::Derivations;
 use super::derive::{Derived, Happening, Trip, Whereabouts};
+use super::holders::Holders;
 use super::kinds::Kinds;
 use super::models::Models;
+use super::offers::{Offer, Offered};
 use super::places::Places;
 use super::presence::Device;
 use super::rule::{self, Other, Teller};
 use super::signal::{KeptOut, Refused, Signal, is_future};
+use super::sparks::Sparks;
 use super::surroundings::Around;
 use super::ties::Ties;
 use crate::ingest::readings::{Event, Readings, SignalRef, Text};
@@ -47,6 +50,10 @@ pub struct Subject {
     pub(super) ties: Option<Box<Ties>>,
     /// Of devices that do not rule the signal, sorted by signal and device; none while each signal has one device.
     others: Vec<Other>,
+    /// Since the first one.
+    pub(super) sparks: Option<Box<Sparks>>,
+    /// Only of those that offer something, or did.
+    offers: Option<Box<Offered>>,
 }
 
 /// What happened to a subject's frames and readings, counted since ever.
@@ -122,6 +129,8 @@ impl Subject {
             counts: Counts::default(),
             ties: None,
             others: Vec::new(),
+            sparks: None,
+            offers: None,
         }
     }
 
@@ -174,6 +183,13 @@ impl Subject {
     /// the signal they rest on (heart, movement) or was heard last. Those that need a model are what `models` say of its
     /// state, which knows none.
     pub fn derived_by(&self, models: &Models) -> Vec<Derived> {
+        let mut derived = self.derived_here(models);
+        models.add_brought(self, &mut derived);
+        derived
+    }
+
+    /// The same without what models tell that were brought: those take time.
+    pub(crate) fn derived_here(&self, models: &Models) -> Vec<Derived> {
         self.derivations.values(models, |signals| self.ruler(signals))
     }
 
@@ -203,6 +219,28 @@ impl Subject {
         self.ties.as_deref()
     }
 
+    /// What it offers: tables by name; none when there is none.
+    pub fn offers(&self) -> Option<&Offered> {
+        self.offers.as_deref().filter(|offers| !offers.is_empty())
+    }
+
+    /// Shows a table, or no longer; true if that is another halo.
+    pub(super) fn offer(&mut self, table: Name, offer: Option<Offer>) -> bool {
+        match offer {
+            Some(offer) => {
+                let offers = self.offers.get_or_insert_default();
+                offers.insert(table, offer.clone()).is_none_or(|before| before != offer)
+            }
+            None => self.offers.as_mut().is_some_and(|offers| offers.remove(&table).is_some()),
+        }
+    }
+
+    /// What it is: as assignments and acts say, else an organisation if it ever offered something.
+    pub(super) fn kind_by(&self, holders: &Holders) -> SubjectKind {
+        let unsaid = if self.offers.is_some() { SubjectKind::Organisation } else { SubjectKind::default() };
+        holders.known_kind(&self.name).unwrap_or(unsaid)
+    }
+
     /// What devices say of a signal that do not rule it, in order of their names.
     pub fn others<'a>(&'a self, signal: &'a str) -> impl Iterator<Item = &'a Other> {
         self.others.iter().filter(move |other| *other.signal == *signal)
@@ -221,6 +259,11 @@ impl Subject {
         &self.derivations
     }
 
+    /// What rules raised, if anything.
+    pub fn sparks(&self) -> Option<&Sparks> {
+        self.sparks.as_deref()
+    }
+
     /// What was counted.
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -237,7 +280,7 @@ impl Subject {
         mut shared: impl FnMut(&Name) -> Name,
     ) {
         self.counts.accepted += 1;
-        let teller = Teller { device: &frame.device, kind: readings.kind };
+        let teller = Teller { device: &frame.device, kind: readings.kind, offset: around.offset };
         let mut refused = Refused::default();
         for (index, series) in readings.series.iter().enumerate() {
             let Some(signal) = self.signal_mut(&series.signal, places, &mut shared) else {
@@ -432,6 +475,8 @@ impl Subject {
             + self.derivations.heap_bytes()
             + self.ties.as_ref().map_or(0, |_| size_of::<Ties>())
             + self.others.capacity() * size_of::<Other>()
+            + self.sparks.as_ref().map_or(0, |sparks| size_of::<Sparks>() + sparks.heap_bytes())
+            + self.offers.as_deref().map_or(0, |offers| offers.len() * size_of::<(Name, Offer)>())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::derive::{Goal, Position, Waits, Zones};
 use super::kinds::Kinds;
-use crate::record::{self, Geography, Name, Traveller};
+use crate::record::{self, Geography, Name, Offset, Traveller};
 
 /// Who is within this of where a parcel is bound for has arrived, m; of a zone it is its edge, if that is further.
 const ARRIVED_M: f64 = 100.0;
@@ -19,6 +19,8 @@ pub(super) struct Around<'a> {
     pub(super) now_ms: i64,
     /// How far the subject's days are ahead of UTC.
     pub(super) shift_ms: i64,
+    /// The record that is applied.
+    pub(super) offset: Offset,
 }
 
 /// Zones and destinations.

@@ -31,6 +31,11 @@ const _: () = assert!(SHAPES[1].pane_ms % FINEST_MS == 0 && SHAPES[2].pane_ms % 
 /// The panes of a minute reach back over a whole step of a forecast.
 const _: () = assert!(STEP_MS % SHAPES[1].pane_ms == 0 && STEP_MS < SHAPES[1].pane_ms * SHAPES[1].panes as i64);
 
+/// The names of the windows, the shortest first.
+pub(crate) fn window_names() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().map(|shape| shape.name)
+}
+
 struct Shape {
     name: &'static str,
     pane_ms: i64,

@@ -66,7 +66,7 @@ impl<F: Fs> Past<F> {
 
     /// What to begin with for the halos of a time: the newest set of carried facts that was taken by then, whether for what
     /// retention took or to look back from.
-    fn begin(&self, until_ms: i64) -> Result<Folded, PastError> {
+    pub(super) fn begin(&self, until_ms: i64) -> Result<Folded, PastError> {
         let from_the_beginning = |begins_without| Folded {
             fold: Fold::new(self.grammar()),
             last: None,

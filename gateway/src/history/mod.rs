@@ -19,12 +19,14 @@ mod at;
 mod past;
 mod question;
 mod steps;
+mod supposed;
 mod why;
 
 pub use at::Folded;
 pub use past::{Account, Past, PastError, Seen};
 pub use question::{Answer, Question, READINGS_MAX, Reading};
 pub use steps::{Step, Stepped};
+pub use supposed::{Supposed, Told};
 pub use why::{Origin, Plain, Refolded, Window, windows};
 
 #[cfg(test)]

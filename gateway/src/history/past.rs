@@ -34,6 +34,9 @@ pub enum PastError {
         /// What the system said.
         source: io::Error,
     },
+    /// Rules that are asked about.
+    #[error("{0}")]
+    Rules(String),
     /// There is no log.
     #[error("{} holds no log: name a gateway's data folder with --data-dir", .0.display())]
     NoLog(PathBuf),

@@ -114,11 +114,12 @@ impl Taken {
         }
         for point in &series.points {
             let one = Series { signal: series.signal.clone(), points: vec![*point] };
-            let teller = Teller { device: &seen.frame.device, kind: seen.readings.kind };
+            let offset = seen.found.record.offset;
+            let teller = Teller { device: &seen.frame.device, kind: seen.readings.kind, offset };
             let kept_out = signal.fold(&one, seen.frame.arrival.wall_ms, teller, false);
             let is_taken = kept_out.late == 0 && kept_out.suspect == 0 && kept_out.yielded == 0;
             if is_taken && from_ms < point.event_ms && point.event_ms <= until_ms {
-                self.readings.push((point.event_ms, physical(point.raw, *num, *den), seen.found.record.offset));
+                self.readings.push((point.event_ms, physical(point.raw, *num, *den), offset));
             }
         }
     }

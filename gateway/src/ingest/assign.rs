@@ -204,6 +204,7 @@ impl Assignments {
             }
             Deed::Release { device, .. } | Deed::Forget { device } => id("device", device),
             Deed::Discard { .. } | Deed::Hold { .. } | Deed::Account { .. } => Ok(()),
+            Deed::Rule { .. } | Deed::Resume { .. } => Ok(()),
             Deed::Replace { old, new, at_ms } => {
                 id("device", old)?;
                 id("device", new)?;
@@ -273,7 +274,12 @@ impl Assignments {
 
     /// What a subject is; `thing` when no assignment says.
     pub fn kind(&self, subject: &str) -> SubjectKind {
-        self.kinds.get(subject).copied().unwrap_or_default()
+        self.known_kind(subject).unwrap_or_default()
+    }
+
+    /// What a subject is, as assignments and acts say.
+    pub fn known_kind(&self, subject: &str) -> Option<SubjectKind> {
+        self.kinds.get(subject).copied()
     }
 
     /// What acts say.

@@ -13,6 +13,7 @@
 //! 't' device                              its lost frames since ever
 //! 'n'                                     the account of frames
 //! 'o'                                     decisions owed
+//! 'f'                                     how much is offered
 //! 'w'                                     wall time minus monotonic time
 //! ```
 //! Values are postcard. Device ids hold no zero byte (`[A-Za-z0-9._-]`).
@@ -45,6 +46,7 @@ pub(super) enum Key<'a> {
     LossTotals { device: &'a str },
     Account,
     Owed,
+    Offers,
     Anchor,
 }
 
@@ -98,6 +100,7 @@ impl<'a> Key<'a> {
             Self::People => b"u".to_vec(),
             Self::Account => b"n".to_vec(),
             Self::Owed => b"o".to_vec(),
+            Self::Offers => b"f".to_vec(),
             Self::Anchor => b"w".to_vec(),
         }
     }
@@ -131,6 +134,7 @@ impl<'a> Key<'a> {
             b'u' if rest.is_empty() => Self::People,
             b'n' if rest.is_empty() => Self::Account,
             b'o' if rest.is_empty() => Self::Owed,
+            b'f' if rest.is_empty() => Self::Offers,
             b'w' if rest.is_empty() => Self::Anchor,
             _ => return None,
         })
@@ -169,6 +173,7 @@ mod tests {
             Key::People,
             Key::Account,
             Key::Owed,
+            Key::Offers,
             Key::Anchor,
         ] {
             assert_eq!(Key::parse(&key.to_bytes()), Ok(key));

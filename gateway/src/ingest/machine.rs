@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::answers;
 use super::assign::Assignments;
 use super::clocks::Sighting;
 use super::device::Device;
@@ -12,6 +13,7 @@ use super::keys::Keys;
 use super::live::Live;
 use super::losses::Losses;
 use super::native;
+use super::offers::Counted;
 use super::owed::{Owed, What};
 use super::publish::{Admission, Channel, Publish, Settings};
 use super::quarantine::{self, Held, Quarantine};
@@ -19,13 +21,14 @@ use super::readings::{Readings, format_of};
 use super::schemas::{Learned, Schemas};
 use super::sequence::Sequences;
 use crate::broker::SessionKey;
-use crate::broker::reason::QUOTA_EXCEEDED;
+use crate::broker::reason::{PAYLOAD_FORMAT_INVALID, QUOTA_EXCEEDED};
 use crate::record::{
     Body, ClockSource, ClockUse, Draft, Duplicates, FoldConfig, Frame, GatewayTime, Name, Offset, Presence, Record,
-    Retained, WallJump,
+    Reply, Retained, WallJump,
 };
 
 mod follow;
+mod offers;
 mod rows;
 mod view;
 pub use follow::FrameAccount;
@@ -45,6 +48,7 @@ pub struct Ingest {
     settings: Settings,
     devices: HashMap<Name, Device>,
     schemas: Schemas,
+    offers: Counted,
     assignments: Assignments,
     config: FoldConfig,
     owed: Owed,
@@ -74,6 +78,7 @@ impl Ingest {
             schemas: Schemas::new(settings.grammar),
             settings,
             devices: HashMap::new(),
+            offers: Counted::default(),
             assignments: Assignments::default(),
             config: FoldConfig::default(),
             owed: Owed::default(),
@@ -102,17 +107,23 @@ impl Ingest {
     /// before the next publish is admitted.
     pub fn admit(&mut self, publish: &Publish) -> Admission {
         match publish.channel {
+            Channel::Answer => self.admit_answer(publish),
             Channel::Telemetry | Channel::Birth if self.is_full_for(&publish.device) => {
                 Admission::Refuse(QUOTA_EXCEEDED)
             }
             Channel::Telemetry => self.admit_telemetry(publish),
-            Channel::Birth | Channel::State | Channel::Other => Admission::Store(Body::Retained(Retained {
-                topic: publish.topic.clone(),
-                publisher: publish.publisher.clone(),
-                qos: publish.qos,
-                arrival: publish.arrival,
-                payload: publish.payload.clone(),
-            })),
+            Channel::Offers if let Err((code, why)) = self.check_offers(&publish.topic, &publish.payload) => {
+                Admission::Unfit(code, why)
+            }
+            Channel::Birth | Channel::State | Channel::Offers | Channel::Other => {
+                Admission::Store(Body::Retained(Retained {
+                    topic: publish.topic.clone(),
+                    publisher: publish.publisher.clone(),
+                    qos: publish.qos,
+                    arrival: publish.arrival,
+                    payload: publish.payload.clone(),
+                }))
+            }
         }
     }
 
@@ -148,7 +159,7 @@ impl Ingest {
             Body::Damaged(damaged) => self.apply_damaged(record, damaged),
             Body::Act(act) => self.apply_act(record, act),
             Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Connected(_) => {}
-            Body::Cursor(_) | Body::Carry(_) => {}
+            Body::Cursor(_) | Body::Carry(_) | Body::Reply(_) | Body::Spark(_) | Body::Cohort(_) => {}
         }
     }
 
@@ -271,6 +282,15 @@ impl Ingest {
         Admission::Store(Body::Frame(frame))
     }
 
+    fn admit_answer(&self, publish: &Publish) -> Admission {
+        let said = match answers::parse(&publish.payload) {
+            Ok(said) => said,
+            Err(problem) => return Admission::Unfit(PAYLOAD_FORMAT_INVALID, problem.into()),
+        };
+        let Presence { device, subject } = self.presence(&publish.device, publish.arrival.wall_ms);
+        Admission::Store(Body::Reply(Reply { device, subject, said }))
+    }
+
     fn repeated(&mut self, publish: &Publish) -> Admission {
         self.live.repeated(&publish.device, publish.arrival.mono_ms);
         Admission::Duplicate
@@ -304,6 +324,7 @@ impl Ingest {
     }
 
     fn apply_retained(&mut self, record: &Record, retained: &Retained) {
+        self.follow_offers(retained);
         match self.schemas.learn(retained, record.offset) {
             Learned::Nothing => {}
             Learned::Birth { device, schema, boot, t0_ms, sync } => {

@@ -13,6 +13,7 @@ use halo_proto::topic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::quiet::{self, QUIET};
 use super::zones;
 use crate::record::{Deed, Name, Relation};
 
@@ -148,6 +149,9 @@ pub enum PeopleError {
     /// No such zone.
     #[error("{0:?} is no IANA time zone this program knows, as Europe/Berlin is")]
     Zone(String),
+    /// Quiet hours that are none.
+    #[error("{0:?} is no span of hours, as 22:00-07:00 is")]
+    Quiet(String),
     /// A device in its own place.
     #[error("{0} cannot take its own place")]
     Itself(String),
@@ -249,6 +253,14 @@ impl People {
     /// Its other names, in their order.
     pub fn aliases<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Name> {
         self.names.iter().filter(move |(_, meant)| *meant.subject == *subject).map(|(name, _)| name)
+    }
+
+    /// Subjects that have a setting of this value.
+    pub fn with_setting<'a>(&'a self, name: &'a str, value: &'a str) -> impl Iterator<Item = &'a Name> {
+        let has = move |(_, settings): &(&Name, &BTreeMap<String, String>)| {
+            settings.get(name).is_some_and(|known| known == value)
+        };
+        self.settings.iter().filter(has).map(|(subject, _)| subject)
     }
 
     /// Its settings, by name.
@@ -398,6 +410,9 @@ impl People {
             let Some(value) = value else { continue };
             if value.len() > VALUE_BYTES_MAX {
                 return Err(PeopleError::Long { name: name.clone(), bytes: value.len() });
+            }
+            if name == QUIET && quiet::parse(value).is_none() {
+                return Err(PeopleError::Quiet(value.clone()));
             }
             if name == TIME_ZONE && !zones::is_known(value) {
                 return Err(PeopleError::Zone(value.clone()));

@@ -1,5 +1,7 @@
 //! What comes in, and what it becomes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use halo_proto::topic::Grammar;
 
@@ -24,7 +26,7 @@ impl Default for Settings {
 /// One publish that is to become a record.
 #[derive(Clone, Debug)]
 pub struct Publish {
-    /// The `<device>` level of the topic; for [`Channel::Other`] whatever the owner files it under.
+    /// The `<device>` level of the topic; for other channels whatever the owner files it under.
     pub device: Name,
     /// The whole topic.
     pub topic: Name,
@@ -51,6 +53,10 @@ pub enum Channel {
     Birth,
     /// `d/<device>/state`, retained.
     State,
+    /// `d/<device>/answer`.
+    Answer,
+    /// `offers/<organisation>/<table>`, retained.
+    Offers,
     /// Any other retained publish.
     Other,
 }
@@ -64,4 +70,6 @@ pub enum Admission {
     Duplicate,
     /// Not taken; an MQTT 5 reason code.
     Refuse(u8),
+    /// The same, with what is wrong in it, for a human.
+    Unfit(u8, Arc<str>),
 }

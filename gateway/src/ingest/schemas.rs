@@ -127,6 +127,11 @@ static REGISTRY: LazyLock<Vec<Arc<Layout>>> = LazyLock::new(|| {
 });
 
 impl Schemas {
+    /// How topics are read.
+    pub fn grammar(&self) -> &Grammar {
+        &self.grammar
+    }
+
     /// The registry alone; births are recognised by this topic grammar.
     pub fn new(grammar: Grammar) -> Self {
         Self { grammar, devices: HashMap::new(), layouts: BTreeMap::new(), own: OwnSignals::default() }

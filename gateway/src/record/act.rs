@@ -100,6 +100,18 @@ pub enum Deed {
         /// Names and new values; `None` takes a setting away.
         settings: Vec<(String, Option<String>)>,
     },
+    /// A rule is put in force, replaced or taken away; rules of the configuration are not told of here.
+    Rule {
+        /// Its name.
+        name: String,
+        /// Its TOML text; `None` takes it away.
+        text: Option<String>,
+    },
+    /// A rule that fell quiet or was fenced off is tried anew, and judged by its answers from now on.
+    Resume {
+        /// Its name.
+        rule: String,
+    },
 }
 
 /// `subject` is the `kind` of `of`, from (inclusive) until (exclusive) a time: bert is the doctor of anna.

@@ -433,7 +433,7 @@ impl Connection {
 fn fate(outcome: Outcome) -> Fate {
     match outcome {
         Outcome::Stored => Fate::Stored,
-        Outcome::Refused(code) => Fate::Refused(code),
+        Outcome::Refused(code) | Outcome::Unfit(code, _) => Fate::Refused(code),
         Outcome::Lost => Fate::Lost,
     }
 }

@@ -96,7 +96,7 @@ impl Sink for Script {
 
 impl Script {
     fn then(&self, outcomes: &[Outcome]) {
-        self.verdicts.lock().unwrap().extend(outcomes);
+        self.verdicts.lock().unwrap().extend(outcomes.iter().cloned());
     }
 
     fn payloads(&self) -> Vec<String> {
@@ -246,7 +246,7 @@ async fn a_replayed_birth_is_news_once_and_no_sign_of_life() {
         device.publish("halo/v1/d/w/birth", true, "born").await;
         device.publish("halo/v1/d/w/t", true, "{\"timeless\":1}").await;
         let script = Arc::new(Script::default());
-        script.then(&[Outcome::Stored; 3]);
+        script.then(&[const { Outcome::Stored }; 3]);
         // A subscription to births alone replays them at each SUBSCRIBE, so the second connection hears it again.
         let rig = Rig::start(&script, &config(&mosquitto, version));
         rig.until(|status| (status.stored, status.known) == (1, 1)).await;
@@ -280,7 +280,7 @@ async fn a_log_without_room_ends_the_connection_before_its_keep_alive_and_nothin
         device.publish("halo/v1/d/w/t", false, &format!("{n}")).await;
     }
     rig.until(|status| status.last_error.as_ref().is_some_and(|error| error.contains("no room"))).await;
-    script.then(&[Outcome::Stored; 5]);
+    script.then(&[const { Outcome::Stored }; 5]);
     *script.closed.lock().unwrap() = false;
     script.opened.notify_one();
     rig.until(|status| status.stored == 5).await;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::format::kind;
 use crate::record::{
-    Body, Carry, CarryEnd, ClockUse, Conflict, Cursor, Damaged, Dropped, Duplicates, Expired, FoldConfig, Format,
-    Frame, Gap, GatewayTime, Geography, Identity, Name, Offset, Presence, Progress, Quarantine, Retained, Start,
-    Stretch, WallJump,
+    Body, Carry, CarryEnd, ClockUse, Cohort, Conflict, Cursor, Damaged, Dropped, Duplicates, Expired, FoldConfig,
+    Format, Frame, Gap, GatewayTime, Geography, Identity, Name, Offset, Presence, Progress, Quarantine, Reply,
+    Retained, Spark, Start, Stretch, WallJump,
 };
 
 /// The version of every kind of record that this program writes.
@@ -134,6 +134,9 @@ pub(crate) fn names(body: &Body) -> [Option<&Name>; 3] {
         Body::Cursor(it) => [Some(&it.consumer), None, None],
         Body::Dropped(it) => [Some(&it.device), Some(&it.subject), None],
         Body::Expired(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Reply(it) => [Some(&it.device), Some(&it.subject), None],
+        Body::Spark(it) => [Some(&it.rule), Some(&it.subject), None],
+        Body::Cohort(it) => [Some(&it.cohort), None, None],
         Body::Tick | Body::Start(_) | Body::WallJump(_) | Body::Config(_) | Body::Act(_) => [None; 3],
         Body::Damaged(_) | Body::Carry(_) => [None; 3],
     }
@@ -153,6 +156,9 @@ pub(crate) fn rest(body: &Body) -> Result<Cow<'_, [u8]>, postcard::Error> {
         Body::Expired(expired) => Cow::Borrowed(expired.reason.as_bytes()),
         Body::Damaged(damaged) => Cow::Borrowed(damaged.what.as_bytes()),
         Body::Carry(carry) => Cow::Borrowed(&carry.bytes),
+        Body::Reply(reply) => Cow::Owned(postcard::to_stdvec(&reply.said)?),
+        Body::Spark(spark) => Cow::Owned(postcard::to_stdvec(&spark.turn)?),
+        Body::Cohort(cohort) => Cow::Owned(postcard::to_stdvec(&cohort.count)?),
         _ => Cow::Borrowed(&[]),
     })
 }
@@ -205,6 +211,9 @@ pub(crate) fn encode<'a>(
             Encoded::new(kind::DROPPED, &about(a, b, head), rest)
         }
         Body::Damaged(it) => Encoded::new(kind::DAMAGED, &DamagedHead { segment: it.segment, lost: it.lost }, rest),
+        Body::Reply(_) => Encoded::new(kind::ANSWER, &about(a, b, ()), rest),
+        Body::Spark(_) => Encoded::new(kind::SPARK, &about(a, b, ()), rest),
+        Body::Cohort(_) => Encoded::new(kind::COHORT, &a, rest),
         Body::Carry(it) => Encoded::new(kind::CARRY, &CarryHead { set: it.set, part: it.part, end: it.end }, rest),
     }
 }
@@ -284,6 +293,15 @@ pub(crate) fn decode(
             let DamagedHead { segment, lost } = read(head)?;
             Body::Damaged(Damaged { segment, lost, what: text(&rest)? })
         }
+        kind::ANSWER => {
+            let Presence { device, subject } = presence(head, names)?;
+            Body::Reply(Reply { device, subject, said: read(&rest)? })
+        }
+        kind::SPARK => {
+            let Presence { device: rule, subject } = presence(head, names)?;
+            Body::Spark(Spark { subject, rule, turn: read(&rest)? })
+        }
+        kind::COHORT => Body::Cohort(Cohort { cohort: name(names, read(head)?)?, count: read(&rest)? }),
         kind::CARRY => {
             let CarryHead { set, part, end } = read(head)?;
             Body::Carry(Carry { set, part, end, bytes: rest })
@@ -318,19 +336,25 @@ fn said<'a, T: Deserialize<'a>>(head: &'a [u8], names: &[Name]) -> Result<(Name,
 
 /// `early` is left off where it is 0, which it nearly always is: the bytes are those of before it came.
 fn progress_bytes(progress: &Progress) -> postcard::Result<Vec<u8>> {
-    let mut bytes = postcard::to_stdvec(progress)?;
-    if progress.early == 0 {
-        bytes.pop();
+    let Progress { live, backfill, account, early, sparks } = progress;
+    match (early, sparks) {
+        (0, None) => postcard::to_stdvec(&(live, backfill, account)),
+        (_, None) => postcard::to_stdvec(&(live, backfill, account, early)),
+        _ => postcard::to_stdvec(progress),
     }
-    Ok(bytes)
 }
 
 fn progress(bytes: &[u8]) -> Result<Progress, Unread> {
-    read(bytes).or_else(|_| {
-        // Without `early`: there are none, and so it was written before `early` came.
-        let (live, backfill, account) = read(bytes)?;
-        Ok(Progress { live, backfill, account, early: 0 })
-    })
+    // What came later is left off where there is none of it: the bytes are those of before it came.
+    read(bytes)
+        .or_else(|_| {
+            let (live, backfill, account, early) = read(bytes)?;
+            Ok::<_, Unread>(Progress { live, backfill, account, early, sparks: None })
+        })
+        .or_else(|_| {
+            let (live, backfill, account) = read(bytes)?;
+            Ok(Progress { live, backfill, account, ..Progress::default() })
+        })
 }
 
 /// Part of a configuration that is there only where it says something: the map.
@@ -430,7 +454,7 @@ impl Definitions<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Area, Assignment, Deed, Destination, Goal, Relation, Traveller, Zone};
+    use crate::record::{Area, Assignment, Count, Deed, Destination, Figure, Goal, Relation, Summary, Traveller, Zone};
 
     /// The numbers of deeds are on disk: a new one goes behind them.
     #[test]
@@ -451,6 +475,36 @@ mod tests {
             assert_eq!(postcard::to_stdvec(&deed).expect("it is written"), bytes, "{deed:?}");
             assert_eq!(read::<Deed>(bytes).expect("it is read"), deed);
         }
+    }
+
+    /// As [`crate::record::Count`] and what is in it are on disk, for ever.
+    #[test]
+    fn a_publication_of_a_cohort_keeps_its_bytes() {
+        let summary = Summary { n: 2, mean: 1.0, ..Summary::default() };
+        let figure = Figure { path: "p".to_owned(), of: Some(vec![0, 300]), prints: vec![7, 40_000], summary };
+        let count = Count { members: Some(vec!["ann".into(), "ben".into()]), figures: vec![figure] };
+        let body = Body::Cohort(Cohort { cohort: "riders".into(), count });
+        let zeros = [0; 32];
+        let wanted = [
+            b"\x01\x02\x03ann\x03ben\x01\x01p\x01\x02\0\xac\x02\x02\x07\xc0\xb8\x02\x02".as_slice(),
+            &1.0_f64.to_le_bytes(),
+            &zeros,
+        ];
+        let said = rest(&body).expect("it is written").into_owned();
+        assert_eq!(said, wanted.concat());
+        assert_eq!(names(&body).map(|name| name.map(|it| it.to_string())), [Some("riders".to_owned()), None, None]);
+        let encoded = encode(&body, GatewayTime::default(), [3, 0, 0], Cow::Borrowed(&said)).expect("it is written");
+        assert_eq!((encoded.kind, encoded.head()), (41, [3].as_slice()));
+        let known: Vec<Name> = ["", "", "", "riders"].map(Name::from).into();
+        let decoded = |head: &[u8], rest: &[u8]| {
+            let rest = Bytes::copy_from_slice(rest);
+            decode((kind::COHORT, VERSION, 0), GatewayTime::default(), head, rest, &known)
+        };
+        assert_eq!(decoded(&[3], &said), Ok(body));
+        assert_eq!(decoded(&[2], &said), Err(Unread::Name(2)));
+        assert_eq!(decoded(&[3], &said[..said.len() - 1]), Err(Unread::Malformed));
+        let as_before = Count { members: None, figures: Vec::new() };
+        assert_eq!(postcard::to_stdvec(&as_before).expect("it is written"), b"\0\0");
     }
 
     #[test]

@@ -92,8 +92,8 @@ const _: () = assert!(SECTION_LEN.is_multiple_of(8) && TRAILER_LEN.is_multiple_o
 const _: () = assert!(u32::from_le_bytes(GROUP_MAGIC) as usize > BODY_MAX);
 const _: () = assert!(u32::from_le_bytes(FOOTER_MAGIC) as usize > BODY_MAX);
 
-/// What a record says, as a number. 10, 12, 37 and 40–47 are kept for inputs and decisions that are foreseen
-/// (session, answer; spark, offer), 65–95 for other carry records.
+/// What a record says, as a number. 10 and 42–47 are kept for inputs and decisions that are foreseen
+/// (session), 65–95 for other carry records.
 pub mod kind {
     /// Definitions of names.
     pub const NAMES: u8 = 1;
@@ -117,7 +117,7 @@ pub mod kind {
     pub const SESSION: u8 = 10;
     /// Input: an administrative act.
     pub const ACT: u8 = 11;
-    /// Kept for: an answer to an offer.
+    /// Input: an answer to a spark.
     pub const ANSWER: u8 = 12;
     /// Input: a quarantined frame, to be read again.
     pub const REPLAYED: u8 = 13;
@@ -131,7 +131,7 @@ pub mod kind {
     pub const CONFLICT: u8 = 35;
     /// Decision: a consumer's cursor.
     pub const CURSOR: u8 = 36;
-    /// Kept for: a spark.
+    /// Decision: a spark was raised, answered or cleared.
     pub const SPARK: u8 = 37;
     /// Decision: a frame left the quarantine unread.
     pub const EXPIRED: u8 = 38;
@@ -139,6 +139,8 @@ pub mod kind {
     pub const DROPPED: u8 = 39;
     /// Decision: stored records were found damaged.
     pub const DAMAGED: u8 = 40;
+    /// Decision: a cohort was published anew.
+    pub const COHORT: u8 = 41;
     /// A part of a set of facts carried over from segments that may be deleted.
     pub const CARRY: u8 = 64;
 }

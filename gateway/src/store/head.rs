@@ -1,6 +1,7 @@
 //! What the log owner knows at the head: a fold over the log like any other, written down about once a second.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::store::{Finding, Reader, StoreError};
 /// Bytes of log read at a time while replaying.
 const REPLAY_BYTES: usize = 4 << 20;
 /// Version of the rows below; another one means: fold the log from its start.
-const HEAD_VERSION: u16 = 5;
+const HEAD_VERSION: u16 = 6;
 pub(crate) const HEAD_KEY: &[u8] = b"head";
 
 /// A client's retained message.
@@ -268,6 +269,19 @@ impl Head {
     /// The clients' retained messages: topic, payload, QoS.
     pub fn retained(&self) -> impl Iterator<Item = (Name, Bytes, u8)> {
         self.retained.iter().map(|(topic, kept)| (topic.clone(), Bytes::copy_from_slice(&kept.payload), kept.qos))
+    }
+
+    /// One client's retained message.
+    pub(crate) fn retained_on(&self, topic: &str) -> Option<Bytes> {
+        self.retained.get(topic).map(|kept| Bytes::copy_from_slice(&kept.payload))
+    }
+
+    /// The topics of what organisations offer, and the bytes of each table, in order of the topics.
+    pub(crate) fn offers(&self) -> Vec<(Name, usize)> {
+        let before = format!("{}/offers/", self.grammar.root());
+        let from = self.retained.range::<str, _>((Bound::Included(&*before), Bound::Unbounded));
+        let tables = from.take_while(|(topic, _)| topic.starts_with(&before));
+        tables.map(|(topic, kept)| (topic.clone(), kept.payload.len())).collect()
     }
 
     /// The rows that changed since the last call, with the watermark they stand for; taken as written.

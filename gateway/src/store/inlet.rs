@@ -168,7 +168,9 @@ impl Inlet {
             Topic::Telemetry { device } => (device, Channel::Telemetry),
             Topic::Birth { device } if inbound.retain => (device, Channel::Birth),
             Topic::State { device } if inbound.retain => (device, Channel::State),
-            Topic::Invalid { .. } => return Err(TOPIC_NAME_INVALID),
+            Topic::Answer { device } => (device, Channel::Answer),
+            Topic::Offers { .. } if inbound.retain => ("", Channel::Offers),
+            Topic::Offers { .. } | Topic::Invalid { .. } => return Err(TOPIC_NAME_INVALID),
             _ if inbound.retain => ("", Channel::Other),
             _ => return Ok(None),
         };

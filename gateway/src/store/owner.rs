@@ -271,6 +271,10 @@ impl<F: Fs> Owner<F> {
                 receipt.settle(Outcome::Refused(code));
                 return Ok(());
             }
+            Admission::Unfit(code, why) => {
+                receipt.settle(Outcome::Unfit(code, why));
+                return Ok(());
+            }
         };
         match self.append(body.into(), stamp) {
             Ok(_) => self.waiting.push(Waiting::Receipt(receipt)),

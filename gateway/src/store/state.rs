@@ -18,6 +18,8 @@ mod sled;
 
 pub use compare::{Figures, Work, compare};
 pub use engines::{bytes_on_disk, remove};
+#[cfg(feature = "onnx")]
+pub(crate) use guard::caught;
 #[cfg(feature = "view")]
 pub(crate) use guard::is_guarded;
 pub use migrate::{MigrateError, Migrated, migrate};

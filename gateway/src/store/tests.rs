@@ -92,6 +92,7 @@ fn every_body() -> Vec<Body> {
                 backfill: vec![Stretch { first: Offset(13), last: Offset(40) }],
                 account: Account { forwarded: u64::MAX, quarantined: 1, dropped: 2 },
                 early: 3,
+                sparks: None,
             },
         }),
         Body::Gone(presence),
@@ -102,7 +103,9 @@ fn every_body() -> Vec<Body> {
 fn more_bodies() -> Vec<Body> {
     let (device, subject): (Name, Name) = ("band-1".into(), "ann".into());
     let Body::Frame(replayed) = frame("band-1", 1, b"\xF9payload") else { return Vec::new() };
+    let stands = crate::record::Progress { live: Offset(4), sparks: Some(Offset(3)), ..Default::default() };
     vec![
+        Body::Cursor(Cursor { consumer: "upstream".into(), confirmed: Offset(3), progress: stands }),
         Body::Replayed(replayed),
         Body::Expired(Expired { device: device.clone(), subject: subject.clone(), reason: "too old".into() }),
         Body::Dropped(Dropped {

@@ -29,7 +29,12 @@ fn told(gateway: &Gateway, data: &Path) -> (Vec<Value>, Value) {
     let health = runtime().block_on(async {
         let mut client = Client::connect(gateway.address, "health").await;
         client.subscribe("halo/v1/gateway/+/health").await;
-        serde_json::from_slice(&client.message().await.1).expect("health is JSON")
+        loop {
+            let health: Value = serde_json::from_slice(&client.message().await.1).expect("health is JSON");
+            if health["state"] != "starting" {
+                return health;
+            }
+        }
     });
     let mut losses = rows(data, &["losses"]);
     losses.retain(|row| row["kind"] == "damaged");

@@ -34,7 +34,7 @@ fn a_demo_of_fifteen_shows_every_kind_and_loses_nothing_by_what_goes_wrong() {
     let output = run(&["demo", "--mqtt", "127.0.0.1:0", "--for", "9s"]);
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let said = String::from_utf8(output.stdout).expect("UTF-8");
-    for kind in ["wrist-0", "car-0", "engine-0", "parcel-0", "band-0", "pacer-0"] {
+    for kind in ["anna", "emil", "engine-0", "parcel-0", "band-0", "pacer-0"] {
         assert!(said.lines().any(|line| line.starts_with(kind)), "no line of {kind} in\n{said}");
     }
     assert!(said.lines().all(|line| line.chars().count() <= 110), "{said}");
@@ -42,6 +42,31 @@ fn a_demo_of_fifteen_shows_every_kind_and_loses_nothing_by_what_goes_wrong() {
     assert_eq!(last.split_whitespace().collect::<Vec<_>>(), ["lost", "0"], "{said}");
     let sent = said.lines().find(|line| line.trim_start().starts_with("sent")).unwrap_or_default();
     assert!(!sent.contains(" 0 of them again") && !sent.contains("over 15 connections"), "nothing went wrong: {sent}");
+}
+
+#[test]
+fn a_demo_of_fifteen_is_a_town_in_which_situations_happen() {
+    let output = run(&["demo", "--mqtt", "127.0.0.1:0", "--for", "6s", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    let documents = || said.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let sparks: Vec<Value> = documents().filter(|document| document["schema"] == "spark/1").collect();
+    let ready = |spark: &Value| spark["rule"] == "prescription-ready" && spark["state"] == "raised";
+    assert!(sparks.iter().any(|spark| ready(spark) && spark["subject"] == "anna"), "{sparks:#?}");
+}
+
+#[test]
+fn a_demo_of_one_situation_plays_it_to_its_end() {
+    let output = run(&["demo", "--mqtt", "127.0.0.1:0", "--scenario", "shared-ride", "--plain", "--for", "40s"]);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(said.contains("✦ shared-ride: somebody near you"), "{said}");
+    assert!(said.lines().all(|line| line.chars().count() <= 110), "{said}");
+    let list = run(&["demo", "--scenario", "list"]);
+    assert!(String::from_utf8_lossy(&list.stdout).lines().any(|line| line.starts_with("park-day ")));
+    let wrong = run(&["demo", "--scenario", "parkday"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(complaint(&wrong).contains("park-day, "), "{}", complaint(&wrong));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod cohorts;
 mod damage;
 #[cfg(debug_assertions)]
 mod deadly;
@@ -10,11 +11,13 @@ mod engines;
 mod harness;
 mod history;
 mod kill;
+mod offers;
 mod output;
 mod people;
 mod plain;
 mod refusals;
 mod retention;
 mod source;
+mod sparks;
 mod state;
 mod zones;

@@ -65,6 +65,7 @@ impl Rig {
             metrics,
             durable: Arc::default(),
             folded: Arc::default(),
+            router: router.clone(),
             owned: Arc::new(Nothing),
             accounts: AccountsDesk::new(policy, router, appender.clone(), folder.path().join("accounts.toml")),
             appender,

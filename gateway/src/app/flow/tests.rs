@@ -1,6 +1,11 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+
 use super::*;
 use crate::auth::Accounts;
-use crate::halo::Models;
+use crate::broker::{Inbound, OwnedTopics, Receipt, SessionKey, Sink};
+use crate::halo::{Brought, Miss, Models, Run};
 use crate::store::{LOG_FOLDER, StoreError};
 
 fn config(data: &std::path::Path) -> Config {
@@ -30,4 +35,58 @@ fn an_error_after_the_threads_have_started_ends_every_one_of_them() {
         assert!(durable.is_closed(), "the log has committed and ended");
         assert!(!failed.is_cancelled(), "each thread ended because it was asked to");
     }
+}
+
+/// A model that never comes to an answer.
+struct Late;
+
+impl Run for Late {
+    fn run(&self, _: &[f32]) -> Result<f32, Miss> {
+        Err(Miss::Late)
+    }
+}
+
+#[test]
+fn a_model_that_is_always_late_is_a_reason_in_the_health_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let inputs = vec!["signals.x.value".parse().unwrap()];
+    let late = Brought::new("mine".to_owned(), String::new(), inputs, Box::new(Late));
+    let common = Common::new(&config, Accounts::default(), Models::default().with_brought(vec![late]));
+    let started = Flow::prepare(&config, &common).unwrap().start(&common, &CancellationToken::new()).unwrap();
+    let before = started.faces.durable.offset();
+    let inbound = Inbound {
+        session: SessionKey(1),
+        client_id: "pi".into(),
+        principal: "pi".into(),
+        topic: "halo/v1/d/pi/t".into(),
+        payload: Bytes::from_static(b"{\"x\":1}"),
+        qos: 1,
+        retain: false,
+        will: false,
+        arrival: common.clock.now(),
+        receipt: Receipt::new(Arc::default(), 0),
+    };
+    assert!(started.faces.inlet.publish(inbound).is_ok());
+    assert!(started.faces.durable.wait_past(before, Duration::from_secs(60)) > before);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let ask = |topic: &str| -> serde_json::Value {
+        loop {
+            let rendered = runtime.block_on(started.faces.asker.matching("halo/v1/#"));
+            if let Some((_, document)) = rendered.iter().find(|(it, _)| it.ends_with(topic)) {
+                return serde_json::from_slice(document).unwrap();
+            }
+        }
+    };
+    for _ in 0..5 {
+        let halo = ask("/halos/pi");
+        assert_eq!((&halo["signals"]["x"]["value"], &halo["derived"]), (&1.into(), &serde_json::json!({})));
+    }
+    let health = ask("/health");
+    let reasons = health["reasons"].as_array().unwrap();
+    assert!(
+        reasons.iter().any(|it| it.as_str().is_some_and(|it| it.starts_with("the model of mine is not run"))),
+        "{health}"
+    );
+    assert!(!started.faces.durable.is_closed());
 }

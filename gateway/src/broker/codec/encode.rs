@@ -165,6 +165,15 @@ fn publish(
     Ok(())
 }
 
+/// The properties of a publish that asks for an answer (MQTT 5, 3.3.2.3.5 and 3.3.2.3.6).
+pub(crate) fn question(response_topic: &str, correlation: &str) -> Vec<u8> {
+    let mut properties = vec![0x08];
+    put_string(response_topic, &mut properties);
+    properties.push(0x09);
+    put_string(correlation, &mut properties);
+    properties
+}
+
 /// `text` is a topic, a client id or a reason, all checked to be far below 64 KB; anything longer would be cut here.
 fn put_string(text: &str, out: &mut Vec<u8>) {
     debug_assert!(text.len() <= usize::from(u16::MAX));

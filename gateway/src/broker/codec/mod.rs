@@ -21,7 +21,7 @@ mod reader;
 mod tests;
 
 pub(crate) use decode::decode;
-pub(crate) use encode::encode;
+pub(crate) use encode::{encode, question};
 pub use packet::Version;
 pub(crate) use packet::{
     ConnAck, Connect, Login, Malformed, Packet, Publish, ReasonString, Reply, SubscribeRequest, Topics, Will,

@@ -64,7 +64,7 @@ impl AckQueue {
 
     /// The first in the queue, once its outcome is known.
     pub(crate) fn pop(&mut self) -> Option<(Turn, Outcome)> {
-        let outcome = self.entries.front()?.outcome?;
+        let outcome = self.entries.front_mut()?.outcome.take()?;
         let Entry { turn, .. } = self.entries.pop_front()?;
         self.first += 1;
         self.bytes -= weight(&turn);

@@ -307,6 +307,9 @@ impl Connected {
                 (Turn::Publish { id, message, .. }, Outcome::Refused(code)) => {
                     self.refuse(id, code, Place::topic(&message.topic), fx)?;
                 }
+                (Turn::Publish { id, message, .. }, Outcome::Unfit(code, why)) => {
+                    self.refuse(id, code, Place::payload(&message.topic, &why), fx)?;
+                }
                 (Turn::Publish { id, message, .. }, Outcome::Stored) => {
                     fx.push(Effect::Route(message));
                     fx.extend(id.map(|id| Effect::Reply(Reply::PubAck { id, code: reason::SUCCESS, reason: None })));
@@ -337,7 +340,8 @@ impl Connected {
     /// 3.1.1 has no negative PUBACK, and QoS 0 has none at all: what must not be taken for accepted ends the connection. A QoS 0
     /// publish that was refused for want of room is merely not there, as QoS 0 allows.
     fn refusal_ends(&self, id: Option<u16>, code: u8) -> Option<Cause> {
-        let forbidden = matches!(code, reason::NOT_AUTHORIZED | reason::TOPIC_NAME_INVALID);
+        use reason::{NOT_AUTHORIZED, PAYLOAD_FORMAT_INVALID, TOPIC_NAME_INVALID};
+        let forbidden = matches!(code, NOT_AUTHORIZED | TOPIC_NAME_INVALID | PAYLOAD_FORMAT_INVALID);
         let ends = match id {
             Some(_) => self.version == Version::V311,
             None => forbidden,

@@ -204,6 +204,24 @@ fn a_refusal_by_the_log_is_a_puback_with_the_code_in_5_and_the_end_in_311() {
 }
 
 #[test]
+fn a_payload_that_is_not_what_belongs_there_is_refused_with_what_is_wrong_in_it() {
+    let why = "line 4, column 1: key \"x\" is there twice";
+    let unfit = || Outcome::Unfit(0x99, why.into());
+    let mut rig = Rig::connected(connect(Version::V5));
+    let ticket = rig.logged(Some(1));
+    let fx = rig.step(Event::Settled(ticket, unfit()));
+    assert_eq!(fx, [Effect::Reply(Reply::PubAck { id: 1, code: 0x99, reason: None })]);
+    assert!(rig.reasons[0].starts_with(&format!("t: {why}: payload format invalid")), "{:?}", rig.reasons);
+    assert_eq!(rig.complaints[0].place.found.as_deref(), Some(why), "the operator reads the same");
+    let ticket = rig.logged(None);
+    let fx = rig.step(Event::Settled(ticket, unfit()));
+    assert_eq!(fx, [disconnect(0x99), Effect::Close(Cause::PublishRefused(0x99))], "QoS 0 has no other refusal");
+    let mut rig = Rig::connected(connect(Version::V311));
+    let ticket = rig.logged(Some(1));
+    assert_eq!(rig.step(Event::Settled(ticket, unfit())), [Effect::Close(Cause::PublishRefused(0x99))]);
+}
+
+#[test]
 fn a_forbidden_topic_is_refused_in_its_turn() {
     let mut rig = Rig::connected(connect(Version::V5));
     let ticket = rig.logged(Some(1));

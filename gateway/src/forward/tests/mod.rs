@@ -1,4 +1,6 @@
+mod cohorts;
 mod from_the_log;
 mod same_log;
 mod schemas;
+mod sparks;
 mod speed;

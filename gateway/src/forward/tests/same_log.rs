@@ -17,6 +17,8 @@ use crate::record::{
 
 const DEVICES: [&str; 4] = ["band", "car", "engine", "strap"];
 const SUBJECTS: [&str; 3] = ["anna", "bert", "car"];
+/// One of them is also a device.
+const ORGANISATIONS: [&str; 2] = ["band", "shop"];
 
 /// Everything the fold knows, written down and rendered.
 type Known = (Vec<(Vec<u8>, Vec<u8>)>, Vec<String>);
@@ -41,6 +43,7 @@ enum Act {
     Replayed { device: usize, den: Option<u32>, subject: usize },
     Assign { device: usize, subject: usize, kind: SubjectKind, ago_ms: i64 },
     Deed { device: usize, which: u8 },
+    Offers { organisation: usize, table: u8, rows: Option<u8> },
     People { one: usize, other: usize, which: u8, from_ms: i64, lasts_ms: Option<i64> },
 }
 
@@ -76,6 +79,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (device(), 0..SUBJECTS.len(), prop_oneof![Just(SubjectKind::Person), Just(SubjectKind::Machine)], -9_000i64..9_000)
             .prop_map(|(device, subject, kind, ago_ms)| Act::Assign { device, subject, kind, ago_ms }),
         2 => (device(), 0u8..4).prop_map(|(device, which)| Act::Deed { device, which }),
+        3 => (0..ORGANISATIONS.len(), 0u8..2, prop::option::weighted(0.7, 0u8..4))
+            .prop_map(|(organisation, table, rows)| Act::Offers { organisation, table, rows }),
         4 => (device(), device(), 0u8..10, -9_000i64..90_000, prop::option::of(1i64..60_000))
             .prop_map(|(one, other, which, from_ms, lasts_ms)| Act::People { one, other, which, from_ms, lasts_ms }),
     ]
@@ -90,7 +95,9 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
             Act::Value { device, signal, value, ago_ms, subject } => {
                 let signal = ["heart_rate", "battery", "mood", "spo2"][*signal];
                 let time = log.now().wall_ms - ago_ms;
-                let payload = format!("{{\"{signal}\":{value},\"note\":\"n{value}\",\"time\":{time}}}");
+                // Some topics come again and again.
+                let (said, topic) = (["like", "skip", "note"][value.rem_euclid(3) as usize], value / 100);
+                let payload = format!("{{\"{signal}\":{value},\"{said}\":\"n{topic}\",\"time\":{time}}}");
                 let mut frame = log.frame(DEVICES[*device], crate::record::Format::Json, 0, payload.into_bytes());
                 if let Some(subject) = subject {
                     frame.subject = SUBJECTS[*subject].into();
@@ -158,6 +165,12 @@ fn write(acts: &[(u64, Act)]) -> Vec<Record> {
                 let (device, subject) = (DEVICES[*device].into(), SUBJECTS[*subject].into());
                 let deed = Deed::Assign(Assignment { device, subject, kind: *kind, from_ms, until_ms: None });
                 log.push(Body::Act(AdminAct { by: "local".into(), deed }));
+            }
+            Act::Offers { organisation, table, rows } => {
+                // Three rows are no table: two of them have one key.
+                let table = format!("halo/v1/offers/{}/t{table}", ORGANISATIONS[*organisation]);
+                let lines = |rows| ["key,price\n", "a,1\n", "b,x\n", "b,2\n"][..=usize::from(rows)].concat();
+                log.retained(&table, &rows.map(lines).unwrap_or_default());
             }
             Act::People { one, other, which, from_ms, lasts_ms } => {
                 let at_ms = log.now().wall_ms + from_ms;

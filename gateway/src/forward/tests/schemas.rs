@@ -17,7 +17,7 @@ use crate::record::{
     Area, Body, Conflict, Damaged, Dropped, Expired, FoldConfig, Gap, Geography, Identity, Offset, Start, Stretch, Zone,
 };
 
-const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
+pub(super) const HALO: &str = include_str!("../../../schema/halo-1.schema.json");
 const READINGS: &str = include_str!("../../../schema/readings-1.schema.json");
 const HEALTH: &str = include_str!("../../../schema/health-1.schema.json");
 const WELCOME: &str = include_str!("../../../schema/welcome-1.schema.json");
@@ -105,7 +105,7 @@ fn is(of: &str, value: &Value) -> bool {
     }
 }
 
-fn check(schema: &str, document: &[u8]) -> Value {
+pub(super) fn check(schema: &str, document: &[u8]) -> Value {
     let (schema, value): (Value, Value) =
         (serde_json::from_str(schema).unwrap(), serde_json::from_slice(document).unwrap());
     let mut found = Vec::new();
@@ -316,7 +316,7 @@ fn derived_signals_fit_the_schema_and_read_as_documented() {
     );
     assert_eq!(halo["derived"], serde_json::from_str::<Value>(expected).unwrap());
     let (schema, mut found) = (serde_json::from_str::<Value>(HALO).unwrap(), Vec::new());
-    for wrong in [r#"{"unit":"m"}"#, r#"{"value":null}"#, r#"{"value":[1]}"#, r#"{"value":1,"confidence":1.1}"#] {
+    for wrong in [r#"{"unit":"m"}"#, r#"{"value":null}"#, r#"{"value":[true]}"#, r#"{"value":1,"confidence":1.1}"#] {
         let wrong = serde_json::from_str(wrong).unwrap();
         let before = found.len();
         errors(&schema, &schema["$defs"]["derived"], &wrong, "", &mut found);
@@ -378,6 +378,21 @@ fn a_frames_readings_read_as_documented() {
         r#""skin_temperature":{"unit":"Cel","num":1,"den":100,"t":[1795291200500],"v":[3312]}}}"#
     );
     assert_eq!(std::str::from_utf8(&readings).unwrap(), expected);
+}
+
+#[test]
+fn what_an_organisation_offers_fits_the_schema() {
+    let mut log = log();
+    log.retained("halo/v1/offers/pharmacy/ready", "patient,item\nanna,metformin\n");
+    let mut fold = Fold::new(Grammar::default());
+    let mut halos = Vec::new();
+    for record in &log.records {
+        halos.extend(
+            fold.apply(record).subjects().map(|subject| check(HALO, &halo_json(subject, &mut Tally::default()))),
+        );
+    }
+    let shown = halos.iter().filter_map(|halo| halo["offers"]["ready"]["rows"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(shown, [1]);
 }
 
 #[test]

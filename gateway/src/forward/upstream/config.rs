@@ -99,7 +99,7 @@ pub enum Send {
     Readings,
     /// What was lost.
     Losses,
-    /// Not yet.
+    /// What rules raised, and what became of it.
     Sparks,
 }
 
@@ -162,7 +162,7 @@ pub(super) fn without_secrets(url: &str) -> String {
 impl Config {
     /// Whether it needs the log kept until it has confirmed it; halos alone are rendered from the fold.
     pub fn reads_log(&self) -> bool {
-        self.send.iter().any(|what| matches!(what, Send::Readings | Send::Losses))
+        self.send.iter().any(|what| matches!(what, Send::Readings | Send::Losses | Send::Sparks))
     }
 
     /// How `mqtts` is trusted; read anew at every connect, so that a renewed certificate is in use from the next one on.
@@ -184,7 +184,7 @@ impl Config {
                 .into_iter()
                 .find_map(|(key, file)| file.as_ref().filter(|file| !file.is_file()).map(|file| (key, file.clone())));
         let millis = |duration: Duration| duration.as_millis();
-        let rules: [(bool, &'static str, String); 14] = [
+        let rules: [(bool, &'static str, String); 13] = [
             (!id_is_valid(&self.name), "name", format!("{:?} is not of the form [A-Za-z0-9._-]{{1,64}}", self.name)),
             (![4, 5].contains(&self.version), "version", format!("{} is no version, wanted 4 or 5", self.version)),
             (
@@ -197,12 +197,7 @@ impl Config {
                 "client",
                 "this build has no rumqttc-next; build it with --features rumqttc-next".into(),
             ),
-            (self.send.is_empty(), "send", "nothing to send, wanted some of halos, readings, losses".into()),
-            (
-                self.send.contains(&Send::Sparks),
-                "send",
-                "sparks cannot be sent yet, wanted halos, readings, losses".into(),
-            ),
+            (self.send.is_empty(), "send", "nothing to send, wanted some of halos, readings, sparks, losses".into()),
             (
                 self.password.is_some() && self.password_file.is_some(),
                 "password",
@@ -289,7 +284,7 @@ fn version_default() -> u8 {
 }
 
 fn send_default() -> Vec<Send> {
-    vec![Send::Halos, Send::Readings, Send::Losses]
+    vec![Send::Halos, Send::Readings, Send::Sparks, Send::Losses]
 }
 
 fn window_default() -> u16 {
@@ -334,7 +329,6 @@ mod tests {
             ("version = 3", "version"),
             ("client = \"rumqttc-next\"\nversion = 4", "client"),
             ("send = []", "send"),
-            ("send = [\"sparks\"]", "send"),
             ("password = \"x\"", "username"),
             ("username = \"u\"\npassword = \"x\"\npassword_file = \"/dev/null\"", "password"),
             ("cert = \"/x\"", "key"),

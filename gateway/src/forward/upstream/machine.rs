@@ -21,11 +21,13 @@ const CURSOR_CONFIRMATIONS: usize = 256;
 /// Records passed without a message after which the cursor moves all the same, so that nothing is kept for nobody.
 const CURSOR_PASSED: u64 = 4_096;
 
-/// One of the two ways.
+/// One of the ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Way {
     Live,
     Backfill,
+    /// Sparks alone, each in its turn: through an outage too, when live goes ahead.
+    Sparks,
 }
 
 /// What a record is to this upstream.
@@ -37,6 +39,8 @@ pub(super) enum Fate {
     Replayed { original: Offset },
     /// A document about a loss, to be published; and how many frames of this upstream's were lost with it.
     Loss { missed: u32, publish: bool },
+    /// A document about a spark, to be published.
+    Spark,
     /// A frame that cannot be read.
     Quarantined,
     /// Nothing.
@@ -83,7 +87,7 @@ struct Entry {
 
 impl Entry {
     fn is_message(&self) -> bool {
-        matches!(self.fate, Fate::Frame | Fate::Replayed { .. } | Fate::Loss { publish: true, .. })
+        matches!(self.fate, Fate::Frame | Fate::Replayed { .. } | Fate::Spark | Fate::Loss { publish: true, .. })
     }
 }
 
@@ -112,13 +116,17 @@ pub(super) struct Machine {
     limit: usize,
     live: Lane,
     backfill: Lane,
+    sparks: Lane,
+    sends_sparks: bool,
+    /// The last turn was the sparks'.
+    sparked: bool,
     /// The first is what `backfill` works on.
     stretches: Vec<Stretch>,
     account: Account,
     /// As in [`Progress::early`].
     early: u64,
     /// Messages in the lanes' entries, by way.
-    under_way: [usize; 2],
+    under_way: [usize; 3],
     /// Messages sent and not answered.
     unanswered: usize,
     /// Messages confirmed in order, not yet covered by a durable cursor.
@@ -143,16 +151,19 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Goes on where `progress` stands.
-    pub(super) fn new(window: usize, progress: &Progress) -> Self {
+    pub(super) fn new(window: usize, progress: &Progress, sends_sparks: bool) -> Self {
         let mut machine = Self {
             window,
             limit: window,
             live: Lane { read: progress.live, entries: VecDeque::new() },
             backfill: Lane::default(),
+            sparks: Lane::default(),
+            sends_sparks,
+            sparked: false,
             stretches: progress.backfill.clone(),
             account: progress.account,
             early: progress.early,
-            under_way: [0; 2],
+            under_way: [0; 3],
             unanswered: 0,
             uncovered: 0,
             covering: 0,
@@ -169,6 +180,8 @@ impl Machine {
             passed: 0,
         };
         machine.begin_stretch();
+        // They went with the others until now.
+        machine.sparks.read = progress.sparks.unwrap_or_else(|| machine.frames_confirmed());
         machine.cursor_at = machine.confirmed();
         machine
     }
@@ -240,9 +253,8 @@ impl Machine {
             refused.into_iter().for_each(|offset| *self.refusals.entry(offset).or_default() += 1);
         }
         (self.confirmed_here, self.sent_here, self.refusing) = (0, 0, false);
-        self.live.reset();
-        self.backfill.reset();
-        (self.under_way, self.unanswered) = ([0; 2], 0);
+        [&mut self.live, &mut self.backfill, &mut self.sparks].into_iter().for_each(Lane::reset);
+        (self.under_way, self.unanswered) = ([0; 3], 0);
     }
 
     /// Where a way is to be read from, if there is room and something may be left on it.
@@ -253,6 +265,7 @@ impl Machine {
                 let stretch = self.stretches.first()?;
                 (self.backfill.read < stretch.last).then(|| self.backfill.read.next())
             }
+            Way::Sparks => self.sends_sparks.then(|| self.sparks.read.next()),
         }
     }
 
@@ -262,10 +275,9 @@ impl Machine {
     }
 
     /// Whose turn it is to have a record taken, given who has one to give.
-    pub(super) fn pick(&mut self, live: bool, backfill: bool) -> Option<Way> {
-        let [on_live, on_backfill] = self.under_way;
-        let entries = self.live.entries.len() + self.backfill.entries.len();
-        let unconfirmed = on_live + on_backfill;
+    pub(super) fn pick(&mut self, live: bool, backfill: bool, sparks: bool) -> Option<Way> {
+        let entries = self.live.entries.len() + self.backfill.entries.len() + self.sparks.entries.len();
+        let (on_backfill, unconfirmed) = (self.stands(Way::Backfill).1, self.under_way.iter().sum::<usize>());
         let full =
             unconfirmed >= self.limit || unconfirmed + self.uncovered >= self.window || entries >= 2 * self.window;
         if full || self.refusing {
@@ -273,6 +285,10 @@ impl Machine {
         }
         // Some places stay free for live, so that it never waits for a whole window of backfill.
         let backfill = backfill && on_backfill < self.limit - self.limit / 8;
+        self.sparked = sparks && !(self.sparked && (live || backfill));
+        if self.sparked {
+            return Some(Way::Sparks);
+        }
         let way = match (live, backfill) {
             (true, true) if self.turn < LIVE_TURNS => Way::Live,
             (true, true) | (false, true) => Way::Backfill,
@@ -354,14 +370,13 @@ impl Machine {
     }
 
     fn done(&mut self, way: Way, offset: Offset, given_up: bool) {
-        let lane = if way == Way::Live { &mut self.live } else { &mut self.backfill };
-        let entries = &mut lane.entries;
+        let entries = &mut self.lane(way).entries;
         let Ok(at) = entries.binary_search_by_key(&offset, |entry| entry.offset) else { return };
         if let Some(entry) = entries.get_mut(at)
             && !entry.done
         {
-            self.unanswered = self.unanswered.saturating_sub(1);
             (entry.done, entry.given_up) = (true, given_up);
+            self.unanswered = self.unanswered.saturating_sub(1);
         }
         self.settle();
     }
@@ -375,12 +390,13 @@ impl Machine {
         match way {
             Way::Live => &mut self.live,
             Way::Backfill => &mut self.backfill,
+            Way::Sparks => &mut self.sparks,
         }
     }
 
-    /// Takes what is done, in order, off both ways.
+    /// Takes what is done, in order, off all ways.
     fn settle(&mut self) {
-        for way in [Way::Live, Way::Backfill] {
+        for way in [Way::Live, Way::Backfill, Way::Sparks] {
             while let Some(entry) = self.lane(way).entries.pop_front_if(|entry| entry.done) {
                 self.count(way, &entry);
             }
@@ -415,7 +431,7 @@ impl Machine {
                 account.dropped += u64::from(missed);
                 self.passed += u64::from(missed);
             }
-            Fate::Replayed { .. } | Fate::Pass => {}
+            Fate::Replayed { .. } | Fate::Spark | Fate::Pass => {}
         }
         self.given_up.remove(&entry.offset);
         if entry.sent {
@@ -428,6 +444,11 @@ impl Machine {
 
     /// Everything up to here is confirmed.
     pub(super) fn confirmed(&self) -> Offset {
+        let frames = self.frames_confirmed();
+        if self.sends_sparks { frames.min(self.sparks.confirmed()) } else { frames }
+    }
+
+    fn frames_confirmed(&self) -> Offset {
         if self.stretches.is_empty() { self.live.confirmed() } else { self.backfill.confirmed() }
     }
 
@@ -437,7 +458,8 @@ impl Machine {
         if let Some(first) = backfill.first_mut() {
             first.first = self.backfill.confirmed().next();
         }
-        Progress { live: self.live.confirmed(), backfill, account: self.account, early: self.early }
+        let sparks = self.sends_sparks.then(|| self.sparks.confirmed());
+        Progress { live: self.live.confirmed(), backfill, account: self.account, early: self.early, sparks }
     }
 
     /// Whether a cursor is due at once, and whether there is anything new for one.
@@ -462,7 +484,8 @@ impl Machine {
 
     /// When the oldest record was written that waits for an answer, monotonic milliseconds.
     pub(super) fn oldest_ms(&self) -> Option<u64> {
-        [&self.backfill, &self.live].into_iter().filter_map(|lane| lane.entries.front()).map(|it| it.stamp_ms).min()
+        let lanes = [&self.backfill, &self.live, &self.sparks];
+        lanes.into_iter().filter_map(|lane| lane.entries.front()).map(|it| it.stamp_ms).min()
     }
 
     /// Frames passed in order since the process began.
@@ -477,7 +500,11 @@ impl Machine {
 
     /// Messages under way on a way, its confirmed offset.
     pub(super) fn stands(&self, way: Way) -> (Offset, usize) {
-        let lane = if way == Way::Live { &self.live } else { &self.backfill };
+        let lane = match way {
+            Way::Live => &self.live,
+            Way::Backfill => &self.backfill,
+            Way::Sparks => &self.sparks,
+        };
         (lane.confirmed(), self.under_way.get(way as usize).copied().unwrap_or(0))
     }
 }

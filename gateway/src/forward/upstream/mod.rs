@@ -1,7 +1,8 @@
 //! Brokers far away: each with its own cursor into the log, its own lanes and its own troubles.
 //!
 //! **In**: the durable log, through a reader of its own ([`task`]); which subjects changed ([`changes`]), and their halos
-//! rendered by the river. **Out**: `readings` and `losses` in log order within a lane, `halos` newest only; cursor
+//! rendered by the river. **Out**: `readings` and `losses` in log order within a lane, `sparks` in log order in a
+//! lane of their own, `halos` newest only; cursor
 //! records; a [`Status`].
 //!
 //! **Invariant**: a cursor never passes a message that was not confirmed. So every message arrives at least once, in log

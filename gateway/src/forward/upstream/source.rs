@@ -11,9 +11,10 @@ use super::start::Shared;
 use super::transport::Message;
 use crate::forward::losses_json::losses_json;
 use crate::forward::readings_json::{Lane, mid, readings_json};
+use crate::forward::spark_json::spark_json;
 use crate::ingest::readings::{Readings, read};
 use crate::ingest::schemas::Schemas;
-use crate::record::{Body, Frame, Offset, Progress, Record};
+use crate::record::{Body, Frame, Offset, Progress, Record, Spark};
 use crate::store::fs::Fs;
 use crate::store::{Damages, Reader, StoreError};
 
@@ -46,6 +47,7 @@ struct Census<F: Fs> {
 pub(super) struct Source<F: Fs> {
     live: Pull<F>,
     backfill: Pull<F>,
+    sparks: Pull<F>,
     scout: Reader<F>,
     census: Option<Census<F>>,
     schemas: Schemas,
@@ -63,6 +65,7 @@ impl<F: Fs> Source<F> {
         Self {
             live: Pull::at(reader, progress.live.next()),
             backfill: Pull::at(reader, first),
+            sparks: Pull::at(reader, progress.sparks.map_or(first, Offset::next)),
             scout: reader.at(known.next()),
             census,
             schemas,
@@ -107,6 +110,7 @@ impl<F: Fs> Source<F> {
         match way {
             Way::Live => &mut self.live,
             Way::Backfill => &mut self.backfill,
+            Way::Sparks => &mut self.sparks,
         }
     }
 
@@ -170,6 +174,8 @@ impl<F: Fs> Source<F> {
     ) -> (Fate, Option<Message>) {
         let (readings, losses) = (config.sends(Send::Readings), config.sends(Send::Losses));
         match &record.body {
+            Body::Spark(spark) if way == Way::Sparks => (Fate::Spark, Some(told(config, shared, record, spark))),
+            _ if way == Way::Sparks => (Fate::Pass, None),
             Body::Frame(frame) if readings => match self.reading(config, shared, way, record, frame) {
                 Some(message) => (Fate::Frame, Some(message)),
                 None => (Fate::Quarantined, None),
@@ -223,8 +229,22 @@ fn loss(config: &Config, shared: &Shared, way: Way, record: &Record) -> Option<M
     })
 }
 
+fn told(config: &Config, shared: &Shared, record: &Record, spark: &Spark) -> Message {
+    let topic = Topic::Spark { subject: &spark.subject, rule: &spark.rule };
+    Message {
+        topic: config.topic(&shared.grammar.display(topic).to_string()),
+        payload: spark_json(&shared.log_ids, record, spark),
+        retain: false,
+        properties: properties(mid(shared.log_ids.of(record.epoch), record.offset), Way::Sparks),
+    }
+}
+
 fn properties(mid: String, way: Way) -> Vec<(String, String)> {
-    let lane = if way == Way::Live { "live" } else { "backfill" };
+    let lane = match way {
+        Way::Live => "live",
+        Way::Backfill => "backfill",
+        Way::Sparks => "sparks",
+    };
     vec![("mid".to_owned(), mid), ("lane".to_owned(), lane.to_owned())]
 }
 

@@ -71,6 +71,8 @@ pub struct Status {
     pub live: Option<LaneStatus>,
     /// The lane of what was missed, while there is something to make up for.
     pub backfill: Option<LaneStatus>,
+    /// The lane of sparks, where they are sent.
+    pub sparks: Option<LaneStatus>,
     /// What is to be made up for.
     pub stretches: Vec<Stretch>,
     /// Frames stored and not yet passed in order: counted as they are read, each once, not subtracted from an account.
@@ -120,6 +122,7 @@ impl Board {
             round_trip_is_puback: false,
             live: None,
             backfill: None,
+            sparks: None,
             stretches: Vec::new(),
             pending: 0,
             counting: false,

@@ -18,7 +18,7 @@ use cursor::CURSOR_WAIT_MS;
 
 use super::backoff::Backoff;
 use super::changes::Changes;
-use super::config::Config;
+use super::config::{Config, Send};
 use super::halos::Halos;
 use super::jobs::Jobs;
 use super::machine::Machine;
@@ -113,7 +113,7 @@ impl<F: Fs> Task<F> {
         (hold, wake): (watch::Sender<bool>, watch::Sender<()>),
     ) -> Self {
         Self {
-            machine: Machine::new(usize::from(config.window), &progress),
+            machine: Machine::new(usize::from(config.window), &progress, config.sends(Send::Sparks)),
             source: Source::new(reader, schemas, known, &progress),
             halos: Halos::default(),
             backoff: Backoff::new(config.backoff_min, config.backoff_max),

@@ -5,6 +5,7 @@
 //! `f64` and any time, and goes on after a restart as if there had been none. No I/O, no clock, no chance; what is not
 //! known is absent.
 
+mod names;
 mod value;
 mod row;
 mod order;
@@ -14,6 +15,7 @@ mod journey;
 mod heart;
 mod motion;
 mod visit;
+mod taste;
 mod body;
 mod ewma;
 pub(crate) mod engine;
@@ -30,7 +32,10 @@ pub use heart::HeartSettings;
 pub use journey::JourneySettings;
 pub(crate) use journey::{Goal, Journey, Observation};
 pub use motion::MotionSettings;
+pub use names::{DerivedKind, derived_kind, derived_names};
 pub(crate) use row::{Row, Rows};
+pub use taste::TasteSettings;
+pub(crate) use taste::{Opinion, Taste, topic_of};
 pub use value::{Derived, Value};
 pub(crate) use zones::{Fix, Waits, Whereabouts, Zones};
 

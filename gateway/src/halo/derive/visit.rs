@@ -86,7 +86,7 @@ impl Visit {
     pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         let Some(tapped_ms) = self.order.newest_ms() else { return };
         let mut say = |name, value, unit| {
-            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
+            out.push(Derived::plain(name, value, unit));
         };
         say("visit.reader", Value::Number(self.reader.into()), "1");
         if let Some(purpose) = Self::purpose(self.reader) {
@@ -129,7 +129,7 @@ mod tests {
 
     const START_MS: i64 = 1_700_000_000_000;
 
-    fn after(taps: &[(i64, u16)]) -> Vec<(&'static str, Value)> {
+    fn after(taps: &[(i64, u16)]) -> Vec<(std::borrow::Cow<'static, str>, Value)> {
         let mut visit = Visit::default();
         for (minute, reader) in taps {
             visit.tap(START_MS + minute * 60_000, *reader, 0);

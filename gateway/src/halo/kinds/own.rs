@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{self, Settings};
 use super::units;
-use crate::halo::derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings};
+use crate::halo::derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, TasteSettings};
 use crate::ingest::own::{self, OwnInvalid, OwnSignal, is_signal_name};
 
 /// Most kinds a fleet may describe, and most patterns, numbers and names of each.
@@ -31,6 +31,10 @@ pub struct Own {
     pub heart: HeartSettings,
     /// Thresholds of movement.
     pub motion: MotionSettings,
+    /// How likes and skips are weighed. Not written where it says nothing: what was written before it was there is still
+    /// the same.
+    #[serde(skip_serializing_if = "is_default")]
+    pub taste: TasteSettings,
 }
 
 /// One `[[halo.kinds]]`: devices of a fleet's own, and what is derived of them.
@@ -101,8 +105,8 @@ impl Own {
     }
 
     pub(super) fn settings(&self) -> Settings {
-        let Self { drive, journey, heart, motion, .. } = self.clone();
-        Settings { drive, journey, heart, motion }
+        let Self { drive, journey, heart, motion, taste, .. } = self.clone();
+        Settings { drive, journey, heart, motion, taste }
     }
 
     /// Checks what the types cannot.
@@ -192,6 +196,10 @@ impl Own {
         }
         Ok(())
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn invalid(key: &str, problem: String) -> OwnInvalid {

@@ -1,6 +1,6 @@
 //! The thresholds of all derivations, and what they may be.
 
-use crate::halo::derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings};
+use crate::halo::derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, TasteSettings};
 use crate::ingest::own::OwnInvalid;
 
 /// The thresholds of all derivations.
@@ -10,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) journey: JourneySettings,
     pub(crate) heart: HeartSettings,
     pub(crate) motion: MotionSettings,
+    pub(crate) taste: TasteSettings,
 }
 
 /// A key, its value, and the least and greatest it may be.
@@ -20,9 +21,9 @@ type Bound = (&'static str, f64, f64, f64);
 /// # Errors
 /// The first key at fault, below `halo`.
 pub(super) fn check(settings: &Settings) -> Result<(), OwnInvalid> {
-    let Settings { drive, journey, heart, motion } = settings;
+    let Settings { drive, journey, heart, motion, taste } = settings;
     let score = &drive.score;
-    let bounds: [Bound; 36] = [
+    let bounds: [Bound; 40] = [
         ("drive.braking_mps2", drive.braking_mps2, 0.1, 50.0),
         ("drive.acceleration_mps2", drive.acceleration_mps2, 0.1, 50.0),
         ("drive.cornering_mps2", drive.cornering_mps2, 0.1, 50.0),
@@ -59,6 +60,10 @@ pub(super) fn check(settings: &Settings) -> Result<(), OwnInvalid> {
         ("motion.bout_s", motion.bout_s.into(), 5.0, 86_400.0),
         ("motion.off_s", motion.off_s.into(), 60.0, 86_400.0),
         ("motion.day_of_use_s", motion.day_of_use_s.into(), 0.0, 86_400.0),
+        ("taste.half_life_h", taste.half_life_h, 0.1, 87_600.0),
+        ("taste.like_points", taste.like_points, 0.0, 100.0),
+        ("taste.skip_points", taste.skip_points, 0.0, 100.0),
+        ("taste.threshold", taste.threshold, 0.1, 1_000.0),
     ];
     // A number that is none is within nothing.
     if let Some((key, value, least, most)) =

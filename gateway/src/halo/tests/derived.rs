@@ -47,7 +47,7 @@ pub(super) fn folded(log: &Log) -> Fold {
     fold
 }
 
-pub(super) fn values(subject: &Subject) -> BTreeMap<&'static str, DerivedValue> {
+pub(super) fn values(subject: &Subject) -> BTreeMap<std::borrow::Cow<'static, str>, DerivedValue> {
     subject.derived().into_iter().map(|derived| (derived.name, derived.value)).collect()
 }
 
@@ -115,7 +115,7 @@ fn a_restart_at_any_frame_goes_on_to_the_same_halo() {
                 ("heart.pace", "usual"),
                 ("visit.place", "queue"),
             ];
-            under_way += usize::from(moves.iter().any(|(name, is)| state.get(name) == Some(&DerivedValue::Text(is))));
+            under_way += usize::from(moves.iter().any(|(name, is)| state.get(*name) == Some(&DerivedValue::Text(is))));
             let mut again = reloaded(&fold);
             assert_eq!(halo(&again), halo(&fold));
             for record in &log.records {

@@ -7,5 +7,7 @@ mod folding;
 mod own;
 mod bad;
 mod people;
+mod offers;
 pub(crate) mod forecasts;
 mod size;
+mod tastes;

@@ -95,6 +95,12 @@ impl Log {
         self.push(Body::Retained(Retained { topic, publisher: device.into(), qos: 1, arrival, payload }))
     }
 
+    pub(crate) fn retained(&mut self, topic: &str, payload: &str) -> &Record {
+        let (topic, publisher, arrival) = (topic.into(), "shop".into(), self.now());
+        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        self.push(Body::Retained(Retained { topic, publisher, qos: 1, arrival, payload }))
+    }
+
     pub(crate) fn frame(&self, device: &str, format: Format, offset_ms: i64, payload: Vec<u8>) -> Frame {
         Frame {
             device: device.into(),

@@ -89,6 +89,7 @@ impl Ingest {
             // Every start finds what is damaged again.
             Body::Damaged(damaged) => !self.losses.has_damage(&damaged.lost),
             Body::Act(act) => self.check_act(&act.deed).is_ok(),
+            Body::Retained(retained) => self.accepts_retained(retained),
             _ => true,
         }
     }
@@ -202,7 +203,7 @@ impl Ingest {
                 self.account.discarded += 1;
                 self.given_up(record, &entry, LossKind::Discarded, &format!("discarded by {}", act.by));
             }
-            Deed::Hold { .. } | Deed::Account { .. } => {}
+            Deed::Hold { .. } | Deed::Account { .. } | Deed::Rule { .. } | Deed::Resume { .. } => {}
             _ => {
                 let told = self.assignments.act(&act.deed);
                 self.dirty.acts |= told;

@@ -20,6 +20,7 @@ pub(super) struct Dirty {
     pub(super) acts: bool,
     pub(super) people: bool,
     pub(super) account: bool,
+    pub(super) offers: bool,
     /// Rows of forgotten devices.
     pub(super) erased: Rows,
 }
@@ -55,6 +56,9 @@ impl Ingest {
         }
         if dirty.account {
             rows.put(Key::Account, &self.account);
+        }
+        if dirty.offers {
+            rows.put(Key::Offers, &self.offers);
         }
         for (Offset(offset), entry) in self.quarantine.take_dirty() {
             rows.set(Key::Quarantined { offset }, entry);
@@ -110,6 +114,7 @@ impl Ingest {
             Key::Loss { number } => self.losses.restore_run(number, checkpoint::value(key, value)?),
             Key::LossTotals { device } => self.losses.restore_totals(device, checkpoint::value(key, value)?),
             Key::Account => self.account = checkpoint::value(key, value)?,
+            Key::Offers => self.offers = checkpoint::value(key, value)?,
             Key::Owed => self.owed = checkpoint::value(key, value)?,
             Key::Anchor => self.anchor_ms = checkpoint::value(key, value)?,
         }

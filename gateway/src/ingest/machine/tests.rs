@@ -11,6 +11,7 @@ use crate::ingest::checkpoint::Row;
 use crate::ingest::losses::LossKind;
 use crate::record::{Act, Assignment, Deed, Dropped, Format, Offset, Start, StartEpoch, Stretch, SubjectKind};
 
+mod offers;
 mod unproven;
 
 const WALL_MS: i64 = 1_800_000_000_000;

@@ -10,6 +10,7 @@ use halo_proto::topic::Grammar;
 use crate::broker::Outcome;
 use crate::clock::Clock;
 use crate::halo::Fold;
+use crate::ingest::{Channel, Publish};
 use crate::record::{Act, Assignment, Body, Cursor, Deed, Offset, Progress, Record, Relation, SubjectKind};
 use crate::recovery;
 use crate::store::fs::mem::{Fault, MemFs, Rng};
@@ -159,6 +160,11 @@ impl World {
                     let payload = format!("kept {}", self.seq).into_bytes();
                     retained(&format!("t/{}", self.rng.below(4)), 1, payload.into(), at)
                 }
+                2 if self.rng.one_in(2) => {
+                    let payload = if self.rng.one_in(4) { String::new() } else { format!("key,n\na,{}\n", self.seq) };
+                    let topic = format!("halo/v1/offers/shop/t{}", self.rng.below(3));
+                    Publish { channel: Channel::Offers, ..retained(&topic, 1, payload.into(), at) }
+                }
                 2 => telemetry("json", 1, format!(r#"{{"x":{}}}"#, self.seq).into_bytes().into(), at),
                 _ => telemetry(device, 1, frame(self.seq, 70), at),
             };
@@ -218,7 +224,8 @@ impl World {
             }
             if self.rng.one_in(2) {
                 let slice = fold.checkpoint_slice(500 + self.rng.below(4_000) as usize);
-                let change = |(key, value)| Change { table: Table::Halo, key, value: Some(value) };
+                let value = |value: Vec<u8>| Some(value).filter(|value| !value.is_empty());
+                let change = |(key, it)| Change { table: Table::Halo, key, value: value(it) };
                 rig.state.commit(slice.rows.into_iter().map(change).collect()).unwrap();
             }
         }

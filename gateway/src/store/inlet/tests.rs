@@ -47,6 +47,17 @@ fn telemetry_and_what_is_retained_goes_to_the_log_and_the_rest_does_not() {
 }
 
 #[test]
+fn a_table_of_offers_is_taken_only_when_it_is_retained() {
+    let (inlet, inbox, _) = door(8);
+    let mailbox = Arc::default();
+    let topic = "halo/v1/offers/shop/menu";
+    assert_eq!(inlet.publish(inbound(&mailbox, topic, true)).unwrap(), Disposition::Logged);
+    assert_eq!(inlet.publish(inbound(&mailbox, topic, false)).unwrap(), Disposition::Refused(TOPIC_NAME_INVALID));
+    let submitted: Vec<Submission> = inbox.try_iter().collect();
+    assert!(matches!(&submitted[..], [Submission::Publish(Publish { channel: Channel::Offers, .. }, _)]));
+}
+
+#[test]
 fn a_publish_that_finds_the_owner_gone_is_lost_and_leaves_no_weight_behind() {
     let (inlet, inbox, gate) = door(8);
     let mailbox = Arc::default();

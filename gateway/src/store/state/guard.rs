@@ -24,11 +24,19 @@ pub(crate) fn is_guarded() -> bool {
 /// # Errors
 /// What the panic said.
 pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    caught(call).map_err(|said| format!("the engine panicked: {said}"))
+}
+
+/// As [`guarded`], of whatever else may panic.
+///
+/// # Errors
+/// The panic's own words.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     HOOK.call_once(silence);
     let before = GUARDED.replace(true);
     let called = catch_unwind(AssertUnwindSafe(call));
     GUARDED.set(before);
-    called.map_err(|panic| format!("the engine panicked: {}", said(panic.as_ref())))
+    called.map_err(|panic| said(panic.as_ref()).to_owned())
 }
 
 /// Puts a hook before the one there is, which says nothing where a panic is caught.

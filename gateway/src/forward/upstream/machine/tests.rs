@@ -7,7 +7,7 @@ use super::*;
 const WINDOW: usize = 16;
 
 fn fresh() -> Machine {
-    Machine::new(WINDOW, &Progress::default())
+    Machine::new(WINDOW, &Progress::default(), true)
 }
 
 /// A log of frames, the receiver's memory, and a machine between them.
@@ -78,6 +78,11 @@ impl World {
         self.log.get((offset.0 as usize).checked_sub(1)?).copied()
     }
 
+    fn fate_on(&self, way: Way, offset: Offset) -> Fate {
+        let fate = self.fate(offset).expect("it is there");
+        if (fate == Fate::Spark) == (way == Way::Sparks) { fate } else { Fate::Pass }
+    }
+
     fn apply(&mut self, op: &Op) {
         match op {
             Op::Append(count) => {
@@ -85,6 +90,7 @@ impl World {
                     let fate = match (self.log.len() + usize::from(n)) % 11 {
                         3 => Fate::Quarantined,
                         5 => Fate::Pass,
+                        2 | 9 => Fate::Spark,
                         7 => Fate::Loss { missed: 0, publish: true },
                         _ => Fate::Frame,
                     };
@@ -116,7 +122,7 @@ impl World {
             Op::Crash => {
                 self.cut();
                 self.writing = None;
-                self.machine = Machine::new(WINDOW, &self.durable);
+                self.machine = Machine::new(WINDOW, &self.durable, true);
                 let fresh = std::mem::take(&mut self.fresh);
                 self.repeats.push(fresh.into_iter().filter(|offset| self.is_due(*offset)).count());
             }
@@ -127,19 +133,29 @@ impl World {
 
     fn is_due(&self, offset: Offset) -> bool {
         let progress = self.machine.progress();
+        if self.fate(offset) == Some(Fate::Spark) {
+            return progress.sparks < Some(offset);
+        }
         offset > progress.live || progress.backfill.iter().any(|it| (it.first..=it.last).contains(&offset))
     }
 
     fn pump(&mut self) {
         let has = |way| self.machine.wants(way).is_some_and(|offset| offset <= self.known());
-        let (live, backfill) = (has(Way::Live), has(Way::Backfill));
-        let Some(way) = self.machine.pick(live, backfill) else { return };
+        let (live, backfill, sparks) = (has(Way::Live), has(Way::Backfill), has(Way::Sparks));
+        let Some(way) = self.machine.pick(live, backfill, sparks) else { return };
         let offset = self.machine.wants(way).expect("it has one");
-        let fate = self.fate(offset).expect("it is there");
+        let fate = self.fate_on(way, offset);
         if self.machine.step(way, offset, offset.0, fate) == Do::Publish {
+            assert!(way != Way::Sparks || self.all_told_before(offset), "{offset} overtakes a spark");
             assert!(self.last.insert(way, offset).is_none_or(|before| before < offset), "order on {way:?}");
             self.under_way.push_back((way, offset));
         }
+    }
+
+    /// Whether each spark before was taken once, or is on its way on this connection.
+    fn all_told_before(&self, spark: Offset) -> bool {
+        let told = |at| self.received.contains_key(&at) || self.under_way.contains(&(Way::Sparks, at));
+        (1..spark.0).map(Offset).filter(|at| self.fate(*at) == Some(Fate::Spark)).all(told)
     }
 
     fn confirm(&mut self, at: usize) {
@@ -158,7 +174,7 @@ impl World {
     }
 
     fn is_message(&self, offset: Offset) -> bool {
-        matches!(self.fate(offset), Some(Fate::Frame | Fate::Loss { .. }))
+        matches!(self.fate(offset), Some(Fate::Frame | Fate::Spark | Fate::Loss { .. }))
     }
 
     /// Whatever a cursor says is done has been confirmed, and the account is that of the offsets it says are done.
@@ -209,13 +225,18 @@ proptest! {
     }
 }
 
+/// To whom no sparks are sent.
+fn frames() -> Machine {
+    Machine::new(WINDOW, &Progress::default(), false)
+}
+
 fn publish(machine: &mut Machine, way: Way, offset: u64) -> Do {
     machine.step(way, Offset(offset), offset, Fate::Frame)
 }
 
 #[test]
 fn a_long_absence_gets_a_lane_of_its_own_and_the_lanes_join() {
-    let mut machine = fresh();
+    let mut machine = frames();
     assert!(!machine.connected(None, Offset(64)), "a short one is made up for in order");
     assert!(machine.connected(None, Offset(100)));
     assert_eq!(machine.wants(Way::Live), Some(Offset(101)));
@@ -227,7 +248,7 @@ fn a_long_absence_gets_a_lane_of_its_own_and_the_lanes_join() {
 
 #[test]
 fn stretches_without_a_hole_between_them_are_one_and_there_are_at_most_sixteen() {
-    let mut machine = fresh();
+    let mut machine = frames();
     assert!(machine.connected(None, Offset(100)) && machine.connected(None, Offset(200)));
     assert_eq!(machine.progress().backfill, [Stretch { first: Offset(1), last: Offset(200) }]);
     let mut jumped = true;
@@ -243,12 +264,12 @@ fn stretches_without_a_hole_between_them_are_one_and_there_are_at_most_sixteen()
 
 #[test]
 fn live_has_three_places_of_four_while_backfill_waits_and_a_part_of_the_window_to_itself() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(None, Offset(1_000));
     let mut picked = Vec::new();
     let (mut live, mut backfill) = (1_000, 0);
     for _ in 0..8 {
-        let way = machine.pick(true, true).expect("room");
+        let way = machine.pick(true, true, false).expect("room");
         let next = if way == Way::Live { &mut live } else { &mut backfill };
         *next += 1;
         let offset = *next;
@@ -256,46 +277,46 @@ fn live_has_three_places_of_four_while_backfill_waits_and_a_part_of_the_window_t
         picked.push(way);
     }
     assert_eq!(picked.iter().filter(|way| **way == Way::Live).count(), 6);
-    while machine.pick(false, true).is_some() {
+    while machine.pick(false, true, false).is_some() {
         backfill += 1;
         publish(&mut machine, Way::Backfill, backfill);
     }
-    assert_eq!(machine.pick(true, true).is_some(), machine.waiting() < WINDOW);
+    assert_eq!(machine.pick(true, true, false).is_some(), machine.waiting() < WINDOW);
     assert!(machine.stands(Way::Backfill).1 <= WINDOW - WINDOW / 8);
 }
 
 #[test]
 fn the_receivers_own_limit_bounds_what_is_under_way() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(Some(3), Offset(3));
     (1..=3).for_each(|offset| assert_eq!(publish(&mut machine, Way::Live, offset), Do::Publish));
-    assert_eq!(machine.pick(true, false), None);
+    assert_eq!(machine.pick(true, false, false), None);
 }
 
 #[test]
 fn what_no_durable_cursor_covers_fills_the_window() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(None, Offset(0));
     for offset in 1..=WINDOW as u64 {
         publish(&mut machine, Way::Live, offset);
         machine.answered(Way::Live, Offset(offset), Reason::Success);
     }
-    assert_eq!(machine.pick(true, false), None, "a crash now would repeat a whole window");
+    assert_eq!(machine.pick(true, false, false), None, "a crash now would repeat a whole window");
     machine.take_cursor();
     machine.cursor_written();
-    assert_eq!(machine.pick(true, false), Some(Way::Live));
+    assert_eq!(machine.pick(true, false, false), Some(Way::Live));
 }
 
 /// A broker that forbids one topic cost five connections for each of its messages.
 #[test]
 fn a_refused_message_is_sent_again_in_order_and_given_up_after_five_refusals_beside_others_that_were_taken() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(None, Offset(2));
     for round in 0..5 {
         assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
         assert_eq!(publish(&mut machine, Way::Live, 2), Do::Publish);
         assert_eq!(machine.answered(Way::Live, Offset(1), Reason::Refused), Answer::Again);
-        assert!(!machine.is_refused() && machine.pick(true, false).is_none());
+        assert!(!machine.is_refused() && machine.pick(true, false, false).is_none());
         machine.answered(Way::Live, Offset(2), Reason::Success);
         assert!(machine.is_refused() && machine.took_others());
         if round == 3 {
@@ -318,7 +339,7 @@ fn a_refused_message_is_sent_again_in_order_and_given_up_after_five_refusals_bes
 
 #[test]
 fn a_receiver_that_refuses_everything_never_costs_a_message() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(None, Offset(1));
     for round in 0..100 {
         assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
@@ -333,11 +354,11 @@ fn a_receiver_that_refuses_everything_never_costs_a_message() {
 
 #[test]
 fn a_message_that_ends_every_connection_is_sent_alone_and_then_given_up() {
-    let mut machine = fresh();
+    let mut machine = frames();
     for n in 0..10 {
         machine.connected(None, Offset(2));
         assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
-        assert_eq!(machine.pick(true, false).is_some(), n < 5, "connection {n}");
+        assert_eq!(machine.pick(true, false, false).is_some(), n < 5, "connection {n}");
         machine.disconnected(true);
     }
     machine.connected(None, Offset(2));
@@ -350,7 +371,7 @@ fn a_message_that_ends_every_connection_is_sent_alone_and_then_given_up() {
 
 #[test]
 fn links_that_we_tear_down_are_no_messages_fault() {
-    let mut machine = fresh();
+    let mut machine = frames();
     for _ in 0..50 {
         machine.connected(None, Offset(1));
         assert_eq!(publish(&mut machine, Way::Live, 1), Do::Publish);
@@ -360,7 +381,7 @@ fn links_that_we_tear_down_are_no_messages_fault() {
 
 #[test]
 fn a_frame_read_again_moves_from_quarantined_to_forwarded() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(None, Offset(0));
     machine.step(Way::Live, Offset(1), 0, Fate::Quarantined);
     assert_eq!(machine.step(Way::Live, Offset(2), 0, Fate::Replayed { original: Offset(1) }), Do::Publish);
@@ -370,7 +391,7 @@ fn a_frame_read_again_moves_from_quarantined_to_forwarded() {
 
 #[test]
 fn a_frame_read_again_before_its_first_record_is_passed_counts_once_and_not_as_quarantined() {
-    let mut machine = fresh();
+    let mut machine = frames();
     let far = Offset(1 + JUMP_WINDOWS * WINDOW as u64 * 2);
     assert!(machine.connected(None, far), "live leaves a stretch out");
     let replayed = far.next();
@@ -378,7 +399,7 @@ fn a_frame_read_again_before_its_first_record_is_passed_counts_once_and_not_as_q
     machine.answered(Way::Live, replayed, Reason::Success);
     assert_eq!(machine.progress().account, Account::default());
     // The process ends here and goes on from its cursor.
-    let mut machine = Machine::new(WINDOW, &machine.progress());
+    let mut machine = Machine::new(WINDOW, &machine.progress(), false);
     machine.connected(None, replayed);
     machine.step(Way::Backfill, Offset(1), 0, Fate::Quarantined);
     assert_eq!(machine.progress().account, Account { forwarded: 1, quarantined: 0, dropped: 0 });
@@ -388,10 +409,27 @@ fn a_frame_read_again_before_its_first_record_is_passed_counts_once_and_not_as_q
 
 #[test]
 fn records_that_say_nothing_here_make_no_cursor_due_until_they_are_many() {
-    let mut machine = fresh();
+    let mut machine = frames();
     machine.connected(None, Offset(0));
     (1..=100).for_each(|offset| assert_eq!(machine.step(Way::Live, Offset(offset), 0, Fate::Pass), Do::Nothing));
     assert_eq!(machine.cursor_due(), (false, false), "a cursor of its own must not make the next one due");
     (101..=5_000).for_each(|offset| assert_eq!(machine.step(Way::Live, Offset(offset), 0, Fate::Pass), Do::Nothing));
     assert_eq!(machine.cursor_due(), (false, true));
+}
+
+#[test]
+fn sparks_wait_for_those_before_them_while_live_goes_ahead_and_take_turns_with_the_rest() {
+    let mut machine = fresh();
+    assert!(machine.connected(None, Offset(100)), "live leaves a stretch out");
+    assert_eq!((machine.wants(Way::Live), machine.wants(Way::Sparks)), (Some(Offset(101)), Some(Offset(1))));
+    let turns: Vec<_> = (0..4).map(|_| machine.pick(true, false, true)).collect();
+    assert_eq!(turns, [Way::Sparks, Way::Live, Way::Sparks, Way::Live].map(Some));
+    assert_eq!(machine.step(Way::Sparks, Offset(1), 0, Fate::Spark), Do::Publish);
+    (1..=100).for_each(|offset| assert_eq!(machine.step(Way::Backfill, Offset(offset), 0, Fate::Pass), Do::Nothing));
+    assert_eq!((machine.confirmed(), machine.progress().sparks), (Offset(0), Some(Offset(0))));
+    machine.answered(Way::Sparks, Offset(1), Reason::Success);
+    assert_eq!((machine.confirmed(), machine.progress().sparks), (Offset(1), Some(Offset(1))));
+    let before = Progress { sparks: None, ..machine.progress() };
+    let machine = Machine::new(WINDOW, &before, true);
+    assert_eq!(machine.wants(Way::Sparks), Some(Offset(101)), "a cursor of before sparks had a lane");
 }

@@ -1,4 +1,4 @@
-//! What goes out: probes, both lanes of the log, halos.
+//! What goes out: probes, the lanes of the log, halos.
 
 use bytes::Bytes;
 use halo_proto::topic::Topic;
@@ -30,14 +30,14 @@ impl<F: Fs> Task<F> {
         Ok(())
     }
 
-    /// Both lanes, as the machine says whose turn it is.
+    /// All lanes, as the machine says whose turn it is.
     pub(super) async fn send_log(&mut self, it: &mut Connection) -> Result<(), Ended> {
         if !self.reads_log() {
             return Ok(());
         }
         for taken in 0..=TURN_RECORDS {
-            let (live, backfill) = (self.has(Way::Live)?, self.has(Way::Backfill)?);
-            let Some(way) = self.machine.pick(live, backfill) else {
+            let (live, backfill, sparks) = (self.has(Way::Live)?, self.has(Way::Backfill)?, self.has(Way::Sparks)?);
+            let Some(way) = self.machine.pick(live, backfill, sparks) else {
                 self.look_ahead();
                 break;
             };

@@ -26,6 +26,7 @@ impl<F: Fs> Task<F> {
         let mut board = self.board.lock();
         board.live = reads.then(|| lane(Way::Live));
         board.backfill = (!progress.backfill.is_empty()).then(|| lane(Way::Backfill));
+        board.sparks = progress.sparks.map(|_| lane(Way::Sparks));
         board.stretches = progress.backfill;
         board.account = progress.account;
         let all = progress.live == self.source.learned() && board.stretches.is_empty();

@@ -7,7 +7,7 @@ impl Drive {
     /// What is known now of the trip under way, or else of the last one.
     pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         let mut say = |name, value, unit| {
-            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
+            out.push(Derived::plain(name, value, unit));
         };
         if let Some(codes) = self.dtc_count.or_else(|| u8::try_from(self.codes().len()).ok().filter(|codes| *codes > 0))
         {

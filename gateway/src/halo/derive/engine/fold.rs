@@ -137,17 +137,15 @@ impl Engine {
     /// model's interval) and `engine.drivers` (the sensors whose drift speaks of wear, strongest first).
     pub(crate) fn values(&self, model: &Model, out: &mut Vec<Derived>) {
         let Some(forecast) = model.forecast(self) else { return };
-        let derived =
-            |name, value, unit| Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None };
-        out.push(derived("engine.health", Value::Number(forecast.health), ""));
+        out.push(Derived::plain("engine.health", Value::Number(forecast.health), ""));
         out.push(Derived {
             confidence: Some(forecast.coverage),
             low: Some(forecast.low),
             high: Some(forecast.high),
-            ..derived("engine.rul", Value::Number(forecast.rul), "{flight}")
+            ..Derived::plain("engine.rul", Value::Number(forecast.rul), "{flight}")
         });
         if !forecast.drivers.is_empty() {
-            out.push(derived("engine.drivers", Value::List(forecast.drivers), ""));
+            out.push(Derived::plain("engine.drivers", Value::List(forecast.drivers), ""));
         }
     }
 

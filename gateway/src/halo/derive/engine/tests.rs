@@ -169,7 +169,7 @@ fn nothing_is_said_before_ten_flights_or_while_a_sensor_is_absent() {
     let mut engine = flown(&flights[..9]);
     assert_eq!(values(&engine, &model), []);
     engine.flight(0, &flights[9]);
-    let names: Vec<_> = values(&engine, &model).iter().map(|derived| derived.name).collect();
+    let names: Vec<_> = values(&engine, &model).into_iter().map(|derived| derived.name).collect();
     assert_eq!(names, ["engine.health", "engine.rul"]);
     let worn_out: Vec<_> = values(&flown(&worn(60)), &model).into_iter().map(|derived| derived.value).collect();
     assert_eq!(worn_out.last(), Some(&Value::List(vec!["t24"])));

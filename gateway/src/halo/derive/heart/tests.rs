@@ -316,14 +316,15 @@ fn too_little_is_not_told() {
     let told = |heart: &Heart| {
         let mut told: Vec<Derived> = Vec::new();
         heart.values(&mut told);
-        told.iter().map(|one| (one.name, one.window_s)).collect::<Vec<_>>()
+        told.into_iter().map(|one| (one.name, one.window_s)).collect::<Vec<_>>()
     };
+    let named = |name: &'static str, window_s| (name.into(), Some(window_s));
     assert!(told(&heart).is_empty());
     beat(&mut heart, &mut at_ms, [800.0; 15]);
-    assert_eq!(told(&heart), [("heart.rate.1m", Some(60)), ("heart.rate", Some(300))]);
+    assert_eq!(told(&heart), [named("heart.rate.1m", 60), named("heart.rate", 300)]);
     beat(&mut heart, &mut at_ms, [800.0; 30]);
-    assert!(told(&heart).contains(&("hrv.rmssd.1m", Some(60))));
-    assert!(!told(&heart).contains(&("hrv.rmssd", Some(300))));
+    assert!(told(&heart).contains(&named("hrv.rmssd.1m", 60)));
+    assert!(!told(&heart).contains(&named("hrv.rmssd", 300)));
 }
 
 /// Most bytes a heart ever holds: windows of 300 beats a minute, an hour, every rate there is.

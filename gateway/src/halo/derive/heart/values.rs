@@ -37,7 +37,7 @@ impl Heart {
             let told = |name, value, unit| Derived {
                 window_s: Some(window.window_s),
                 confidence: Some(window.coverage),
-                ..plain(name, Value::Number(value), unit)
+                ..Derived::plain(name, Value::Number(value), unit)
             };
             out.push(Derived { confidence: None, ..told(names.rate, window.rate, "/min") });
             if window.coverage < self.settings.coverage_min || self.irregularity.is_suspected() {
@@ -54,7 +54,7 @@ impl Heart {
         let told = |name, value, unit| Derived {
             window_s: Some(HOUR_S),
             confidence: Some(hour.observed),
-            ..plain(name, Value::Number(value), unit)
+            ..Derived::plain(name, Value::Number(value), unit)
         };
         out.push(told("heart.premature", f64::from(hour.premature), "{beats}"));
         out.push(told("heart.premature_share", hour.premature_percent, "%"));
@@ -71,29 +71,25 @@ impl Heart {
                 Pace::Usual => "usual",
                 Pace::Fast => "tachycardia",
             };
-            plain("heart.pace", Value::Text(word), "")
+            Derived::plain("heart.pace", Value::Text(word), "")
         }));
         if let Some(suspected) = self.irregularity.verdict() {
             let word = if suspected { "irregular" } else { "regular" };
-            out.push(plain("heart.rhythm", Value::Text(word), ""));
+            out.push(Derived::plain("heart.rhythm", Value::Text(word), ""));
             let cosen = self.irregularity.cosen();
-            out.extend(cosen.map(|cosen| plain("heart.irregularity", Value::Number(cosen), "1")));
+            out.extend(cosen.map(|cosen| Derived::plain("heart.irregularity", Value::Number(cosen), "1")));
         }
     }
 
     fn tell_today(&self, out: &mut Vec<Derived>) {
         out.extend(self.today.resting().map(|(rate, looked)| Derived {
             confidence: Some(looked),
-            ..plain("heart.resting", Value::Number(rate), "/min")
+            ..Derived::plain("heart.resting", Value::Number(rate), "/min")
         }));
         let Some((zone, seconds)) = self.today.zones() else { return };
-        out.push(plain("heart.zone", Value::Number(f64::from(zone)), "1"));
+        out.push(Derived::plain("heart.zone", Value::Number(f64::from(zone)), "1"));
         for (name, seconds) in ZONE_NAMES.into_iter().zip(seconds).filter(|(_, seconds)| *seconds > 0.0) {
-            out.push(plain(name, Value::Number(seconds), "s"));
+            out.push(Derived::plain(name, Value::Number(seconds), "s"));
         }
     }
-}
-
-fn plain(name: &'static str, value: Value, unit: &'static str) -> Derived {
-    Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None }
 }

@@ -134,7 +134,7 @@ impl Arrival {
         let mut say = |name, value, unit, range: Option<(f64, f64)>| {
             let ((low, high), value) = (range.unzip(), Value::Number(value));
             let confidence = range.map(|_| COVERAGE);
-            out.push(Derived { name, value, unit, window_s: None, confidence, low, high });
+            out.push(Derived { confidence, low, high, ..Derived::plain(name, value, unit) });
         };
         if let Some((_, remaining_m)) = self.now {
             say("journey.remaining", remaining_m, "m", None);

@@ -191,7 +191,7 @@ impl Journey {
     /// What is known now.
     pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         let mut say = |name, value, unit| {
-            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
+            out.push(Derived::plain(name, value, unit));
         };
         if self.fixes > 0 {
             say("journey.distance", Value::Number(self.distance_m), "m");
@@ -213,7 +213,7 @@ impl Journey {
             arrival.values(out);
         }
         let mut say = |name, value, unit| {
-            out.push(Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None });
+            out.push(Derived::plain(name, value, unit));
         };
         if self.shock_ms.is_some() || self.temperature_ms.is_some() {
             let open = [(Excursion::Shock, &self.shock), (Excursion::Warm, &self.warm), (Excursion::Cold, &self.cold)];

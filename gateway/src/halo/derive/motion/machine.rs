@@ -156,7 +156,7 @@ impl Motion {
             self.activity = None;
         }
         self.bouts.pass(at_ms, |turn| events.push(turn.into()));
-        let off = self.worn.pass(at_ms, i64::from(self.settings.off_s) * 1000);
+        let off = self.worn.pass(at_ms, self.shift_ms, i64::from(self.settings.off_s) * 1000);
         events.extend(off.map(|at_ms| MotionEvent::TakenOff { at_ms }));
     }
 }

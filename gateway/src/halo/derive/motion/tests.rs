@@ -333,6 +333,24 @@ fn days_of_use_are_remembered_for_two_months() {
 }
 
 #[test]
+fn a_day_in_a_drawer_is_one_without_use_as_soon_as_it_is_over_and_not_when_the_band_is_worn_again() {
+    let mut motion = Motion::new(&MotionSettings::default());
+    let midnight = START_MS / 86_400_000 * 86_400_000;
+    for minute in (0..3 * 1_440).filter(|minute| minute % 1_440 < 20) {
+        motion.beats(midnight + minute * 60_000);
+    }
+    let streak = |motion: &Motion| (number(motion, "wear.streak"), number(motion, "wear.days"));
+    assert_eq!(streak(&motion), (Some(3.0), Some(3.0)));
+    // It counts on, and no step comes.
+    motion.counts(midnight + 3 * 86_400_000 + 1_000, 500.0);
+    assert_eq!(streak(&motion), (Some(3.0), Some(3.0)), "the day is not over");
+    motion.counts(midnight + 4 * 86_400_000 + 1_000, 500.0);
+    assert_eq!((streak(&motion), number(&motion, "wear.today")), ((Some(0.0), Some(3.0)), Some(0.0)));
+    motion.counts(midnight + 33 * 86_400_000, 500.0);
+    assert_eq!(streak(&motion), (Some(0.0), Some(0.0)), "a month is gone");
+}
+
+#[test]
 fn a_step_counter_alone_tells_steps_cadence_and_three_activities() {
     let (mut motion, mut at_ms, mut total) = (Motion::new(&MotionSettings::default()), START_MS, 4_321.0);
     let mut walk = |motion: &mut Motion, per_min: f64, readings: usize, every_s: i64| {

@@ -15,41 +15,40 @@ impl Motion {
     /// told.
     pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         if let Some((activity, confidence)) = self.activity {
-            out.push(Derived { confidence, ..plain("activity", Value::Text(activity.as_str()), "") });
+            out.push(Derived { confidence, ..Derived::plain("activity", Value::Text(activity.as_str()), "") });
         }
         let features = self.axes.as_ref().and_then(|axes| axes.features);
         if let Some(features) = features {
             let window_s = Some((WINDOW / 10) as u32);
-            out.push(Derived { window_s, ..plain("activity.intensity", Value::Number(features.intensity), "m/s2") });
+            out.push(Derived {
+                window_s,
+                ..Derived::plain("activity.intensity", Value::Number(features.intensity), "m/s2")
+            });
         }
         if let Some(bout) = self.bouts.now() {
-            out.push(plain("activity.bout", Value::Text(bout.activity.as_str()), ""));
-            out.push(plain("activity.bout.from", Value::Number(bout.from_ms as f64), "ms"));
+            out.push(Derived::plain("activity.bout", Value::Text(bout.activity.as_str()), ""));
+            out.push(Derived::plain("activity.bout.from", Value::Number(bout.from_ms as f64), "ms"));
         }
         let cadence = match self.steps_counted {
             Some(_) => self.counter.cadence(),
             None => self.axes.as_ref().and_then(|axes| axes.gait.cadence()),
         };
-        out.extend(cadence.map(|cadence| plain("cadence", Value::Number(cadence), "{steps}/min")));
+        out.extend(cadence.map(|cadence| Derived::plain("cadence", Value::Number(cadence), "{steps}/min")));
         let seen = self.axes.as_ref().filter(|_| features.is_some()).map(|axes| axes.steps);
         if let Some(steps) = self.steps_counted.or(seen) {
-            out.push(plain("steps.today", Value::Number(f64::from(steps)), "{steps}"));
+            out.push(Derived::plain("steps.today", Value::Number(f64::from(steps)), "{steps}"));
         }
         self.tell_wear(out);
     }
 
     fn tell_wear(&self, out: &mut Vec<Derived>) {
         let Some((worn, today_s)) = self.worn.now() else { return };
-        out.push(plain("wear", Value::Text(if worn { "worn" } else { "off" }), ""));
-        out.push(plain("wear.today", Value::Number(today_s), "s"));
+        out.push(Derived::plain("wear", Value::Text(if worn { "worn" } else { "off" }), ""));
+        out.push(Derived::plain("wear.today", Value::Number(today_s), "s"));
         for (name, days) in DAYS {
             let window_s = Some(days * DAY_S);
-            out.push(Derived { window_s, ..plain(name, Value::Number(f64::from(self.worn.days(days))), "d") });
+            out.push(Derived { window_s, ..Derived::plain(name, Value::Number(f64::from(self.worn.days(days))), "d") });
         }
-        out.push(plain("wear.streak", Value::Number(f64::from(self.worn.streak())), "d"));
+        out.push(Derived::plain("wear.streak", Value::Number(f64::from(self.worn.streak())), "d"));
     }
-}
-
-fn plain(name: &'static str, value: Value, unit: &'static str) -> Derived {
-    Derived { name, value, unit, window_s: None, confidence: None, low: None, high: None }
 }

@@ -32,8 +32,12 @@ impl Worn {
         !std::mem::replace(&mut self.worn, true)
     }
 
-    /// Time has gone by; returns since when the band has not been worn, if that is new.
-    pub(super) fn pass(&mut self, at_ms: i64, off_ms: i64) -> Option<i64> {
+    /// Time has gone by; returns since when the band has not been worn, if that is new. Days in a drawer are days without
+    /// use as soon as they are over, not when it is worn again.
+    pub(super) fn pass(&mut self, at_ms: i64, shift_ms: i64, off_ms: i64) -> Option<i64> {
+        if self.day.is_some() {
+            self.begin_day(day_of(at_ms, shift_ms));
+        }
         let seen_ms = self.seen_ms.filter(|seen_ms| self.worn && at_ms.saturating_sub(*seen_ms) > off_ms)?;
         self.worn = false;
         Some(seen_ms)

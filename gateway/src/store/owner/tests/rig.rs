@@ -131,9 +131,9 @@ impl Rig {
     pub(crate) fn publish(&mut self, publish: Publish) -> Outcome {
         let ticket = self.offer(publish);
         assert_eq!(self.turn(), Turn::Next);
-        match self.outcomes()[..] {
-            [(settled, outcome)] if settled == ticket => outcome,
-            ref other => panic!("{other:?} where ticket {ticket} was to be settled"),
+        match &self.outcomes()[..] {
+            [(settled, outcome)] if *settled == ticket => outcome.clone(),
+            other => panic!("{other:?} where ticket {ticket} was to be settled"),
         }
     }
 

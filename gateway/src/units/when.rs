@@ -6,7 +6,7 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 
 /// A point in time, or how long before or after now.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum When {
+pub(crate) enum When {
     /// Unix milliseconds.
     At(i64),
     /// Milliseconds from now on; negative ones lie behind.
@@ -15,7 +15,7 @@ pub(super) enum When {
 
 impl When {
     /// Unix milliseconds, when it is `now_ms`.
-    pub(super) fn at(self, now_ms: i64) -> i64 {
+    pub(crate) fn at(self, now_ms: i64) -> i64 {
         match self {
             Self::At(ms) => ms,
             Self::FromNow(ms) => now_ms.saturating_add(ms),
@@ -24,7 +24,7 @@ impl When {
 }
 
 /// Reads RFC 3339, a date and time or a day in UTC, `now`, `now-6h`, `now+10m`.
-pub(super) fn parse(text: &str) -> Result<When, String> {
+pub(crate) fn parse(text: &str) -> Result<When, String> {
     let wanted =
         || format!("{text:?} is no time such as 2026-11-21T08:30:00Z, 2026-11-21 (midnight, UTC), now or now-6h");
     if let Some(rest) = text.strip_prefix("now") {

@@ -1,0 +1,311 @@
+//! One rule and one subject: with what it is brought together, whether the condition holds there, and what follows.
+
+use std::cell::RefCell;
+
+use super::cel::{Program, Value};
+use super::engine::Book;
+use super::going::{Case, Going, Proposal, Since};
+use super::index::is_one;
+use super::offered::{Wanted, rows};
+use super::rules::Rule;
+use super::view::{Halo, View};
+use crate::halo::{Fold, Models, SPARKS_MAX, Subject, Tally};
+use crate::ingest::offers::{Row, Table};
+use crate::record::{Cleared, Offset, Pair, Raised, Spark, SparkTurn};
+
+/// Steps that one condition may take.
+const BUDGET: u32 = super::cel::BUDGET;
+/// Answers before a rule is judged by them.
+const ANSWERS_MIN: u64 = 20;
+
+/// What a subject is brought together with at the moment.
+struct Meeting<'a> {
+    pair: Pair,
+    b: Option<Halo<'a>>,
+    row: Option<&'a Row>,
+}
+
+/// What all evaluations of one rule about one subject share.
+struct Hearing<'v, 'h> {
+    number: u32,
+    rule: &'v Rule,
+    book: &'v Book,
+    a: &'v Halo<'h>,
+    table: Option<&'h Table>,
+    fold: &'h Fold,
+    models: &'h Models,
+    tally: &'v RefCell<Tally>,
+    cause: Offset,
+}
+
+impl<'v, 'h> Hearing<'v, 'h> {
+    fn view<'s>(&'s self, b: Option<&'s Halo<'h>>, row: Option<&'h Row>) -> View<'s, 'h> {
+        View {
+            paths: &self.rule.paths,
+            a: self.a,
+            b,
+            row,
+            table: self.table,
+            members: &self.book.members,
+            central: &self.book.central,
+            tally: self.tally,
+            now_ms: self.fold.clock().wall_ms,
+            alone: None,
+        }
+    }
+
+    fn case(&self, pair: &Pair) -> Case {
+        Case { rule: self.number, subject: self.a.subject.name().clone(), pair: pair.clone() }
+    }
+
+    fn spark(&self, turn: SparkTurn) -> Spark {
+        Spark { subject: self.a.subject.name().clone(), rule: self.rule.name.clone(), turn }
+    }
+}
+
+impl Going {
+    /// Looks at everything that a rule says of a subject.
+    ///
+    /// # Errors
+    /// Why the rule cannot be run, for a human: it is to be looked at no more.
+    pub(super) fn judge(
+        &mut self,
+        book: &Book,
+        (number, rule): (u32, &Rule),
+        a: &Subject,
+        cause: Offset,
+        fold: &Fold,
+        models: &Models,
+    ) -> Result<(), String> {
+        let halo = Halo::new(a, models);
+        let table = rule.table.as_ref().and_then(|(organisation, table)| fold.offers().table(organisation, table));
+        let tally = std::mem::take(&mut self.tally);
+        let table = table.map(|table| &**table);
+        let hearing = Hearing { number, rule, book, a: &halo, table, fold, models, tally: &tally, cause };
+        let heard = self.hear_all(&hearing);
+        self.tally = tally;
+        heard
+    }
+
+    fn hear_all(&mut self, hearing: &Hearing<'_, '_>) -> Result<(), String> {
+        let meetings = meetings(hearing)?;
+        for meeting in &meetings {
+            self.hear(hearing, meeting)?;
+        }
+        self.part(hearing, &meetings);
+        Ok(())
+    }
+
+    fn hear<'h>(&mut self, hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>) -> Result<(), String> {
+        let (rule, sparks) = (hearing.rule, hearing.a.subject.sparks());
+        let last = sparks.and_then(|sparks| sparks.last(&rule.name, &meeting.pair));
+        let case = hearing.case(&meeting.pair);
+        self.evaluations += 1;
+        let expected = self.expected(&case);
+        let open = last.filter(|spark| spark.is_open());
+        if expected.unwrap_or(open.is_some()) {
+            self.expect(&case);
+            let view = hearing.view(meeting.b.as_ref(), meeting.row);
+            let over = match &rule.clear {
+                Some(clear) => holds(clear, &view, "clear")? == Some(true),
+                None => holds(&rule.when, &view, "when")? == Some(false),
+            };
+            match open.filter(|_| over && expected.is_none()) {
+                Some(open) => {
+                    let (spark, pair) = (open.mark, open.pair.clone());
+                    let body = hearing.spark(SparkTurn::Cleared { spark, pair, why: Cleared::Over });
+                    self.propose(case, Proposal::Clear, hearing.cause, body);
+                }
+                None if over => drop(self.clear_later(&case, hearing.cause)),
+                None => {}
+            }
+            return Ok(());
+        }
+        let view = hearing.view(meeting.b.as_ref(), meeting.row);
+        if holds(&rule.when, &view, "when")? != Some(true) {
+            self.holding.remove(&case);
+            self.forget(&case);
+            return Ok(());
+        }
+        let cleared_ms = match expected {
+            Some(_) => Some(hearing.fold.clock().mono_ms),
+            None => last.and_then(|spark| spark.cleared).map(|(at, _)| at.mono_ms),
+        };
+        let cooled_ms = cleared_ms.map_or(0, |at_ms| at_ms.saturating_add(millis(rule.config.cool_down)));
+        self.hold(hearing, meeting, case, cooled_ms);
+        Ok(())
+    }
+
+    /// The condition holds: raises a spark when it has for long enough, else comes back when it will have.
+    fn hold<'h>(&mut self, hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>, case: Case, cooled_ms: u64) {
+        let (rule, now) = (hearing.rule, hearing.fold.clock());
+        self.expect(&case);
+        let since = *self.holding.entry(case.clone()).or_insert(Since { mono_ms: now.mono_ms, wall_ms: now.wall_ms });
+        let due = since.mono_ms.saturating_add(millis(rule.config.hold)).max(cooled_ms);
+        if now.mono_ms < due {
+            self.timers.insert((due, case.subject, case.rule));
+            return;
+        }
+        if self.is_full(hearing.a.subject) || is_quiet(rule, hearing.fold) {
+            return;
+        }
+        let raised = raised(hearing, meeting, since);
+        if self.expected(&case).is_some() {
+            if self.raise_later(&case, hearing.cause, raised) {
+                self.holding.remove(&case);
+            }
+            return;
+        }
+        self.holding.remove(&case);
+        let body = hearing.spark(SparkTurn::Raised(Box::new(raised)));
+        self.propose(case, Proposal::Raise, hearing.cause, body);
+    }
+
+    /// Whether another spark of a subject has no place beside the open ones and those that are on their way.
+    fn is_full(&self, subject: &Subject) -> bool {
+        let open = subject.sparks().map_or(0, |sparks| sparks.open().count());
+        let is_raise =
+            |(case, proposal): &&(Case, Proposal)| *proposal == Proposal::Raise && case.subject == *subject.name();
+        open >= SPARKS_MAX || open + self.proposed.iter().filter(is_raise).count() >= SPARKS_MAX
+    }
+
+    /// What is open, or was holding, with what the subject is not brought together with any more.
+    fn part(&mut self, hearing: &Hearing<'_, '_>, meetings: &[Meeting<'_>]) {
+        let meets = |pair: &Pair| meetings.iter().any(|meeting| meeting.pair == *pair);
+        let (number, name) = (hearing.number, hearing.a.subject.name());
+        let first = hearing.case(&Pair::default());
+        let gone: Vec<Case> = self
+            .holding
+            .range(first..)
+            .map(|(case, _)| case)
+            .take_while(|case| case.rule == number && case.subject == *name)
+            .filter(|case| !meets(&case.pair))
+            .cloned()
+            .collect();
+        for case in &gone {
+            self.holding.remove(case);
+            self.forget(case);
+        }
+        let sparks = hearing.a.subject.sparks().into_iter().flat_map(|sparks| sparks.open());
+        for open in sparks.filter(|spark| spark.rule == hearing.rule.name && !meets(&spark.pair)) {
+            let case = hearing.case(&open.pair);
+            let (spark, pair) = (open.mark, open.pair.clone());
+            let body = hearing.spark(SparkTurn::Cleared { spark, pair, why: Cleared::Apart });
+            self.forget(&case);
+            self.propose(case, Proposal::Clear, hearing.cause, body);
+        }
+    }
+
+    /// The other halo of a case is to be looked at as well from now on, wherever it goes.
+    fn expect(&mut self, case: &Case) {
+        if let Some(with) = &case.pair.with {
+            self.partners.entry(with.clone()).or_default().insert((case.rule, case.subject.clone()));
+        }
+    }
+
+    fn forget(&mut self, case: &Case) {
+        let Some(with) = &case.pair.with else { return };
+        if let Some(cases) = self.partners.get_mut(with) {
+            cases.remove(&(case.rule, case.subject.clone()));
+            if cases.is_empty() {
+                self.partners.remove(with);
+            }
+        }
+    }
+}
+
+fn meetings<'h>(hearing: &Hearing<'_, 'h>) -> Result<Vec<Meeting<'h>>, String> {
+    let mut meetings = Vec::new();
+    for b in partners_of(hearing) {
+        let with = b.map(|b| b.name().clone());
+        let rows = match hearing.rule.config.offer {
+            Some(_) => rows_of(hearing, b)?,
+            None => vec![None],
+        };
+        for row in rows {
+            let pair = Pair { with: with.clone(), offer: row.map(|row| row.key().clone()) };
+            meetings.push(Meeting { pair, b: b.map(|b| Halo::new(b, hearing.models)), row });
+        }
+    }
+    Ok(meetings)
+}
+
+/// None alone, where the rule is about one halo.
+fn partners_of<'h>(hearing: &Hearing<'_, 'h>) -> Vec<Option<&'h Subject>> {
+    let (Some(join), Some(with)) = (&hearing.rule.join, &hearing.rule.config.with) else { return vec![None] };
+    let partners = hearing.book.joins.partners(join, hearing.a.subject).into_iter();
+    let known = partners.filter_map(|name| hearing.fold.subject(name));
+    known.filter(|b| is_one((with.subject.as_deref(), with.kind), b)).map(Some).collect()
+}
+
+fn rows_of<'h>(hearing: &Hearing<'_, 'h>, b: Option<&'h Subject>) -> Result<Vec<Option<&'h Row>>, String> {
+    let (Some(table), Some(offer)) = (hearing.table, &hearing.rule.config.offer) else { return Ok(Vec::new()) };
+    let b = b.map(|b| Halo::new(b, hearing.models));
+    let view = View { b: b.as_ref(), ..hearing.view(None, None) };
+    let wanted = match &hearing.rule.is {
+        None => Wanted::Any,
+        Some(is) => run(is, &view, "offer.is")?.map_or(Wanted::Unknown, Wanted::Like),
+    };
+    Ok(rows(table, &offer.column, wanted)?.into_iter().map(Some).collect())
+}
+
+fn raised<'h>(hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>, since: Since) -> Raised {
+    let (rule, now) = (hearing.rule, hearing.fold.clock());
+    let view = hearing.view(meeting.b.as_ref(), meeting.row);
+    let decides = rule.decides();
+    let lead_s = lead_ms(hearing, meeting).map(|lead_ms| u64::try_from(lead_ms / 1000).unwrap_or(0));
+    let published = rule.table.as_ref().and_then(|(one, two)| hearing.fold.offers().published(one, two));
+    let mut facts = view.facts(decides.into_iter());
+    facts.extend(view.cells(rule.decides_by_columns(), published.unwrap_or_default()));
+    let after = |wait: std::time::Duration| now.wall_ms.saturating_add_unsigned(millis(wait));
+    let mut budget = BUDGET;
+    Raised {
+        pair: meeting.pair.clone(),
+        severity: rule.config.severity,
+        owner: rule.owner.clone(),
+        since_ms: since.wall_ms,
+        lead_s,
+        message: rule.message.render(&view, &mut budget).text,
+        facts,
+        cmd: rule.config.cmd,
+        expires_ms: rule.config.expires.map(after),
+        answer_until_ms: rule.config.answer_within.map(after),
+    }
+}
+
+/// How far ahead a rule sees what it is raised by: as far as the nearest of the forecasts it reads that would do without
+/// the others, or where it takes several of them, as the nearest.
+fn lead_ms<'h>(hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>) -> Option<i64> {
+    let when = &hearing.rule.when;
+    let leads = hearing.view(meeting.b.as_ref(), meeting.row).leads(when.slots());
+    let does = |alone| {
+        let view = View { alone: Some(alone), ..hearing.view(meeting.b.as_ref(), meeting.row) };
+        matches!(holds(when, &view, "when"), Ok(Some(true)))
+    };
+    let enough = leads.iter().find(|(ahead, _)| leads.len() > 1 && does(*ahead));
+    enough.or(leads.first()).map(|(_, lead_ms)| *lead_ms)
+}
+
+fn run<'v>(program: &'v Program, view: &'v View<'_, '_>, key: &str) -> Result<Option<Value<'v>>, String> {
+    let mut budget = BUDGET;
+    program.run(view, &mut budget).map_err(|failure| format!("{key}: {failure}"))
+}
+
+fn holds(program: &Program, view: &View<'_, '_>, key: &str) -> Result<Option<bool>, String> {
+    Ok(match run(program, view, key)? {
+        Some(Value::Bool(is)) => Some(is),
+        _ => None,
+    })
+}
+
+/// Whether too few of the answers were yes.
+pub(super) fn is_quiet(rule: &Rule, fold: &Fold) -> bool {
+    let book = fold.ledger().book(&rule.name);
+    book.filter(|book| book.answers() >= ANSWERS_MIN)
+        .and_then(|book| book.acceptance())
+        .is_some_and(|acceptance| acceptance < rule.config.floor)
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,67 @@
+//! Rules that cannot be, and rules that cannot be run.
+
+use super::rig::{Rig, rules};
+use crate::spark::{Known, Rules};
+
+fn problem(text: &str) -> String {
+    Rules::compile(&rules(text), &Known::default()).expect_err("it is refused").to_string()
+}
+
+fn when(condition: &str) -> String {
+    problem(&format!("[[rule]]\nname = 'r'\nwhen = '''{condition}'''\n"))
+}
+
+#[test]
+fn a_rule_that_cannot_be_is_refused_with_rule_key_line_and_column() {
+    let unknown = when("a.signals.heart_rat.value > 120");
+    assert!(unknown.contains("rule \"r\", when"), "{unknown}");
+    assert!(unknown.contains("heart_rat") && unknown.contains("did you mean \"heart_rate\""), "{unknown}");
+    assert!(unknown.contains("line 1, column 11"), "{unknown}");
+    let types = when("a.signals.heart_rate.value > 120 &&\n  a.context.place.zone > 3");
+    assert!(types.contains("line 2"), "{types}");
+    assert!(when("a.signals.heart_rate.value").contains("bool"), "{}", when("a.signals.heart_rate.value"));
+    assert!(when("a.signals.heart_rate.value > ").contains("line 1"));
+    assert!(when("b.subject == 'x'").contains("there is no `b`"));
+}
+
+#[test]
+fn names_joins_tables_and_floors_are_checked() {
+    let rule = |more: &str| problem(&format!("[[rule]]\nname = 'r'\nwhen = 'true'\n{more}\n"));
+    assert!(problem("[[rule]]\nname = 'a b'\nwhen = 'true'\n").contains("name"));
+    assert!(rule("with = { join = 'moon' }").contains("wanted zone, party"));
+    assert!(rule("offer = { table = 'pharmacy' }").contains("ORGANISATION/TABLE"));
+    assert!(rule("floor = 1.5").contains("wanted 0 to 1"));
+    assert!(rule("[[rule]]\nname = 'r'\nwhen = 'true'").contains("name of two rules"));
+    assert!(rule("message = '{a.signals.pulse.value}'").contains("message"));
+}
+
+#[test]
+fn rules_that_feed_each_other_are_refused() {
+    let feeds = |name: &str, other: &str| format!("[[rule]]\nname = '{name}'\nwhen = '!a.sparks.{other}.active'\n");
+    let circle = problem(&[feeds("x", "y"), feeds("y", "z"), feeds("z", "x")].concat());
+    assert!(circle.contains("x -> y -> z -> x"), "{circle}");
+    assert!(problem(&feeds("x", "x")).contains("x -> x"));
+}
+
+#[test]
+fn a_rule_that_cannot_be_run_is_fenced_off_with_the_reason_and_the_others_go_on() {
+    let text = "[[rule]]\nname = 'zero'\nwhen = 'int(a.signals.heart_rate.value) / int(a.signals.steps.value) > 1'\n\
+                [[rule]]\nname = 'loop'\noffer = { table = 'o/t', is = '\"1\"' }\n\
+                when = 'offers.all(x, offers.all(y, x.n + y.n > 0))'\n\
+                [[rule]]\nname = 'cell'\noffer = { table = 'o/t', is = '\"1\"' }\nwhen = 'offer.word > 3'\n\
+                [[rule]]\nname = 'high'\nwhen = 'a.signals.heart_rate.value > 120'\n";
+    let mut rig = Rig::new(text);
+    let rows: String = (1..500).map(|n| format!("{n},{n},word\n")).collect();
+    rig.offer("o", "t", &format!("key,n,word\n{rows}"));
+    rig.value("anna", "steps", 0.0).value("anna", "heart_rate", 130.0);
+    assert_eq!(rig.decided(), ["raised high anna"]);
+    let ailments: Vec<String> = rig.engine.ailments().collect();
+    assert_eq!(ailments.len(), 3, "{ailments:?}");
+    assert!(ailments[0].contains("rule zero is fenced off") && ailments[0].contains("line 1"), "{}", ailments[0]);
+    assert!(ailments[1].contains("loop") && ailments[1].contains("budget"), "{}", ailments[1]);
+    rig.act(crate::record::Deed::Resume { rule: "zero".to_owned() });
+    assert_eq!(rig.engine.ailments().count(), 3, "it still divides by zero");
+    rig.value("anna", "steps", 10.0).act(crate::record::Deed::Resume { rule: "zero".to_owned() });
+    assert_eq!(rig.engine.ailments().count(), 2);
+    assert!(rig.decided().contains(&"raised zero anna".to_owned()));
+}

@@ -1,0 +1,133 @@
+//! Halos meet: by a key, by a relation, with offers, as members of an organisation.
+
+use super::rig::Rig;
+use crate::record::{Body, Deed, FactValue, Offset};
+
+#[test]
+fn two_halos_that_share_a_setting_meet_and_part_again() {
+    let text = "[[rule]]\nname = 'ride'\nwith = { join = 'destination' }\n\
+                when = 'a.settings.share == \"yes\" && b.settings.share == \"yes\"'\n\
+                message = '{b.subject} goes there too'\n";
+    let mut rig = Rig::new(text);
+    for name in ["anna", "ben", "cleo"] {
+        rig.set(name, "share", "yes");
+    }
+    rig.set("anna", "destination", "airport").set("ben", "destination", "airport").set("cleo", "destination", "zoo");
+    assert_eq!(rig.decided_sorted(), ["raised ride anna with ben", "raised ride ben with anna"]);
+    assert_eq!(rig.raised().1.message, "ben goes there too");
+    rig.set("ben", "destination", "zoo");
+    let decided = rig.decided_sorted();
+    let wanted = [
+        "cleared(apart) ride anna with ben",
+        "cleared(apart) ride ben with anna",
+        "raised ride ben with cleo",
+        "raised ride cleo with ben",
+    ];
+    assert_eq!(decided, wanted);
+    rig.set("ben", "share", "no");
+    assert_eq!(rig.decided().len(), 2, "the change of the one ends what both have");
+}
+
+#[test]
+fn who_is_related_is_told_of_what_becomes_of_the_other() {
+    let text = "[[rule]]\nname = 'patient'\nwith = { join = 'relation:patient' }\n\
+                when = 'b.signals.heart_rate.value > 150'\nmessage = '{b.subject}: {b.signals.heart_rate.value}'\n";
+    let mut rig = Rig::new(text);
+    rig.value("anna", "heart_rate", 60.0).relate("doctor", "anna", "patient");
+    assert!(rig.decided().is_empty());
+    // So large a step is believed once it is confirmed.
+    rig.value("anna", "heart_rate", 160.0).value("anna", "heart_rate", 160.0);
+    assert_eq!(rig.decided(), ["raised patient doctor with anna"]);
+    assert_eq!(rig.fact("b.signals.heart_rate.value").value, FactValue::Number(160.0));
+    let (of, subject, kind) = ("doctor".to_owned(), "anna".to_owned(), "patient".to_owned());
+    rig.log.after(1_000);
+    let at_ms = rig.log.now().wall_ms;
+    rig.act(Deed::Unrelate { of, subject, kind, at_ms });
+    rig.after(1_000);
+    assert_eq!(rig.decided(), ["cleared(apart) patient doctor with anna"]);
+}
+
+#[test]
+fn an_offer_that_names_a_subject_meets_it_and_its_withdrawal_ends_that() {
+    let text = "[[rule]]\nname = 'prescription'\nowner = 'pharmacy'\n\
+                offer = { table = 'pharmacy/prescriptions', is = 'a.subject' }\n\
+                when = 'offer.ready'\nmessage = '{offer.drug} is ready'\n";
+    let mut rig = Rig::new(text);
+    rig.value("anna", "heart_rate", 60.0).value("ben", "heart_rate", 60.0);
+    rig.offer("pharmacy", "prescriptions", "key,drug,ready\nanna,aspirin,true\nben,ibuprofen,false\n");
+    assert_eq!(rig.decided(), ["raised prescription anna with anna"]);
+    assert_eq!(
+        (rig.raised().1.message.as_str(), rig.raised().1.owner.as_deref()),
+        ("aspirin is ready", Some("pharmacy"))
+    );
+    rig.offer("pharmacy", "prescriptions", "key,drug,ready\nben,ibuprofen,true\n");
+    let decided = rig.decided_sorted();
+    assert_eq!(decided, ["cleared(apart) prescription anna with anna", "raised prescription ben with ben"]);
+    rig.offer("pharmacy", "prescriptions", "");
+    assert_eq!(rig.decided(), ["cleared(apart) prescription ben with ben"]);
+}
+
+#[test]
+fn offers_are_found_by_another_column_too_and_all_of_them_can_be_asked_about() {
+    let text = "[[rule]]\nname = 'eat'\noffer = { table = 'park/food', column = 'land', is = 'a.settings.land' }\n\
+                when = 'offer.price < 10'\n\
+                [[rule]]\nname = 'any'\noffer = { table = 'park/food', is = '\"pizza\"' }\n\
+                when = 'offers.exists(o, o.price > 50) && a.settings.land == \"west\"'\n";
+    let mut rig = Rig::new(text);
+    rig.offer("park", "food", "key,land,price\npizza,west,8\nsoup,east,5\nlobster,west,60\n");
+    rig.set("anna", "land", "west");
+    let decided = rig.decided_sorted();
+    assert_eq!(decided, ["raised any anna with pizza", "raised eat anna with pizza"]);
+    rig.set("anna", "land", "east");
+    let decided = rig.decided_sorted();
+    let wanted =
+        ["cleared(apart) eat anna with pizza", "cleared(over) any anna with pizza", "raised eat anna with soup"];
+    assert_eq!(decided, wanted);
+    let published = rig.log.records.iter().find(|record| matches!(record.body, Body::Retained(_))).expect("a table");
+    assert_eq!(
+        (&rig.fact("offer.price").value, rig.fact("offer.price").offset),
+        (&FactValue::Number(5.0), published.offset)
+    );
+    let mut rig = rig.restarted(text);
+    rig.set("anna", "land", "north").set("anna", "land", "east");
+    assert_eq!(rig.fact("offer.price").offset, Offset(1), "a checkpoint knows it too");
+}
+
+#[test]
+fn a_machine_is_compared_with_the_fleet_of_its_organisation() {
+    let text = "[[rule]]\nname = 'worse'\nabout = { kind = 'person' }\nwith = { join = 'relation:maker' }\n\
+                when = 'b.members.n >= 3 && a.signals.skin_temperature.value > b.members.signals.skin_temperature.mean + 2'\n";
+    let mut rig = Rig::new(text);
+    for (name, value) in [("e1", 30.0), ("e2", 31.0), ("e3", 30.5)] {
+        rig.set(name, "x", "y").relate(name, "maker", "maker").value(name, "skin_temperature", value);
+    }
+    assert!(rig.decided().is_empty());
+    rig.after(2_000).value("e2", "skin_temperature", 36.0).after(2_000);
+    rig.value("e1", "skin_temperature", 30.0).value("e2", "skin_temperature", 36.5);
+    assert!(rig.decided().contains(&"raised worse e2 with maker".to_owned()));
+}
+
+#[test]
+fn figures_over_members_are_looked_at_again_though_none_of_them_changes_any_more() {
+    let text = "[[rule]]\nname = 'warm'\nwhen = 'a.members.signals.skin_temperature.mean > 33'\n";
+    let mut rig = Rig::new(text);
+    rig.set("e1", "organisation", "maker").set("maker", "x", "y").value("e1", "skin_temperature", 31.0);
+    let kept = rig.engine.deadline();
+    rig.log.after(100).value("e1", "skin_temperature", 34.0, 0);
+    rig.run();
+    assert!(rig.decided().is_empty(), "the figures are younger than a second");
+    assert!(rig.engine.deadline().is_some() && kept.is_none());
+    assert_eq!(rig.after(1_000).decided(), ["raised warm maker"]);
+    assert_eq!(rig.engine.deadline(), None);
+}
+
+#[test]
+fn a_rule_can_build_on_another_ones_spark_and_answer() {
+    let text = "[[rule]]\nname = 'hot'\nwhen = 'a.signals.heart_rate.value > 120'\n\
+                [[rule]]\nname = 'again'\nwhen = 'a.sparks.hot.active && a.signals.steps.value > 10'\n";
+    let mut rig = Rig::new(text);
+    rig.value("anna", "steps", 20.0).value("anna", "heart_rate", 130.0);
+    assert_eq!(rig.decided(), ["raised hot anna", "raised again anna"]);
+    rig.value("anna", "heart_rate", 90.0);
+    assert_eq!(rig.decided(), ["cleared(over) hot anna", "cleared(over) again anna"]);
+}

@@ -1,0 +1,87 @@
+//! What is said to sparks, and what follows from it.
+
+use super::rig::Rig;
+use crate::record::{Answer, Deed};
+use crate::spark::quiet_until_ms;
+
+const ASK: &str = "[[rule]]\nname = 'ask'\nwhen = 'a.signals.heart_rate.value > 120'\ncmd = true\n\
+                   answer_within = '60s'\nexpires = '10m'\nfloor = 0.5\n";
+
+#[test]
+fn an_answer_counts_once_and_stands_in_the_halo() {
+    let mut rig = Rig::new(ASK);
+    rig.value("anna", "heart_rate", 130.0);
+    let id = rig.id("anna");
+    rig.reply("anna", &id, Answer::Accepted).reply("anna", &id, Answer::Declined);
+    assert_eq!(rig.decided(), ["raised ask anna", "accepted ask anna"]);
+    let spark = rig.subject("anna").sparks().and_then(|sparks| sparks.iter().next()).expect("a spark").clone();
+    let (_, answered) = spark.answered.expect("an answer");
+    assert_eq!((answered.answer, answered.device.as_deref()), (Answer::Accepted, Some("band-1")));
+    let book = rig.fold.ledger().book("ask").expect("a book");
+    assert_eq!((book.accepted, book.declined, book.ratings, book.feedback.len()), (1, 0, (1, 4), 1));
+    rig.after(120_000);
+    assert!(rig.decided().is_empty(), "who has answered is not waited for");
+}
+
+#[test]
+fn an_answer_to_no_spark_of_the_subject_leads_to_nothing() {
+    let mut rig = Rig::new(ASK);
+    rig.value("anna", "heart_rate", 130.0);
+    let id = rig.id("anna");
+    rig.reply("ben", &id, Answer::Accepted).reply("anna", "ask:gw-1-999", Answer::Accepted);
+    rig.reply("anna", "", Answer::Accepted);
+    assert_eq!(rig.decided(), ["raised ask anna"]);
+}
+
+#[test]
+fn who_does_not_answer_in_time_has_ignored_it_also_across_a_restart() {
+    let mut rig = Rig::new(ASK);
+    rig.value("anna", "heart_rate", 130.0).after(50_000);
+    assert_eq!(rig.decided(), ["raised ask anna"]);
+    let mut rig = rig.restarted(ASK);
+    rig.after(11_000);
+    assert_eq!(rig.decided(), ["ignored ask anna"]);
+}
+
+#[test]
+fn a_rule_whose_answers_are_mostly_no_goes_quiet_until_it_is_resumed() {
+    let mut rig = Rig::new(ASK);
+    for n in 0..20 {
+        rig.value("anna", "heart_rate", 130.0);
+        let answer = if n < 9 { Answer::Accepted } else { Answer::Declined };
+        let id = rig.id("anna");
+        rig.reply("anna", &id, answer).value("anna", "heart_rate", 90.0);
+    }
+    rig.decided();
+    assert_eq!(rig.engine.states(&rig.fold)[0].working, crate::spark::Working::Quiet);
+    rig.value("anna", "heart_rate", 130.0);
+    assert!(rig.decided().is_empty());
+    rig.act(Deed::Resume { rule: "ask".to_owned() });
+    rig.value("anna", "heart_rate", 131.0);
+    assert_eq!(rig.decided(), ["raised ask anna"]);
+}
+
+#[test]
+fn quiet_hours_are_those_of_the_subjects_own_clock_and_what_stands_is_told_when_they_end() {
+    let mut rig = Rig::new(ASK);
+    // 20:00 UTC.
+    rig.value("anna", "heart_rate", 60.0).set("anna", "quiet", "21:30-22:15").set("anna", "time_zone", "Europe/Berlin");
+    let until_ms = quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms);
+    let now_ms = rig.log.now().wall_ms;
+    assert!(until_ms.is_none_or(|until| until > now_ms));
+    let (hour, from) = (local_hour(now_ms), local_hour(now_ms));
+    rig.set("anna", "quiet", &format!("{from:02}:00-{:02}:30", (hour + 1) % 24));
+    assert!(quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms).is_some());
+    rig.value("anna", "heart_rate", 130.0).value("anna", "heart_rate", 130.0);
+    assert_eq!(rig.decided(), ["raised ask anna"], "it stands in the halo");
+    assert!(rig.engine.take_told().is_empty());
+    let Some(until) = quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms) else { panic!("quiet") };
+    let left = u64::try_from(until - rig.log.now().wall_ms).expect("ahead");
+    rig.value("ben", "heart_rate", 60.0).after(left);
+    // It expired meanwhile: a device that slept is not woken by what is of no use any more.
+    assert!(rig.engine.take_told().is_empty());
+}
+
+fn local_hour(unix_ms: i64) -> i64 {
+    (unix_ms + crate::ingest::zones::offset_ms("Europe/Berlin", unix_ms)).div_euclid(3_600_000).rem_euclid(24)
+}
