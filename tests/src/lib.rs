@@ -19,6 +19,8 @@ pub mod replay;
 pub mod rig;
 pub mod scripted;
 pub mod soak;
+pub mod sparks;
+pub mod stage;
 pub mod trial;
 pub mod truth;
 

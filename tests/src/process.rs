@@ -81,7 +81,15 @@ impl Gateway {
     /// # Errors
     /// It ends or does not listen; with what it said.
     pub fn start(data: &Path, address: SocketAddr, sets: &[&str]) -> Result<Self, Failure> {
-        let mut gateway = Self::launch(data, address, sets)?;
+        Self::start_with(None, data, address, sets)
+    }
+
+    /// The same with a configuration file.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_with(config: Option<&Path>, data: &Path, address: SocketAddr, sets: &[&str]) -> Result<Self, Failure> {
+        let mut gateway = Self::launch_with(config, data, address, sets)?;
         let stdout = gateway.child.stdout.take().ok_or("stdout is not piped")?;
         let said = first_line(stdout)?;
         let listens = said.trim().strip_prefix("halo-gateway listens on mqtt://").map(str::parse);
@@ -101,8 +109,15 @@ impl Gateway {
     /// # Errors
     /// The binary cannot be started.
     pub fn launch(data: &Path, address: SocketAddr, sets: &[&str]) -> Result<Self, Failure> {
+        Self::launch_with(None, data, address, sets)
+    }
+
+    fn launch_with(config: Option<&Path>, data: &Path, address: SocketAddr, sets: &[&str]) -> Result<Self, Failure> {
         let mut command = command(&binary()?);
         command.args(["--log", "warn", "run", "--mqtt", &address.to_string(), "--data-dir"]).arg(data);
+        if let Some(file) = config {
+            command.arg("--config").arg(file);
+        }
         for set in sets {
             command.args(["--set", set]);
         }

@@ -29,6 +29,8 @@ pub struct Got {
     pub halos: BTreeMap<String, Value>,
     /// Losses by message id.
     pub losses: BTreeMap<String, Value>,
+    /// Sparks by message id.
+    pub sparks: BTreeMap<String, Value>,
 }
 
 /// A subscriber that runs until it is dropped.
@@ -98,7 +100,7 @@ impl Receiver {
 }
 
 async fn listen(client: AsyncClient, mut events: EventLoop, got: Arc<Mutex<Got>>, tell: watch::Sender<(u64, u64)>) {
-    let filters = ["halo/v1/readings/#", "halo/v1/halos/#", "halo/v1/gateway/+/losses"];
+    let filters = ["halo/v1/readings/#", "halo/v1/halos/#", "halo/v1/sparks/#", "halo/v1/gateway/+/losses"];
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
@@ -126,6 +128,10 @@ fn keep(got: &mut Got, publish: &Publish) {
         }
         Some("halo/1") => drop(got.halos.insert(publish.topic.clone(), json)),
         Some("losses/1") => drop(got.losses.insert(text("mid"), json)),
+        Some("spark/1") => {
+            got.order.entry("sparks".to_owned()).or_default().push(text("mid"));
+            got.sparks.insert(text("mid"), json);
+        }
         _ => {}
     }
 }

@@ -2,9 +2,13 @@
 
 use halo_tests::truth::{Extent, FLOOR, judge};
 
+/// Rules are run for each frame: as many seeds as there is time for; `truth` plays twenty.
+const SPARK_SEEDS: u64 = 3;
+
 #[test]
 fn what_sensors_can_show_of_a_simulated_fleet_is_found_and_nothing_else_is() {
-    let table = judge(Extent { seeds: 20, devices: None }, |_, _| {}).expect("every scenario can be played");
+    let table = judge(Extent { seeds: 20, spark_seeds: SPARK_SEEDS, devices: None, scenario: None }, |_, _| {})
+        .expect("every scenario can be played");
     println!("{table}");
     let missed: Vec<String> = table
         .misses()

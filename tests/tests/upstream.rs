@@ -90,6 +90,29 @@ fn written(folder: &Path, upstream: &str) -> Result<(BTreeSet<String>, Account),
     }
 }
 
+/// The message ids of all sparks in the log that an upstream has confirmed, and of those behind.
+fn raised(folder: &Path, upstream: &str) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
+    let data = folder.join("data");
+    let log_ids = Identities::of_folder(&data)?.named("gw");
+    let (mut reader, _) = Reader::over(Disk, &data.join("log"), Offset(1))?;
+    let (mut sparks, mut confirmed) = (Vec::new(), Offset(0));
+    loop {
+        let batch = reader.next(1 << 20)?;
+        for record in &batch.records {
+            match &record.body {
+                Body::Spark(_) => sparks.push((record.offset, mid(log_ids.of(record.epoch), record.offset))),
+                Body::Cursor(cursor) if &*cursor.consumer == upstream => confirmed = cursor.confirmed,
+                _ => {}
+            }
+        }
+        if batch.is_empty() {
+            let (before, behind) = sparks.into_iter().partition::<Vec<_>, _>(|(offset, _)| *offset <= confirmed);
+            let mids = |sparks: Vec<(Offset, String)>| sparks.into_iter().map(|(_, mid)| mid).collect();
+            return Ok((mids(before), mids(behind)));
+        }
+    }
+}
+
 async fn state(
     app: &App,
     name: &str,
@@ -142,7 +165,8 @@ async fn every_fault(more: &str) -> Result<(), Failure> {
     let mut broker = Mosquitto::start(None)?;
     let proxy = Proxy::start(broker.address()).await?;
     let receiver = Receiver::start(broker.address(), "far").await?;
-    let app = gateway(folder.path(), &upstream("cloud", proxy.address(), more)).await?;
+    let rule = "[[rule]]\nname = \"high\"\nwhen = \"a.signals.heart_rate.value > 80\"\n";
+    let app = gateway(folder.path(), &format!("{}{rule}", upstream("cloud", proxy.address(), more))).await?;
     feed(&app, 200).await?;
     let mut total = 200;
     receiver.until("the first 200", |got| got.readings.len() == 200).await?;
@@ -192,6 +216,11 @@ async fn every_fault(more: &str) -> Result<(), Failure> {
     assert!(app.stop().await.drained);
     let (mids, account) = written(folder.path(), "cloud")?;
     arrived(&receiver, &mids);
+    let (confirmed, behind) = raised(folder.path(), "cloud")?;
+    let got: BTreeSet<String> = receiver.got().sparks.keys().cloned().collect();
+    assert!(confirmed.len() > 100, "{} sparks", confirmed.len());
+    assert_eq!(confirmed.difference(&got).count(), 0, "each spark arrived");
+    assert!(got.difference(&confirmed).all(|mid| behind.contains(mid)), "none that is not in the log");
     assert_eq!(account, Account { forwarded: total as u64, quarantined: 0, dropped: 0 });
     Ok(())
 }

@@ -15,9 +15,15 @@ struct Arguments {
     /// Seeds, from 1 on.
     #[arg(long, default_value_t = 20)]
     seeds: u64,
+    /// The same where sparks are judged; default: as many.
+    #[arg(long, value_name = "SEEDS")]
+    spark_seeds: Option<u64>,
     /// At most so many devices of each kind; default: as many as the scenario has.
     #[arg(long)]
     devices: Option<usize>,
+    /// Only this scenario.
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -26,7 +32,9 @@ struct Arguments {
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     let shows = std::io::stderr().is_terminal();
-    let extent = Extent { seeds: arguments.seeds, devices: arguments.devices };
+    let Arguments { seeds, devices, .. } = arguments;
+    let scenario = arguments.scenario.as_deref();
+    let extent = Extent { seeds, spark_seeds: arguments.spark_seeds.unwrap_or(seeds), devices, scenario };
     let table = judge(extent, |scenario, seed| {
         if shows {
             eprint!("\r{scenario}, seed {seed} of {}        ", arguments.seeds);

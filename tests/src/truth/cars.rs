@@ -25,8 +25,8 @@ const MERGED_MS: i64 = 2_000;
 /// Speeds are whole km/h: the change between two of them is off by up to one of these, m/s.
 const ROUNDING_MPS: f64 = 1.0 / 3.6;
 /// The default thresholds, m/s².
-const BRAKING: f64 = 3.129;
-const ACCELERATION: f64 = 1.961;
+pub(super) const BRAKING: f64 = 3.129;
+pub(super) const ACCELERATION: f64 = 1.961;
 
 /// A trip as its driver's halo tells it.
 #[derive(Default)]
@@ -155,7 +155,7 @@ fn judge_trips(table: &mut Table, steps: &[Step], trips: &Trips) {
 
 /// Runs of seconds in which the speed changed by as much as the threshold, by the definition of the gateway. Wanted are
 /// those that are beyond it by more than the rounding of the speeds; those within the rounding may be found.
-fn manoeuvres(steps: &[Step], is_braking: bool, threshold: f64, span_s: f64, last_ms: i64) -> Vec<Wanted> {
+pub(super) fn manoeuvres(steps: &[Step], is_braking: bool, threshold: f64, span_s: f64, last_ms: i64) -> Vec<Wanted> {
     let sign = if is_braking { -1.0 } else { 1.0 };
     let margin = ROUNDING_MPS / span_s;
     let mut runs: Vec<(Span, f64)> = Vec::new();

@@ -13,13 +13,13 @@ use crate::Failure;
 /// begins anew this often.
 const ANEW_MS: i64 = 59 * 60_000;
 /// Beats of the mean that tells the pace.
-const PACE_BEATS: i64 = 17;
+pub(super) const PACE_BEATS: i64 = 17;
 /// An irregular rhythm wants 48 beats within it, twice, 12 beats apart, and is looked for every 12 beats.
-const IRREGULAR_BEATS: i64 = 72;
+pub(super) const IRREGULAR_BEATS: i64 = 72;
 /// The mean of 16 beats goes on to be slow, or fast, for so long after it is over.
 const PACE_LATE_MS: i64 = 30_000;
 /// The last 48 beats go on to be irregular for so long.
-const RHYTHM_LATE_MS: i64 = 75_000;
+pub(super) const RHYTHM_LATE_MS: i64 = 75_000;
 /// Early beats so close to an irregular rhythm are taken to be part of it: it is judged by 48 beats.
 const AMID_MS: i64 = 40_000;
 /// A rate counts as fast above 100 a minute; that of an irregular rhythm is a mean of what varies by a quarter.

@@ -19,12 +19,19 @@ mod hearts;
 mod bands;
 mod parcels;
 mod guests;
+mod told;
+mod sparks;
+mod taste;
+mod drives;
+mod wear;
+mod parks;
+mod rain;
 
 use std::time::Duration;
 
 use firmware_sim::{Broker, FleetConfig, Stepped, scenario, stepped};
 
-pub use score::{FLOOR, Line, Table};
+pub use score::{Ahead, FLOOR, Lead, Line, Table};
 
 use crate::Failure;
 
@@ -36,36 +43,73 @@ struct Trial {
     scenario: &'static str,
     /// Device time in a frame.
     period: Duration,
-    judge: fn(&mut Table, Stepped) -> Result<(), Failure>,
+    judge: Judge,
     prefix: &'static str,
+    /// Most devices of a seed.
+    devices: usize,
 }
 
-const TRIALS: [Trial; 5] = [
-    Trial { scenario: "commute", period: Duration::from_secs(5), judge: cars::judge, prefix: "car" },
-    Trial { scenario: "cardiac", period: Duration::from_secs(2), judge: hearts::judge, prefix: "pacer" },
-    Trial { scenario: "cardiac", period: Duration::from_secs(10), judge: bands::judge, prefix: "wrist" },
-    Trial { scenario: "parcel-week", period: Duration::from_secs(60), judge: parcels::judge, prefix: "parcel" },
-    Trial { scenario: "park-day", period: Duration::from_secs(10), judge: guests::judge, prefix: "band" },
+/// What a judge looks at.
+enum Judge {
+    /// Each device in a world of its own.
+    Each(fn(&mut Table, Stepped) -> Result<(), Failure>),
+    /// Each device in a world of its own, under the rules of situations.
+    Rules(fn(&mut Table, Stepped) -> Result<(), Failure>),
+    /// All devices in one world under the rules of situations; the seed is for what people do.
+    Together(fn(&mut Table, Vec<Stepped>, u64) -> Result<(), Failure>),
+}
+
+/// Devices of a seed whose sparks are judged: rules are run for each frame.
+const SPARKS: usize = 2;
+
+const fn trial(scenario: &'static str, period_s: u64, prefix: &'static str, devices: usize, judge: Judge) -> Trial {
+    Trial { scenario, period: Duration::from_secs(period_s), judge, prefix, devices }
+}
+
+const TRIALS: [Trial; 18] = [
+    trial("commute", 5, "car", usize::MAX, Judge::Each(cars::judge)),
+    trial("cardiac", 2, "pacer", usize::MAX, Judge::Each(hearts::judge)),
+    trial("cardiac", 10, "wrist", usize::MAX, Judge::Each(bands::judge)),
+    trial("parcel-week", 60, "parcel", usize::MAX, Judge::Each(parcels::judge)),
+    trial("park-day", 10, "band", usize::MAX, Judge::Each(guests::judge)),
+    trial("parcel-week", 120, "parcel", SPARKS, Judge::Rules(sparks::parcels)),
+    trial("frost", 120, "parcel", SPARKS, Judge::Rules(sparks::frost)),
+    trial("cardiac", 10, "pacer", SPARKS, Judge::Rules(sparks::hearts)),
+    trial("cardiac", 10, "wrist", SPARKS, Judge::Rules(wear::runners)),
+    trial("drawers", 300, "wrist", 1, Judge::Rules(wear::bands)),
+    trial("dead-zone", 10, "wrist", SPARKS, Judge::Rules(wear::silence)),
+    trial("commute", 5, "car", SPARKS, Judge::Rules(drives::cars)),
+    trial("commute", 10, "car", 3, Judge::Together(drives::riders)),
+    trial("park-day", 10, "band", 4, Judge::Together(parks::families)),
+    trial("fleet-flight", 5, "engine", usize::MAX, Judge::Together(sparks::engines)),
+    trial("hosts", 120, "band", usize::MAX, Judge::Together(parks::listening)),
+    trial("tastes", 600, "player", SPARKS, Judge::Rules(taste::judge)),
+    trial("weather", 600, "station", SPARKS, Judge::Rules(rain::judge)),
 ];
 
 /// How much of each scenario is played.
 #[derive(Clone, Copy, Debug)]
-pub struct Extent {
+pub struct Extent<'a> {
     /// Seeds, from 1.
     pub seeds: u64,
+    /// The same where sparks are judged.
+    pub spark_seeds: u64,
     /// Devices of each kind; `None` = as many as the scenario has.
     pub devices: Option<usize>,
+    /// This one alone; `None` = all.
+    pub scenario: Option<&'a str>,
 }
 
 /// Plays the scenarios and judges what was found; `seen` is told each scenario and seed before it begins.
 ///
 /// # Errors
 /// When a scenario cannot be played.
-pub fn judge(extent: Extent, mut seen: impl FnMut(&str, u64)) -> Result<Table, Failure> {
+pub fn judge(extent: Extent<'_>, mut seen: impl FnMut(&str, u64)) -> Result<Table, Failure> {
     let mut table = Table::default();
-    let seeds: Vec<u64> = (1..=extent.seeds).collect();
     let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    for trial in &TRIALS {
+    for trial in TRIALS.iter().filter(|trial| extent.scenario.is_none_or(|only| only == trial.scenario)) {
+        let seeds = if let Judge::Each(_) = trial.judge { extent.seeds } else { extent.spark_seeds };
+        let seeds: Vec<u64> = (1..=seeds).collect();
         for some in seeds.chunks(at_once) {
             some.iter().for_each(|seed| seen(trial.scenario, *seed));
             for played in play(trial, some, extent) {
@@ -77,12 +121,15 @@ pub fn judge(extent: Extent, mut seen: impl FnMut(&str, u64)) -> Result<Table, F
 }
 
 /// One scenario with some seeds, each on a thread of its own; in order of the seeds.
-fn play(trial: &Trial, seeds: &[u64], extent: Extent) -> Vec<Result<Table, Failure>> {
+fn play(trial: &Trial, seeds: &[u64], extent: Extent<'_>) -> Vec<Result<Table, Failure>> {
     std::thread::scope(|scope| {
         let play = |seed: u64| {
             let mut table = Table::default();
-            for device in trial.devices(seed)?.into_iter().take(extent.devices.unwrap_or(usize::MAX)) {
-                (trial.judge)(&mut table, device)?;
+            let most = extent.devices.unwrap_or(usize::MAX).min(trial.devices);
+            let mut devices = trial.devices(seed)?.into_iter().take(most);
+            match trial.judge {
+                Judge::Each(judge) | Judge::Rules(judge) => devices.try_for_each(|it| judge(&mut table, it))?,
+                Judge::Together(judge) => judge(&mut table, devices.collect(), seed)?,
             }
             Ok(table)
         };

@@ -13,7 +13,7 @@ use crate::Failure;
 
 /// Fixes at rest are five minutes apart, and one in three fails: of a hundred times, three in a row fail four times, and
 /// four in a row once.
-const STOP_MS: i64 = 20 * 60_000;
+pub(super) const STOP_MS: i64 = 20 * 60_000;
 /// A stop is noticed only when a place was held for a while.
 const NOTICED_MS: i64 = 2 * STOP_MS;
 /// The way of a leg, by travelled metres.
@@ -23,7 +23,7 @@ const MERGED_MS: i64 = 30 * 60_000;
 /// An excursion that goes no further beyond 8 °C is within the noise of the sensor.
 const CLEARLY_CEL: f64 = 8.3;
 /// A look at the goods is a minute apart; the end is told 0.3 K inside.
-const EXCURSION_MS: i64 = 15 * 60_000;
+pub(super) const EXCURSION_MS: i64 = 15 * 60_000;
 /// A shock is in the next look, at most a minute later.
 const SHOCK_MS: i64 = 2 * 60_000;
 /// A tracker's clock drifts by up to 36 s in a week.
@@ -141,7 +141,7 @@ fn judge_legs(table: &mut Table, steps: &[Step], turns: &[(i64, f64)], shown: im
     }
 }
 
-fn excursions(steps: &[Step]) -> Vec<Wanted> {
+pub(super) fn excursions(steps: &[Step]) -> Vec<Wanted> {
     let mut merged: Vec<(Span, f64)> = Vec::new();
     for line in truths(steps, "excursion") {
         let (span, cel) = (Span::of(line), line["peak_cel"].as_f64().unwrap_or_default());

@@ -32,11 +32,39 @@ pub struct Line {
     pub note: &'static str,
 }
 
+/// How far ahead sparks of one sort came.
+#[derive(Clone, Debug, Serialize)]
+pub struct Lead {
+    /// What sort of device.
+    pub kind: &'static str,
+    /// What it foretells.
+    pub event: &'static str,
+    /// What is counted.
+    pub unit: &'static str,
+    /// Of each spark.
+    pub each: Vec<Ahead>,
+}
+
+/// What one spark said was left, and what was.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ahead {
+    /// As told.
+    pub told: f64,
+    /// The interval of 90 % that was told with it.
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
+    /// What really was left.
+    pub left: f64,
+}
+
 /// All of it, in the order of its first mention.
 #[derive(Debug, Default, Serialize)]
 pub struct Table {
     /// One a row.
     pub lines: Vec<Line>,
+    /// How far ahead sparks came that rest on a forecast.
+    pub leads: Vec<Lead>,
 }
 
 /// What a line is about.
@@ -110,6 +138,17 @@ impl Table {
             let about = About { scenario, kind, event, unit, note };
             self.add(about, Tally { truths, found, recalled, right, hidden });
         }
+        for Lead { kind, event, unit, each } in other.leads {
+            each.into_iter().for_each(|ahead| self.ahead((kind, event, unit), ahead));
+        }
+    }
+
+    /// One spark that rests on a forecast: device, what it foretells, and what is counted.
+    pub(super) fn ahead(&mut self, (kind, event, unit): (&'static str, &'static str, &'static str), ahead: Ahead) {
+        match self.leads.iter_mut().find(|lead| (lead.kind, lead.event) == (kind, event)) {
+            Some(lead) => lead.each.push(ahead),
+            None => self.leads.push(Lead { kind, event, unit, each: vec![ahead] }),
+        }
     }
 
     /// The lines that miss the floor.
@@ -152,7 +191,30 @@ impl fmt::Display for Table {
                 "| {kind} | {event} | {truths:.0}{unit} | {found:.0}{unit} | {precision:.3} | {recall:.3} | {hidden} |"
             )?;
         }
-        Ok(())
+        if self.leads.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n| device | spark | sparks | told ahead | really left | told less left | within its interval |")?;
+        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        self.leads.iter().try_for_each(|lead| writeln!(f, "{lead}"))
+    }
+}
+
+/// Medians, and in brackets what 5 and 95 % are below.
+impl fmt::Display for Lead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, event, unit, each } = self;
+        let spread = |of: fn(&Ahead) -> f64| {
+            let mut values: Vec<f64> = each.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            let at = |share: f64| values.get(((values.len() - 1) as f64 * share).round() as usize).copied();
+            let [low, middle, high] = [0.05, 0.5, 0.95].map(|share| at(share).unwrap_or(f64::NAN));
+            format!("{middle:.0} {unit} ({low:.0} to {high:.0})")
+        };
+        let within = each.iter().filter(|ahead| (ahead.low..=ahead.high).contains(&ahead.left)).count();
+        let within = 100.0 * share(within as f64, each.len() as f64);
+        let (told, left, off) = (spread(|it| it.told), spread(|it| it.left), spread(|it| it.told - it.left));
+        write!(f, "| {kind} | {event} | {} | {told} | {left} | {off} | {within:.0} % |", each.len())
     }
 }
 
@@ -172,6 +234,19 @@ mod tests {
         assert_eq!(table.misses().count(), 1);
         table.add(ABOUT, Tally { truths: 1000.0, found: 1000.0, recalled: 1000.0, right: 1000.0, hidden: 3.0 });
         assert_eq!(table.misses().count(), 0);
+    }
+
+    #[test]
+    fn a_lead_is_told_by_its_median_and_what_all_but_a_few_are_between() {
+        let mut table = Table::default();
+        for left in 0..=100 {
+            let left = f64::from(left);
+            table.ahead(("engine", "due", "flights"), Ahead { told: 50.0, low: 11.0, high: 90.0, left });
+        }
+        let text = table.to_string();
+        let line =
+            "| engine | due | 101 | 50 flights (50 to 50) | 50 flights (5 to 95) | 0 flights (-45 to 45) | 79 % |";
+        assert!(text.lines().any(|it| it == line), "{text}");
     }
 
     #[test]

@@ -1,0 +1,302 @@
+//! A situation on stage: the real gateway with its configuration, made ready by its own commands; simulated devices that
+//! publish to it as fast as they are acknowledged; and an integrator who listens.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use firmware_sim::{Broker, Delivery, FleetConfig, Step, scenario, stepped};
+use halo_gateway::situations::{Situation, named};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Failure;
+use crate::clock::unix_ms;
+use crate::mqtt::{Client, Packet};
+use crate::process::{self, Gateway};
+use crate::sparks::Spark;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Frames on their way at a time.
+const WINDOW: usize = 20;
+/// Device time is so much faster than the time of the steps.
+const PACE: f64 = 1_000.0;
+
+/// See the module's text.
+pub struct Stage {
+    folder: TempDir,
+    situation: &'static Situation,
+    gateway: Gateway,
+    ears: Client,
+    mouth: Client,
+    packet: u16,
+    /// Publishes that are not acknowledged.
+    pending: usize,
+    /// Messages that came and were not asked for.
+    heard: Vec<Heard>,
+}
+
+/// A message an integrator, or a device, has got.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// On a topic of sparks: of the subject, or of who offers it.
+    Spark(String, Box<Spark>),
+    /// On a device's topic: which, and what.
+    Cmd(String, Value),
+    /// On any other topic.
+    Document(String, Value),
+}
+
+impl Stage {
+    /// Sets the stage; `sets` go before what the situation's configuration says.
+    ///
+    /// # Errors
+    /// The gateway does not start, or does not take configuration or commands.
+    pub fn set(name: &str, sets: &[&str]) -> Result<Self, Failure> {
+        let situation = named(name).ok_or("no such situation")?;
+        let folder = tempfile::tempdir()?;
+        situation.load(folder.path())?;
+        let zones = folder.path().join("zones.geojson");
+        let map = format!("halo.zones.file={}", zones.display());
+        let sets: Vec<&str> = sets.iter().copied().chain(zones.exists().then_some(map.as_str())).collect();
+        let config = folder.path().join("situation.toml");
+        let (data, address) = (folder.path().join("data"), SocketAddr::from(([127, 0, 0, 1], 0)));
+        let gateway = Gateway::start_with(Some(&config), &data, address, &sets)?;
+        let (mut ears, _) = Client::connect(gateway.address(), "integrator", true, PATIENCE)?;
+        ears.subscribe("halo/v1/sparks/#")?;
+        ears.subscribe("halo/v1/d/+/cmd")?;
+        let (mouth, _) = Client::connect(gateway.address(), "devices", true, PATIENCE)?;
+        let stage = Self { folder, situation, gateway, ears, mouth, packet: 0, pending: 0, heard: Vec::new() };
+        for line in situation.setup.lines() {
+            stage.run(line)?;
+        }
+        Ok(stage)
+    }
+
+    /// Runs a command of `halo-gateway` against the gateway; files are looked for among the situation's.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn run(&self, line: &str) -> Result<Vec<u8>, Failure> {
+        let file = |word: &str| match self.situation.files.iter().any(|(name, _)| *name == word) {
+            true => self.folder.path().join(word).display().to_string(),
+            false => word.to_owned(),
+        };
+        let mut words: Vec<String> = line.split_whitespace().map(file).collect();
+        words.extend(["--data-dir".to_owned(), self.folder.path().join("data").display().to_string()]);
+        let output = process::run(&words.iter().map(String::as_str).collect::<Vec<_>>())?;
+        if !output.status.success() {
+            return Err(format!("{line}: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        Ok(output.stdout)
+    }
+
+    /// The halo of a subject, now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn halo(&self, subject: &str) -> Result<Value, Failure> {
+        Ok(serde_json::from_slice(&self.run(&format!("subject show {subject} --json"))?)?)
+    }
+
+    /// What the devices of a scenario will do, in order of time: a recording that ends now.
+    ///
+    /// # Errors
+    /// The simulator does not know the scenario.
+    pub fn script(&self, name: &str, devices: u32, lasting: Duration, seed: u64) -> Result<Script, Failure> {
+        let base = FleetConfig { seed, ..FleetConfig::new(Broker::new("nowhere", 1), 0) };
+        let scenario = scenario(name).ok_or("no such scenario")?;
+        let config = scenario.config(Some(devices), Some(PACE), Some(lasting), base);
+        // A recording ends when its device connects.
+        let start_ms = unix_ms();
+        let mut steps = Vec::new();
+        for device in stepped(&config, start_ms)? {
+            let id = device.id().to_string();
+            for step in device {
+                steps.push((id.clone(), step?));
+            }
+        }
+        steps.sort_by_key(|(_, step)| step.at_ms);
+        Ok(Script { steps: steps.into(), start_ms })
+    }
+
+    /// Publishes with QoS 1 and waits for the acknowledgement.
+    ///
+    /// # Errors
+    /// It is not acknowledged.
+    pub fn publish(&mut self, topic: &str, retain: bool, payload: &[u8]) -> Result<(), Failure> {
+        self.send(topic, retain, payload)?;
+        self.settle(0)
+    }
+
+    /// Publishes, with at most a window of what is not acknowledged yet.
+    fn send(&mut self, topic: &str, retain: bool, payload: &[u8]) -> Result<(), Failure> {
+        self.packet = self.packet.checked_add(1).unwrap_or(1);
+        self.mouth.publish(topic, payload, retain, self.packet)?;
+        self.pending += 1;
+        self.settle(WINDOW)
+    }
+
+    /// Waits until no more than `left` are not acknowledged.
+    fn settle(&mut self, left: usize) -> Result<(), Failure> {
+        while self.pending > left {
+            match self.mouth.read()? {
+                Packet::Acked(_) => self.pending -= 1,
+                other => return Err(format!("instead of a PUBACK: {other:?}").into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Plays on until a step has been played of which `is_enough` is true, or to the end; the last step played.
+    ///
+    /// # Errors
+    /// The gateway does not take a frame.
+    pub fn play(
+        &mut self,
+        script: &mut Script,
+        mut is_enough: impl FnMut(&str, &Step) -> bool,
+    ) -> Result<Option<(String, Step)>, Failure> {
+        while let Some((id, step)) = script.steps.pop_front() {
+            for delivery in &step.delivered {
+                match delivery {
+                    Delivery::Birth(payload) => self.send(&format!("halo/v1/d/{id}/birth"), true, payload)?,
+                    Delivery::Frame(payload) => self.send(&format!("halo/v1/d/{id}/t"), false, payload)?,
+                }
+            }
+            if is_enough(&id, &step) {
+                self.settle(0)?;
+                return Ok(Some((id, step)));
+            }
+        }
+        self.settle(0)?;
+        Ok(None)
+    }
+
+    /// Waits for a message; what comes before it is kept for whoever asks for it later.
+    ///
+    /// # Errors
+    /// It does not come; with what did.
+    pub fn hear(&mut self, what: &str, wanted: impl Fn(&Heard) -> bool) -> Result<Heard, Failure> {
+        if let Some(at) = self.heard.iter().position(&wanted) {
+            return Ok(self.heard.remove(at));
+        }
+        loop {
+            let packet = self.ears.read().map_err(|error| {
+                format!("{what} did not come ({error}), but {:#?}; {:?}", self.heard, self.gateway.log_lines())
+            })?;
+            let Packet::Message(topic, payload, id) = packet else { continue };
+            id.map(|id| self.ears.acknowledge(id)).transpose()?;
+            let heard = Heard::read(topic, &payload)?;
+            if wanted(&heard) {
+                return Ok(heard);
+            }
+            self.heard.push(heard);
+        }
+    }
+
+    /// Waits for a turn of a spark on the subject's own topic.
+    ///
+    /// # Errors
+    /// As [`Self::hear`].
+    pub fn spark(&mut self, state: &str, rule: &str, subject: &str) -> Result<Spark, Failure> {
+        let topic = format!("halo/v1/sparks/{subject}/{rule}");
+        let is_it =
+            |heard: &Heard| matches!(heard, Heard::Spark(on, spark) if *on == topic && spark.is(state, rule, subject));
+        match self.hear(&format!("{rule} of {subject}, {state},"), is_it)? {
+            Heard::Spark(_, spark) => Ok(*spark),
+            Heard::Cmd(..) | Heard::Document(..) => Err("no spark".into()),
+        }
+    }
+
+    /// Waits for a message to a device about a rule.
+    ///
+    /// # Errors
+    /// As [`Self::hear`].
+    pub fn cmd(&mut self, device: &str, state: &str, rule: &str) -> Result<Value, Failure> {
+        let is_it = |heard: &Heard| match heard {
+            Heard::Cmd(to, cmd) => {
+                *to == device && cmd["schema"] == "cmd/1" && cmd["state"] == state && cmd["rule"] == rule
+            }
+            Heard::Spark(..) | Heard::Document(..) => false,
+        };
+        match self.hear(&format!("cmd to {device}, {rule} {state},"), is_it)? {
+            Heard::Cmd(_, cmd) => Ok(cmd),
+            Heard::Spark(..) | Heard::Document(..) => Err("no cmd".into()),
+        }
+    }
+
+    /// A device answers a spark.
+    ///
+    /// # Errors
+    /// The gateway does not take it.
+    pub fn answer(&mut self, device: &str, spark: &str, answer: &str) -> Result<(), Failure> {
+        let payload = serde_json::json!({"spark": spark, "answer": answer}).to_string();
+        self.publish(&format!("halo/v1/d/{device}/answer"), false, payload.as_bytes())
+    }
+
+    /// The integrator listens to more topics than those of sparks and devices.
+    ///
+    /// # Errors
+    /// The gateway does not let it.
+    pub fn listen(&mut self, filter: &str) -> Result<(), Failure> {
+        for packet in self.ears.subscribe(filter)? {
+            let Packet::Message(topic, payload, id) = packet else { continue };
+            id.map(|id| self.ears.acknowledge(id)).transpose()?;
+            self.heard.push(Heard::read(topic, &payload)?);
+        }
+        Ok(())
+    }
+
+    /// What came for a device about sparks and was not asked for.
+    pub fn told(&self, device: &str) -> Vec<Value> {
+        let cmds = self.heard.iter().filter_map(|heard| match heard {
+            Heard::Cmd(to, cmd) if to == device && cmd["schema"] == "cmd/1" => Some(cmd.clone()),
+            _ => None,
+        });
+        cmds.collect()
+    }
+
+    /// What came and was not asked for, of one rule.
+    pub fn left(&self, rule: &str) -> Vec<Spark> {
+        let sparks = self.heard.iter().filter_map(|heard| match heard {
+            Heard::Spark(_, spark) if spark.rule == rule => Some((**spark).clone()),
+            _ => None,
+        });
+        sparks.collect()
+    }
+}
+
+impl Heard {
+    fn read(topic: String, payload: &[u8]) -> Result<Self, Failure> {
+        if topic.starts_with("halo/v1/sparks/") {
+            let spark = Spark::read(&topic, payload)?;
+            return Ok(Self::Spark(topic, Box::new(spark)));
+        }
+        let document = serde_json::from_slice(payload)?;
+        let device = topic.strip_prefix("halo/v1/d/").and_then(|rest| rest.strip_suffix("/cmd")).map(str::to_owned);
+        Ok(match device {
+            Some(device) => Self::Cmd(device, document),
+            None => Self::Document(topic, document),
+        })
+    }
+}
+
+/// What is still to be played.
+pub struct Script {
+    steps: VecDeque<(String, Step)>,
+    start_ms: i64,
+}
+
+impl Script {
+    /// Truths that are still to come.
+    pub fn truths<'s>(&'s self, what: &'s str) -> impl Iterator<Item = &'s Value> {
+        self.steps.iter().flat_map(|(_, step)| &step.truths).filter(move |line| line["truth"] == *what)
+    }
+
+    /// Leaves out the steps of which `is_kept` is not true; it is told the device, and how long it has been on, seconds.
+    pub fn keep(&mut self, mut is_kept: impl FnMut(&str, f64) -> bool) {
+        let start_ms = self.start_ms;
+        self.steps.retain(|(id, step)| is_kept(id, (step.at_ms - start_ms) as f64 / 1_000.0 * PACE));
+    }
+}
