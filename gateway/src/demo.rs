@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, StartError, StopSignal};
-use crate::broker::{BindError, LocalSubscriber};
+use crate::broker::{BindError, LocalSubscriber, Message};
 use crate::config::Config;
 use crate::record::{Body, Offset, StartEpoch};
 use crate::situations::Situation;
@@ -266,15 +266,16 @@ async fn show(
                 }
             }
             spark = sparks.recv() => {
-                let payload = spark?.payload;
-                let line = if options.json { Some(String::from_utf8_lossy(&payload).into_owned()) } else { play::line(&payload) };
+                let Message { topic, payload, .. } = spark?;
+                let json = options.json.then(|| String::from_utf8_lossy(&payload).into_owned());
+                let line = json.or_else(|| play::line(&topic, &payload));
                 if line.is_some_and(|line| !say(line)) {
                     return Ok(());
                 }
             }
             cmd = cmds.recv() => {
-                let payload = cmd?.payload;
-                if !options.json && play::line(&payload).is_some_and(|line| !say(line)) {
+                let Message { topic, payload, .. } = cmd?;
+                if !options.json && play::line(&topic, &payload).is_some_and(|line| !say(line)) {
                     return Ok(());
                 }
             }

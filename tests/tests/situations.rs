@@ -1,6 +1,8 @@
 //! Situations, from device to integrator: the real gateway with the configuration that is shipped, simulated devices, and
 //! what subscribers and devices are told.
 
+#[path = "situations/car_sharing.rs"]
+mod car_sharing;
 #[path = "situations/listening.rs"]
 mod listening;
 #[path = "situations/new_band.rs"]
@@ -107,6 +109,7 @@ fn goods_that_grow_too_warm_are_told_of_and_a_parcel_that_is_nearly_there_too() 
     stage.spark("cleared", "too-warm", parcel)?;
     let near = stage.spark("raised", "out-for-delivery", "parcel-01")?;
     assert!(near.facts["a.derived.journey.remaining.value"].value.as_f64().is_some_and(|metres| metres < 30_000.0));
+    assert!(near.lead_s.is_some_and(|lead_s| (300..7_200).contains(&lead_s)), "as far as the arrival: {near:?}");
     stage.spark("cleared", "out-for-delivery", "parcel-01")?;
     Ok(())
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// Columns of a line.
+const COLUMNS: usize = 110;
 /// Columns of the subject's name.
 const NAME: usize = 10;
 /// In place of what is not known yet.
@@ -93,6 +95,8 @@ fn line(subject: &str, halo: &Value) -> String {
             told("steps", 0, 6, ""),
             told("battery", 0, 3, " %")
         )
+    } else if !has(halo, "heart_rate") && !has(halo, "skin_temperature") {
+        plain(halo)
     } else {
         format!(
             "heart {} ({:<16})   SpO2 {}   skin {}   steps {}   battery {}",
@@ -105,6 +109,29 @@ fn line(subject: &str, halo: &Value) -> String {
         )
     };
     format!("{subject:<NAME$} {body}")
+}
+
+/// Of a kind without a line of its own: the first of its signals by name.
+fn plain(halo: &Value) -> String {
+    let signals = halo["signals"].as_object().into_iter().flatten();
+    let told = signals.filter_map(|(name, signal)| {
+        let (value, unit) = (signal["value"].as_f64()?, signal["unit"].as_str().unwrap_or_default());
+        Some(format!("{} {}{}{unit}", name.replace('_', " "), round(value), if unit.is_empty() { "" } else { " " }))
+    });
+    let mut line = String::new();
+    for told in told {
+        let more = if line.is_empty() { told } else { format!("   {told}") };
+        if NAME + 1 + line.chars().count() + more.chars().count() > COLUMNS {
+            break;
+        }
+        line.push_str(&more);
+    }
+    line
+}
+
+/// Two decimals, where it has any.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 fn has(halo: &Value, signal: &str) -> bool {
@@ -158,10 +185,19 @@ mod tests {
             (halo(&[("cargo_temperature", -12.34), ("battery", 100.0)]), "-12.3 °C"),
             (halo(&[("taps", 12.0), ("zone", 3.0)]), "taps  12"),
             (halo(&[("paced_share", 37.0), ("rr_interval", 1_000.0)]), "RR 1000 ms"),
+            (halo(&[("air_temperature", 21.456), ("humidity", 80.0)]), "air temperature 21.46   humidity 80"),
+            (
+                halo(&[
+                    ("a_signal_of_a_long_name_that_somebody_made_up", 1.0e9),
+                    ("b_signal_of_a_long_name_that_somebody_made_up", 1.0e9),
+                    ("c", 1.0),
+                ]),
+                "1000000000",
+            ),
         ];
         for (halo, wanted) in halos {
             let line = line("engine-02", &halo);
-            assert!(line.contains(wanted) && line.chars().count() <= 110, "{line}");
+            assert!(line.contains(wanted) && line.chars().count() <= COLUMNS, "{line}");
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) async fn show(
         tokio::select! {
             message = ears.next() => match message {
                 Ok(Message { topic, payload, .. }) if ears.is_spark(&topic) => {
-                    told = play::line(&payload);
+                    told = play::line(&topic, &payload).or(told);
                 }
                 Ok(Message { topic, payload, .. }) => model.observe(Observed::Message { topic: topic.to_string(), payload }),
                 // The newest of everything comes again; what was missed is only not seen here.

@@ -112,8 +112,9 @@ fn tell(socket: &Path, command: Command) -> Result<(), Failure> {
     Err("the gateway did not answer".into())
 }
 
-/// A spark, or a device's welcome, in one line; none of any other document.
-pub(super) fn line(payload: &[u8]) -> Option<String> {
+/// A spark on its subject's topic, or a device's welcome, in one line; none of any other document, nor of the copy of a
+/// spark for whoever owns its rule.
+pub(super) fn line(topic: &str, payload: &[u8]) -> Option<String> {
     let spark: Value = serde_json::from_slice(payload).ok()?;
     let text = |field: &str| spark[field].as_str();
     if text("schema") == Some("welcome/1") {
@@ -124,6 +125,9 @@ pub(super) fn line(payload: &[u8]) -> Option<String> {
         return None;
     }
     let (state, rule, subject) = (text("state")?, text("rule")?, text("subject")?);
+    if !topic.ends_with(&format!("/{subject}/{rule}")) {
+        return None;
+    }
     let (mark, said) = match state {
         "raised" => ("✦", text("message").unwrap_or_default().to_owned()),
         "answered" => ("↩", spark["answer"]["answer"].as_str().unwrap_or_default().to_owned()),
@@ -155,12 +159,18 @@ mod tests {
                 "anna's, with {\"goal\":\"6000\"}",
             ),
         ] {
-            let line = line(spark.to_string().as_bytes()).unwrap();
+            let line = line("halo/v1/sparks/anna/r", spark.to_string().as_bytes()).unwrap();
             assert!(line.contains(wanted) && line.chars().count() <= COLUMNS, "{line}");
+            let owners = super::line("halo/v1/sparks/park/r", spark.to_string().as_bytes());
+            assert!(owners.is_none() || spark["schema"] == "welcome/1", "each is shown once");
         }
-        assert_eq!(line(b"{}"), None);
+        assert_eq!(line("halo/v1/sparks/anna/r", b"{}"), None);
         let cmd = json!({"schema": "cmd/1", "state": "cleared", "rule": "r", "subject": "anna"});
-        assert_eq!(line(cmd.to_string().as_bytes()), None, "the spark is shown, not each device that is told of it");
+        assert_eq!(
+            line("halo/v1/d/band/cmd", cmd.to_string().as_bytes()),
+            None,
+            "the spark is shown, not each device that is told of it"
+        );
     }
 
     #[test]

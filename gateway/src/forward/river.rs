@@ -1,5 +1,9 @@
 //! The river: one thread that pulls durable records, folds them, and lets readings and halos out on local topics.
 
+mod answers;
+mod health;
+mod writing;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +17,15 @@ use tracing::{error, warn};
 use super::cohort_json::cohorts;
 use super::due::Due;
 use super::halo_json::{render, render_in};
-use super::health_json::{Health, State, health_json};
+use super::health_json::State;
 use super::losses_json::losses_json;
-use super::owned::{Call, Rendered};
+use super::owned::Call;
 use super::readings_json::{Lane, readings_json};
 use super::sparks::{self, Out, Sparks};
 use super::upstream::Boards;
 use super::upstream::changes::Changes;
 use super::welcome_json::welcome_json;
-use crate::broker::{Router, Wakes, matches};
+use crate::broker::{Router, Wakes};
 use crate::clock::Clock;
 use crate::halo::{Fold, Models, Subject, Tally, organisations};
 use crate::ingest::readings::Readings;
@@ -33,7 +37,6 @@ use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::identity::Identities;
 use crate::store::replaying::{Replaying, die_if_asked};
-use crate::store::state::{Change, Table};
 use crate::store::{Damages, Reader};
 
 /// Bytes of log folded before due halos and questions get their turn.
@@ -42,15 +45,8 @@ const BATCH_BYTES: usize = 256 << 10;
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// The same while decisions wait for room in the log's queue.
 const SPARKS_WAIT: Duration = Duration::from_millis(2);
-/// Time between two publications of an unchanged health topic, milliseconds.
-const HEALTH_PERIOD_MS: u64 = 10_000;
-/// Time between two looks at whether it has changed, milliseconds.
-const HEALTH_LOOK_MS: u64 = 100;
-/// Checkpoint of the halos: after this much log …
-const CHECKPOINT_BYTES: u64 = 32 << 20;
-/// … or this much time, milliseconds, in slices of at most `SLICE_BYTES` (LOG.md, "Checkpoints").
+/// Longest time between two checkpoints of the halos, milliseconds (LOG.md, "Checkpoints").
 const CHECKPOINT_PERIOD_MS: u64 = 30_000;
-const SLICE_BYTES: usize = 2 << 20;
 /// Questions answered between two batches, however many more wait.
 const ANSWERS_MAX: usize = 64;
 /// Messages published before subscribers are woken: a few packets' worth, a quarter of a millisecond of folding, and far
@@ -343,184 +339,6 @@ impl<F: Fs> River<F> {
             let payload = render_in(&self.fold, subject, &self.shared.models, &mut self.tally);
             publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
             self.shared.metrics.forward_halos_total.add(1);
-        }
-    }
-
-    fn answer(&mut self, call: Call) -> bool {
-        match call {
-            Call::Look => {}
-            // A subscriber that left meanwhile wants no answer.
-            Call::Matching(filter, reply) => drop(reply.send(self.matching(&filter))),
-            // An upstream that stopped meanwhile wants no answer either.
-            Call::Subjects(reply) => {
-                drop(reply.send(self.fold.subjects().into_iter().map(|subject| subject.name().clone()).collect()));
-            }
-            Call::Render(names, reply) => drop(reply.send(self.render(names))),
-            Call::Rules(question) => question(self.sparks.engine(), &self.fold),
-            Call::Stopping(reply) => {
-                self.flow();
-                self.set_health(State::Stopping);
-                // Whoever asked may have given up waiting.
-                reply.send(()).unwrap_or_default();
-            }
-            Call::Stop => return false,
-        }
-        true
-    }
-
-    /// The owned retained topics that `filter` selects, rendered now.
-    fn matching(&mut self, filter: &str) -> Rendered {
-        let grammar = &self.shared.grammar;
-        let mut rendered = Rendered::new();
-        for subject in self.fold.subjects() {
-            let topic = grammar.display(Topic::Halo { subject: subject.name() }).to_string();
-            if matches(filter, &topic) {
-                rendered.push((topic.into(), render_in(&self.fold, subject, &self.shared.models, &mut self.tally)));
-            }
-        }
-        for device in self.fold.replacements() {
-            let topic = grammar.display(Topic::Cmd { device }).to_string();
-            if let Some((replaced, subject)) = self.fold.place_of(device).filter(|_| matches(filter, &topic)) {
-                rendered.push((topic.into(), welcome_json(device, replaced, subject, &self.shared.models)));
-            }
-        }
-        let (log_ids, unix_ms) = (&self.shared.log_ids, self.shared.clock.now().wall_ms);
-        for subject in self.fold.subjects().into_iter().filter(|subject| subject.sparks().is_some()) {
-            for spark in sparks::standing(subject, unix_ms) {
-                let told = sparks::told(log_ids, grammar, subject, spark);
-                rendered
-                    .extend(told.filter(|out| matches(filter, &out.topic)).map(|out| (out.topic.into(), out.payload)));
-            }
-        }
-        let cohorts = cohorts(self.sparks.engine(), &self.fold, grammar);
-        rendered.extend(
-            cohorts.filter(|(topic, _)| matches(filter, topic)).map(|(topic, payload)| (topic.into(), payload)),
-        );
-        let topic = grammar.display(Topic::Health { gateway: &self.shared.gateway_id }).to_string();
-        if matches(filter, &topic) {
-            rendered.push((topic.into(), self.health_payload()));
-        }
-        rendered
-    }
-
-    fn render(&mut self, names: Vec<Name>) -> Vec<(Name, Bytes)> {
-        let mut rendered = Vec::with_capacity(names.len());
-        for name in names {
-            if let Some(subject) = self.fold.subject(&name) {
-                rendered.push((name, render_in(&self.fold, subject, &self.shared.models, &mut self.tally)));
-            }
-        }
-        rendered
-    }
-
-    fn set_health(&mut self, state: State) {
-        if self.health != state {
-            self.health = state;
-            self.health_due_ms = 0;
-            self.look_after_health();
-        }
-    }
-
-    /// Between two looks readings flow: with a frame a batch, each look would cost as much as the frame.
-    fn look_after_health(&mut self) {
-        let now_ms = self.now_ms();
-        if now_ms < self.health_look_ms && now_ms < self.health_due_ms {
-            return;
-        }
-        self.health_look_ms = now_ms + HEALTH_LOOK_MS;
-        let state = self.health_by(&self.ailments());
-        if self.health != state {
-            (self.health, self.health_due_ms) = (state, 0);
-        }
-        if now_ms < self.health_due_ms {
-            return;
-        }
-        self.health_due_ms = now_ms + HEALTH_PERIOD_MS;
-        write_topic(&mut self.topic, &self.shared.grammar, Topic::Health { gateway: &self.shared.gateway_id });
-        if self.shared.router.wants(&self.topic) {
-            let payload = self.health_payload();
-            publish(&self.shared.router, &self.topic, payload, true, &mut self.wakes);
-            self.wakes.wake();
-        }
-    }
-
-    /// What it can be relied on for, if that is wrong.
-    fn health_by(&self, ailments: &[String]) -> State {
-        match self.health {
-            State::Ready | State::Degraded if ailments.is_empty() => State::Ready,
-            State::Ready | State::Degraded => State::Degraded,
-            other => other,
-        }
-    }
-
-    /// What is wrong, for a human.
-    fn ailments(&self) -> Vec<String> {
-        let gate = &self.shared.gate;
-        let known = [
-            (gate.has_failed(), "the log is not written any more: nothing is acknowledged until a restart"),
-            (gate.has_no_room(), "the disk has no place for another record: free some, publishes are not acknowledged"),
-            (!gate.is_open(), "more waits for the disk or the fold than is allowed: sockets are not read"),
-            (!self.checkpoints.is_healthy(), "checkpoints cannot be written: the next start takes longer"),
-            (self.unreadable, "the log cannot be read: halos stand still"),
-        ];
-        let known = known.iter().filter(|(is, _)| *is).map(|(_, reason)| (*reason).to_owned());
-        let upstreams = self.shared.upstreams.ailments(self.shared.clock.now());
-        let known = known.chain(self.sparks.engine().ailments()).chain(self.shared.models.ailments());
-        known.chain(self.shared.damages.ailment()).chain(self.shared.budget.ailments()).chain(upstreams).collect()
-    }
-
-    fn health_payload(&self) -> Bytes {
-        let metrics = &self.shared.metrics;
-        // Whoever asks between two looks is told state and reasons of one moment.
-        let reasons = self.ailments();
-        health_json(&Health {
-            gateway: &self.shared.gateway_id,
-            version: env!("CARGO_PKG_VERSION"),
-            state: self.health_by(&reasons),
-            reasons: &reasons,
-            time_ms: Some(self.shared.clock.now().wall_ms),
-            durable: self.reader.durable().offset(),
-            folded: self.fold.applied(),
-            lag_bytes: self.shared.gate.unfolded_bytes(),
-            subjects: self.fold.subjects_len() as u64,
-            connections: metrics.broker_connections_total.get().saturating_sub(metrics.broker_closed_total.get()),
-        })
-    }
-
-    /// Hands over at most one slice, when one is due: between two slices the river flows.
-    fn write_down(&mut self) {
-        let now_ms = self.now_ms();
-        // Also when retention waits for it.
-        let hurried = self.checkpoints.take_hurry();
-        let due = self.checkpoint.bytes >= CHECKPOINT_BYTES || now_ms >= self.checkpoint.due_ms || hurried;
-        if !due && !self.checkpoint.under_way {
-            return;
-        }
-        let fold = &mut self.fold;
-        let mut finished = false;
-        let taken = self.checkpoints.offer(|| {
-            let slice = fold.checkpoint_slice(SLICE_BYTES);
-            finished = slice.watermark.is_some();
-            let value = |value: Vec<u8>| Some(value).filter(|value| !value.is_empty());
-            let change = |(key, it)| Change { table: Table::Halo, key, value: value(it) };
-            slice.rows.into_iter().map(change).collect()
-        });
-        self.checkpoint.under_way |= taken;
-        if finished {
-            self.checkpoint = Schedule { bytes: 0, due_ms: now_ms + CHECKPOINT_PERIOD_MS, under_way: false };
-        }
-    }
-
-    /// The last act: everything durable is folded and written, so that the next start has nothing to replay.
-    fn write_down_everything(&mut self) {
-        self.flow();
-        self.checkpoint.due_ms = 0;
-        while self.checkpoints.is_healthy() {
-            self.checkpoints.wait();
-            self.write_down();
-            if !self.checkpoint.under_way && self.checkpoint.due_ms > 0 {
-                break;
-            }
         }
     }
 }

@@ -103,16 +103,23 @@ impl Derivations {
         self.taste.iter_mut().for_each(|taste| taste.configure(&settings.taste));
     }
 
-    /// Somebody else has a device since a time: what that ended; none if it was known.
-    pub(super) fn hand_over(&mut self, device: &str, at_ms: impl FnOnce() -> i64) -> Option<bool> {
-        self.sources
-            .iter_mut()
-            .filter(|source| *source.device == *device)
-            .find_map(|source| match &mut source.derivation {
-                Derivation::Drive(drive) => Some(drive),
-                Derivation::Journey(_) | Derivation::Body(_) | Derivation::Engine(_) => None,
-            })?
-            .hand_over(at_ms())
+    /// Somebody else has a device since a time, and rows of before are awaited or not: whether what is shown changed;
+    /// none if it was known.
+    pub(super) fn hand_over(&mut self, device: &str, at_ms: i64, awaited: bool) -> Option<bool> {
+        self.drive(device)?.hand_over(at_ms, awaited)
+    }
+
+    /// What a device tells has come to a time; true if that ended something.
+    pub(super) fn pass(&mut self, device: &str, at_ms: i64) -> bool {
+        self.drive(device).is_some_and(|drive| drive.pass(at_ms))
+    }
+
+    fn drive(&mut self, device: &str) -> Option<&mut Drive> {
+        let mut sources = self.sources.iter_mut().filter(|source| *source.device == *device);
+        sources.find_map(|source| match &mut source.derivation {
+            Derivation::Drive(drive) => Some(&mut **drive),
+            Derivation::Journey(_) | Derivation::Body(_) | Derivation::Engine(_) => None,
+        })
     }
 
     /// The newest of what happened, oldest first.

@@ -23,7 +23,7 @@ use crate::record::{Body, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 12;
+pub const FOLD_VERSION: u16 = 13;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]
@@ -246,10 +246,13 @@ impl Fold {
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
 
         let at = self.subjects.position(holder, || holders.kind(holder));
+        let (mut before_ms, mut newest_ms) = (None, None);
         self.subjects.change(at, offset, now, |subject, shared| {
             if let Some(device) = subject.device_mut(&frame.device) {
+                before_ms = device.newest_ms();
                 device.heard(frame.arrival.wall_ms, now, silent_after_ms);
                 device.sent(frame, readings, now);
+                newest_ms = device.newest_ms();
             }
             if let Some(readings) = whole.filter(|_| *holder == frame.subject) {
                 subject.fold(frame, readings, forecasts, around, places, shared);
@@ -263,9 +266,12 @@ impl Fold {
             let at = self.subjects.position(name, || holders.kind(name));
             self.subjects.change(at, offset, now, |subject, shared| {
                 subject.fold(frame, readings, forecasts, around, places, shared);
-                end_for_former(subject, holders, &frame.device, now.wall_ms);
+                end_for_former(subject, holders, frame, newest_ms, now.wall_ms);
                 Change::Shown
             });
+        }
+        if let Some(newest_ms) = newest_ms {
+            self.pass_hand_overs(&frame.device, before_ms.unwrap_or(i64::MIN), newest_ms);
         }
     }
 
@@ -284,7 +290,7 @@ impl Fold {
             if let Some(device) = subject.device_at_mut(&frame.device) {
                 device.power(frame, readings);
             }
-            end_for_former(subject, holders, &frame.device, now.wall_ms);
+            end_for_former(subject, holders, frame, None, now.wall_ms);
             Change::Shown
         });
     }

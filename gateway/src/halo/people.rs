@@ -2,7 +2,8 @@
 //!
 //! A hand-over takes the device out of the former holder's halo and ends the trip that was under way there. It takes place
 //! when the record is applied that says so, or, of one known before, with the first record stamped at or past its time;
-//! frames that come later for the time before it still feed the former holder, whose trip stays ended.
+//! frames that come later for the time before it still feed the former holder, whose trip stays ended; only while a buffer
+//! is drained and has not come to the time of the hand-over does it go on.
 
 use super::fold::{Fold, Touched};
 use super::holders::Holders;
@@ -11,7 +12,10 @@ use super::subjects::Change;
 use super::ties::Ties;
 use super::turns::{Turn, Turns};
 use crate::ingest::people::{People, Replaced};
-use crate::record::{Deed, Name};
+use crate::record::{Deed, Frame, Name};
+
+/// So long after a hand-over a frame of before it is one that was on its way, ms; later ones come out of a buffer.
+const STRAGGLING_MS: i64 = 300_000;
 
 impl Fold {
     pub(super) fn act(&mut self, deed: &Deed) {
@@ -144,7 +148,7 @@ impl<'a> Touched<'a> {
 /// A device is not here any more.
 fn leave(subject: &mut Subject, holders: &Holders, device: &Name, wall_ms: i64) -> Change {
     let name = subject.name().clone();
-    let handed = subject.hand_over(device, || holders.handed_over_ms(device, &name, wall_ms));
+    let handed = subject.hand_over(device, holders.handed_over_ms(device, &name, wall_ms), false);
     match (subject.forget_device(device), handed) {
         (true, _) | (_, Some(true)) => Change::Shown,
         (false, Some(false)) => Change::Hidden,
@@ -163,10 +167,35 @@ pub(super) fn leave_to_others(subject: &mut Subject, holders: &Holders, wall_ms:
     !gone.is_empty()
 }
 
-/// What a frame said of a time when somebody else had its device: nothing of it goes on.
-pub(super) fn end_for_former(subject: &mut Subject, holders: &Holders, device: &Name, wall_ms: i64) {
-    let name = subject.name().clone();
+/// What a frame said of a time when somebody else had its device: nothing of it goes on, unless it comes out of a buffer
+/// that is drained in order and more of that time may follow. `newest_ms` is what the device has told up to.
+pub(super) fn end_for_former(
+    subject: &mut Subject,
+    holders: &Holders,
+    frame: &Frame,
+    newest_ms: Option<i64>,
+    wall_ms: i64,
+) {
+    let (name, device) = (subject.name().clone(), &frame.device);
     if holders.holder(device, wall_ms).is_some_and(|holder| *holder != name) {
-        subject.hand_over(device, || holders.handed_over_ms(device, &name, wall_ms));
+        let handed_ms = holders.handed_over_ms(device, &name, wall_ms);
+        let is_drained = frame.arrival.wall_ms > handed_ms.saturating_add(STRAGGLING_MS);
+        let awaited = is_drained && newest_ms.is_some_and(|newest_ms| newest_ms < handed_ms);
+        subject.hand_over(device, handed_ms, awaited);
+    }
+}
+
+impl Fold {
+    /// What a device tells has come from one time to another: the trips of whoever had it before a hand-over between
+    /// them are over.
+    pub(super) fn pass_hand_overs(&mut self, device: &Name, from_ms: i64, to_ms: i64) {
+        let holders = &self.holders;
+        for at_ms in holders.turns_of(device).filter(|at_ms| from_ms < *at_ms && *at_ms <= to_ms) {
+            let former = holders.holder(device, at_ms.saturating_sub(1)).unwrap_or(device);
+            let Some(at) = self.subjects.find(former) else { continue };
+            self.subjects.change(at, self.applied, self.clock, |subject, _| {
+                if subject.pass(device, at_ms) { Change::Shown } else { Change::None }
+            });
+        }
     }
 }

@@ -338,13 +338,18 @@ impl Subject {
         found.map(|at| self.devices.remove(at)).is_ok()
     }
 
-    /// Somebody else has a device: what it said beside others goes, and a trip that was under way is over. What that
-    /// changed: nothing, or what nobody sees (false), or the halo.
-    pub(super) fn hand_over(&mut self, device: &str, at_ms: impl FnOnce() -> i64) -> Option<bool> {
+    /// Somebody else has a device: what it said beside others goes, and a trip that was under way is over unless rows
+    /// of before are awaited. What that changed: nothing, or what nobody sees (false), or the halo.
+    pub(super) fn hand_over(&mut self, device: &str, at_ms: i64, awaited: bool) -> Option<bool> {
         let before = self.others.len();
         self.others.retain(|other| *other.device != *device);
         let forgotten = (self.others.len() != before).then_some(true);
-        forgotten.max(self.derivations.hand_over(device, at_ms))
+        forgotten.max(self.derivations.hand_over(device, at_ms, awaited))
+    }
+
+    /// What a device tells has come to a time, at which somebody else got it; true if that ended something here.
+    pub(super) fn pass(&mut self, device: &str, at_ms: i64) -> bool {
+        self.derivations.pass(device, at_ms)
     }
 
     /// The devices it shows, and those that something is derived of.

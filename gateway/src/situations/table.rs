@@ -20,7 +20,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-pub(super) static SITUATIONS: [Situation; 15] = [
+pub(super) static SITUATIONS: [Situation; 16] = [
     Situation {
         name: "prescription",
         says: "a prescription is ready at the pharmacy, and the band of whom it is for says so until it is picked up",
@@ -84,6 +84,14 @@ pub(super) static SITUATIONS: [Situation; 15] = [
         setup: "",
         files: &[],
         fleet: Some(Cast { scenario: "commute", devices: 3, lasting_s: 2 * HOUR, compression: 240 }),
+    },
+    Situation {
+        name: "car-sharing",
+        says: "three people have one car in a day: each is told of their own trips, and nobody of another's",
+        config: file!("car-sharing.toml"),
+        setup: file!("car-sharing.setup"),
+        files: &[],
+        fleet: Some(Cast { scenario: "shared-car", devices: 1, lasting_s: DAY, compression: 2_880 }),
     },
     Situation {
         name: "shared-ride",

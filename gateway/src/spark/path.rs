@@ -102,9 +102,13 @@ pub(super) enum Class {
     Name,
 }
 
-/// A look ahead: whose signal, and its forecast at a horizon or when an end of its range is reached; whatever a rule
-/// reads of it.
+/// A look ahead: whose signal, and its forecast at a horizon or when an end of its range is reached, or whose arrival;
+/// whatever a rule reads of it.
 pub(super) type Ahead<'p> = (Side, &'p Name, &'static str);
+
+/// The derived signal that is a time to come, and its name among the looks ahead.
+const ARRIVAL: &str = "journey.arrival";
+pub(super) const ARRIVES: &str = "arrives";
 
 impl Path {
     pub(super) fn ahead(&self) -> Option<Ahead<'_>> {
@@ -112,6 +116,7 @@ impl Path {
             Self::Of(side, Part::Signal(name, OfSignal::Forecast(what, _) | OfSignal::Reaches(what, _))) => {
                 Some((*side, name, *what))
             }
+            Self::Of(side, Part::Derived(name, _)) if **name == *ARRIVAL => Some((*side, name, ARRIVES)),
             _ => None,
         }
     }

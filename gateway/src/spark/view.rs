@@ -9,10 +9,10 @@ use jiff::tz::Offset as ZoneOffset;
 use super::cel::{Facts, Fields, Rows, Value};
 use super::central::Central;
 use super::members::Members;
-use super::path::{Ahead, OfDerived, OfSignal, Part, Path, Side};
+use super::path::{ARRIVES, Ahead, OfDerived, OfSignal, Part, Path, Side};
 use crate::halo::{
-    Crossing, Derived, DerivedValue, EventSeen, Happening, Models, Side as Beyond, Signal, Stats, Subject, Tally,
-    derived_kind,
+    Crossing, Derived, DerivedValue, EventSeen, Happening, Latest, Models, Side as Beyond, Signal, Stats, Subject,
+    Tally, derived_kind,
 };
 use crate::ingest::offers::{Cell, Row, Table};
 use crate::ingest::people::{Related, TIME_ZONE};
@@ -195,7 +195,7 @@ impl<'v, 'h> View<'v, 'h> {
                 let latest = subject.signal(name)?.latest()?;
                 (Some(latest.event_ms), Some(latest.device.clone()), latest.offset)
             }
-            _ => (None, None, newest(subject)),
+            _ => (None, None, newest(subject).map(|latest| latest.offset).unwrap_or_default()),
         };
         Some(Fact { path: path.to_string(), value, time_ms, device, offset })
     }
@@ -215,7 +215,12 @@ impl<'v, 'h> View<'v, 'h> {
 
     /// Counted from the reading and not from the clock on the wall: a buffer drained late is no later warning.
     fn lead_ms(&self, (side, name, what): Ahead<'_>) -> Option<i64> {
-        let signal = self.halo(side)?.subject.signal(name)?;
+        let halo = self.halo(side)?;
+        if what == ARRIVES {
+            let DerivedValue::Number(at_ms) = halo.derived(name)?.value else { return None };
+            return Some((at_ms as i64).saturating_sub(newest(halo.subject)?.event_ms).max(0));
+        }
+        let signal = halo.subject.signal(name)?;
         let mut forecasts = signal.forecaster()?.forecasts();
         let foreseen_ms = match what {
             "max" | "min" => reaches(signal, what)?.at_ms,
@@ -238,10 +243,9 @@ fn fact_value(value: Value<'_>) -> Option<FactValue> {
     })
 }
 
-/// The record of the newest reading of a subject: what is derived of it rests on nothing later.
-fn newest(subject: &Subject) -> Offset {
-    let latest = subject.signals().iter().filter_map(|signal| signal.latest());
-    latest.map(|latest| latest.offset).max().unwrap_or_default()
+/// The reading of a subject that was stored last: what is derived of it rests on nothing later.
+fn newest(subject: &Subject) -> Option<&Latest> {
+    subject.signals().iter().filter_map(|signal| signal.latest()).max_by_key(|latest| latest.offset)
 }
 
 fn kind(subject: &Subject) -> &'static str {

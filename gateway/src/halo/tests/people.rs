@@ -159,6 +159,33 @@ fn three_drivers_of_one_car_have_their_own_trips_also_where_a_frame_spans_the_ha
     assert_eq!(world.of("carl").devices().len(), 1);
 }
 
+/// Recorded drives were each told as ended with their first frame, because the hand-over was long known by the clock.
+#[test]
+fn a_buffer_drained_after_the_hand_overs_ends_each_drivers_trip_when_its_readings_come_to_them() {
+    let mut world = shared_car();
+    world.at(600);
+    world.drive(50..52, 60, true);
+    assert_eq!((world.state("anna"), world.km("anna")), (Some("driving"), 1.98));
+    world.drive(52..59, 60, true);
+    assert_eq!((world.state("anna"), world.km("anna")), (Some("driving"), 8.98));
+    world.drive(61..63, 30, true);
+    assert_eq!((world.state("anna"), world.state("bert")), (Some("ended"), Some("driving")));
+    world.drive(130..131, 30, true);
+    assert_eq!((world.state("bert"), world.state("carl")), (Some("ended"), Some("driving")));
+    assert_eq!((world.km("anna"), world.minutes("anna")), (8.98, [50 * 60, 59 * 60 - 1]));
+}
+
+#[test]
+fn a_frame_that_was_on_its_way_at_the_hand_over_makes_the_trip_longer_and_leaves_it_ended() {
+    let mut world = shared_car();
+    world.drive(50..59, 60, false);
+    world.tick(60);
+    assert_eq!(world.state("anna"), Some("ended"));
+    world.at(61);
+    world.drive(59..60, 60, true);
+    assert_eq!((world.state("anna"), world.minutes("anna")), (Some("ended"), [50 * 60, 60 * 60 - 1]));
+}
+
 /// A car handed over without ignition off stayed "driving" in the former halo until its next frame there.
 #[test]
 fn an_act_that_hands_a_car_over_ends_the_trip_and_who_gets_it_back_begins_another() {

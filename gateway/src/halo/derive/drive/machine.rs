@@ -40,8 +40,16 @@ pub(crate) struct Drive {
     ended: Option<Trip>,
     codes: Codes,
     pub(super) dtc_count: Option<u8>,
-    /// Since when somebody else has the car; rows from before it may still come.
-    handed_ms: Option<i64>,
+    /// Somebody else has the car; rows from before that may still come.
+    handed: Option<Handed>,
+}
+
+/// A car was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Handed {
+    at_ms: i64,
+    /// Rows have not come to that time yet: the trip goes on until they do.
+    awaited: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,16 +88,27 @@ impl Drive {
             ended: None,
             codes: Codes::default(),
             dtc_count: None,
-            handed_ms: None,
+            handed: None,
         }
     }
 
     /// Somebody else has the car from that time on, Unix ms: the trip under way ends with its last row, as soon as
-    /// that is asked. Rows from before the time, which may come hours late, go on with it. Whether a trip was under way;
-    /// none if all this was known.
-    pub(crate) fn hand_over(&mut self, at_ms: i64) -> Option<bool> {
-        let driving = self.trip().is_some();
-        (self.handed_ms.replace(at_ms) != Some(at_ms)).then_some(driving)
+    /// that is asked, unless rows of before that time are `awaited`. Those that come go on with the trip, be it hours
+    /// late. Whether what is shown changed; none if all this was known.
+    pub(crate) fn hand_over(&mut self, at_ms: i64, awaited: bool) -> Option<bool> {
+        let before = self.trip().is_some();
+        let handed = Some(Handed { at_ms, awaited });
+        let known = std::mem::replace(&mut self.handed, handed) == handed;
+        (!known).then(|| before != self.trip().is_some())
+    }
+
+    /// The car's rows have come to that time, Unix ms: none of before is awaited. True if that ended a trip.
+    pub(crate) fn pass(&mut self, at_ms: i64) -> bool {
+        let before = self.trip().is_some();
+        if let Some(handed) = self.handed.as_mut().filter(|handed| handed.at_ms <= at_ms) {
+            handed.awaited = false;
+        }
+        before != self.trip().is_some()
     }
 
     /// Judges by these from now on.
@@ -182,12 +201,12 @@ impl Drive {
 
     /// The trip under way, once the car has moved.
     pub(crate) fn trip(&self) -> Option<&Trip> {
-        self.moving().filter(|_| self.handed_ms.is_none())
+        self.moving().filter(|_| !self.is_handed_over())
     }
 
     /// The last trip that ended.
     pub(crate) fn ended(&self) -> Option<&Trip> {
-        self.moving().filter(|_| self.handed_ms.is_some()).or(self.ended.as_ref())
+        self.moving().filter(|_| self.is_handed_over()).or(self.ended.as_ref())
     }
 
     /// Bytes it has allocated.
@@ -201,11 +220,15 @@ impl Drive {
 
     /// A row from after the hand-over: the car is back, and what others did with it meanwhile is none of ours.
     fn come_back(&mut self, at_ms: i64, events: &mut Vec<DriveEvent>) {
-        if self.handed_ms.is_none_or(|handed_ms| at_ms < handed_ms) {
+        if self.handed.is_none_or(|handed| at_ms < handed.at_ms) {
             return;
         }
         self.end(None, events);
-        (self.rpm, self.ignition, self.odometer, self.handed_ms) = (None, None, None, None);
+        (self.rpm, self.ignition, self.odometer, self.handed) = (None, None, None, None);
+    }
+
+    fn is_handed_over(&self) -> bool {
+        self.handed.is_some_and(|handed| !handed.awaited)
     }
 
     fn is_late(&self, at_ms: i64) -> bool {
