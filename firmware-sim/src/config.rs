@@ -104,6 +104,9 @@ pub struct FleetConfig {
     pub faults: Faults,
     /// Write what is true behind the readings to this file, as JSON lines; an existing file is replaced.
     pub truth: Option<PathBuf>,
+    /// Added to the numbers in the names of simulated devices: `wrist-01` is named `wrist-101`, and lives through what
+    /// `wrist-01` would. Fleets beside each other have names of their own. Default 0.
+    pub shift: u32,
 }
 
 /// Why a fleet did not start.
@@ -136,6 +139,7 @@ impl FleetConfig {
             ledger: LedgerConfig::default(),
             faults: Faults::NONE,
             truth: None,
+            shift: 0,
         }
     }
 }

@@ -120,8 +120,18 @@ fn simulated(config: &FleetConfig, grammar: &Grammar, crew: &Crew, prefix: &str,
     let width = last.to_string().len().max(2);
     let name = |number: u32| format!("{prefix}-{:0width$}", number + 1);
     (crew.first..crew.first + crew.devices)
-        .map(|number| one(config, grammar, crew, &name(number), number, end))
+        .map(|number| {
+            let device = one(config, grammar, crew, &name(number), number, end);
+            if config.shift == 0 { device } else { device.named(grammar, &name(number + config.shift)) }
+        })
         .collect()
+}
+
+impl Device {
+    /// The same life under another name.
+    fn named(self, grammar: &Grammar, id: &str) -> Self {
+        Self { topics: topics(grammar, id), id: id.into(), ..self }
+    }
 }
 
 fn one(config: &FleetConfig, grammar: &Grammar, crew: &Crew, id: &str, number: u32, end: End) -> Device {

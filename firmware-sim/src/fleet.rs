@@ -102,9 +102,14 @@ impl FleetHandle {
         self.shared.ledger.summary()
     }
 
+    /// Produces no more frames; [`FleetHandle::finished`] resolves when outstanding acknowledgements have come.
+    pub fn halt(&self) {
+        self.token.cancel();
+    }
+
     /// Produces no more frames, waits for outstanding acknowledgements (at most [`FleetConfig::drain`]) and sums up.
     pub async fn stop(self) -> Summary {
-        self.token.cancel();
+        self.halt();
         self.finished().await
     }
 }

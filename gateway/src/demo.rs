@@ -30,9 +30,12 @@ use crate::units::count;
 use crate::view;
 
 mod board;
+mod fleets;
 mod picture;
 mod play;
+mod town;
 use board::Board;
+use fleets::{Fleets, Outcome};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -62,7 +65,7 @@ pub struct Options {
     /// Keep the data in this folder [default: a temporary one, removed at the end].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Play one situation and show its sparks; `list` names them [default: a town in which all of them may happen].
+    /// Play one situation and show its sparks; `list` names them [default: a town in which all of them happen, one after the other].
     #[arg(long, value_name = "NAME", value_parser = play::parse, conflicts_with_all = ["devices"])]
     scenario: Option<play::Wanted>,
     /// Simulated devices, of all kinds; 1 to 10,000.
@@ -106,10 +109,10 @@ struct PerKind {
 /// # Errors
 /// When the gateway or the fleet does not start, or the log cannot be read back.
 pub async fn run(options: Options) -> Result<ExitCode, Failure> {
-    let situations = match &options.scenario {
+    let one = match options.scenario {
         Some(play::Wanted::List) => return Ok(play::list()),
-        Some(play::Wanted::One(situation)) => vec![*situation],
-        None => play::town(),
+        Some(play::Wanted::One(situation)) => Some(situation),
+        None => None,
     };
     let temporary = match &options.data_dir {
         None => Some(tempfile::Builder::new().prefix("halo-demo-").tempdir()?),
@@ -118,8 +121,18 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let folder = options.data_dir.clone().or_else(|| Some(temporary.as_ref()?.path().to_owned())).unwrap_or_default();
     let mut stop = StopSignal::listen()?;
     let files = tempfile::Builder::new().prefix("halo-demo-").tempdir()?;
-    let (app, config) = start(&options, crate::situations::load(&situations, files.path())?, &folder).await?;
-    play::make_ready(&situations, &folder).await?;
+    let quarters = match one {
+        Some(_) => Vec::new(),
+        None => town::quarters(options.devices)?,
+    };
+    let config = match one {
+        Some(situation) => situation.load(files.path())?,
+        None => town::config(&quarters, files.path())?,
+    };
+    let (app, config) = start(&options, config, &folder).await?;
+    if let Some(situation) = one {
+        play::tell_all(situation.commands()?, &folder).await?;
+    }
     let halos = config.grammar().filter(Filter::Halos).to_string();
     let subscriber = app.router().subscribe(&halos)?;
     if !options.json {
@@ -128,32 +141,36 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     // The data folder may hold an earlier run: its frames carry lower boots.
     let epoch = app.epoch();
     let tracker = TaskTracker::new();
-    let fleet = start_fleet(&options, app.address(), epoch.0, &config, &tracker)?;
+    let base = base(&options, app.address(), epoch.0, &config);
+    let fleets = Fleets::new(start_fleet(&options, base.clone(), &tracker)?);
     let paints = !options.json && !options.plain && view::can_show();
-    let later = CancellationToken::new();
-    if let Some(play::Wanted::One(situation)) = &options.scenario {
-        let shows = !options.json && !paints;
-        tracker.spawn(play::go_on(situation.later()?, folder.clone(), shows, later.clone()));
-    }
+    let (shows, later) = (!options.json && !paints, CancellationToken::new());
+    let stop_later = later.clone();
+    let town = match one {
+        Some(situation) => tokio::spawn(play::go_on(situation.later()?, folder.clone(), shows, stop_later)),
+        None => {
+            let (folder, fleets, tracker) = (folder.clone(), fleets.clone(), tracker.clone());
+            let place = town::Place { folder, base, fleets, tracker, stop: stop_later, shows };
+            tokio::spawn(town::play_all(quarters, place))
+        }
+    };
 
     let shown = if paints {
         drop(subscriber);
-        picture::show(&options, &app, &fleet, &config, &mut stop).await
+        picture::show(&options, &app, &fleets, &config, &mut stop).await
     } else {
-        show(&options, &app, (&fleet, &config), subscriber, &mut stop).await
+        show(&options, &app, (&fleets, &config), subscriber, &mut stop).await
     };
     if !options.json {
         say("stopping: the fleet sends what it holds and waits for its acknowledgements");
     }
-    let ledger = fleet.ledger().clone();
-    let devices = fleet.devices().to_vec();
-    let fleet = fleet.stop().await;
     later.cancel();
+    town.await?;
+    let Outcome { summary: fleet, devices, entries } = fleets.stop().await;
     tracker.close();
     tracker.wait().await;
     let halos = app.metrics().forward_halos_total.get();
     let stopped = app.stop().await;
-    let entries = ledger.entries();
     let kinds = per_kind(&devices, &entries);
     let (durable, lost) = settle(&folder, &entries, epoch)?;
     let account = Account { fleet, kinds, durable, folded: stopped.folded, halos, lost, drained: stopped.drained };
@@ -178,22 +195,22 @@ async fn start(options: &Options, mut config: Config, folder: &Path) -> Result<(
     Err("no free port".into())
 }
 
-fn start_fleet(
-    options: &Options,
-    address: SocketAddr,
-    boot: u32,
-    config: &Config,
-    tracker: &TaskTracker,
-) -> Result<FleetHandle, Failure> {
-    let mut fleet = FleetConfig::new(Broker::from(address), 0);
-    fleet.cast = Cast::Crews { crews: crews(options.devices), lasting: None };
-    if let Some(play::Wanted::One(Situation { fleet: Some(cast), .. })) = options.scenario {
-        fleet = play::cast(*cast, fleet)?;
+/// What all fleets of the demo have in common.
+fn base(options: &Options, address: SocketAddr, boot: u32, config: &Config) -> FleetConfig {
+    FleetConfig {
+        seed: options.seed,
+        boot: boot.saturating_mul(BOOTS_A_START).min(BOOT_MAX),
+        root: config.gateway.root.clone(),
+        ledger: LedgerConfig { keep_entries: true, ..LedgerConfig::default() },
+        ..FleetConfig::new(Broker::from(address), 0)
     }
-    fleet.seed = options.seed;
-    fleet.boot = boot.saturating_mul(BOOTS_A_START).min(BOOT_MAX);
-    fleet.root.clone_from(&config.gateway.root);
-    fleet.ledger = LedgerConfig { keep_entries: true, ..LedgerConfig::default() };
+}
+
+fn start_fleet(options: &Options, base: FleetConfig, tracker: &TaskTracker) -> Result<FleetHandle, Failure> {
+    let fleet = match options.scenario {
+        Some(play::Wanted::One(Situation { fleet: Some(cast), .. })) => play::cast(*cast, base)?,
+        _ => FleetConfig { cast: Cast::Crews { crews: crews(options.devices), lasting: None }, ..base },
+    };
     Ok(Fleet::start(fleet, tracker, &CancellationToken::new())?)
 }
 
@@ -243,7 +260,7 @@ fn greet(options: &Options, app: &App, folder: &Path, halos: &str) {
 async fn show(
     options: &Options,
     app: &App,
-    (fleet, config): (&FleetHandle, &Config),
+    (fleet, config): (&Fleets, &Config),
     mut subscriber: LocalSubscriber,
     stop: &mut StopSignal,
 ) -> Result<(), Failure> {

@@ -9,16 +9,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::admin::Command;
-use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::record::SubjectKind;
-use crate::units::parse_duration;
-use crate::units::when;
 
+mod staged;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use staged::{Names, Staged};
 use table::SITUATIONS;
 
 /// One situation.
@@ -110,13 +108,7 @@ impl Situation {
     /// # Errors
     /// [`SituationError::Setup`].
     pub fn commands(&self) -> Result<Vec<Command>, SituationError> {
-        let lines = self.setup.lines().filter(|line| !line.trim().is_empty());
-        let command = |line: &str| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let known = self.command(&words);
-            known.ok_or_else(|| SituationError::Setup { situation: self.name, line: line.to_owned() })
-        };
-        lines.map(command).collect()
+        Staged::from(self).commands()
     }
 
     /// What is to be said while it is played, each line after so long: its file `NAME.later`, if it has one.
@@ -124,58 +116,8 @@ impl Situation {
     /// # Errors
     /// [`SituationError::Setup`].
     pub fn later(&self) -> Result<Vec<Later>, SituationError> {
-        let lines = self.files.iter().filter(|(name, _)| name.ends_with(".later")).flat_map(|(_, text)| text.lines());
-        let moment = |line: &str| {
-            let (after, rest) = line.split_once(' ')?;
-            let command = self.command(&rest.split_whitespace().collect::<Vec<_>>())?;
-            Some(Later { after: parse_duration(after).ok()?, line: rest.to_owned(), command })
-        };
-        let known = |line: &str| {
-            moment(line).ok_or_else(|| SituationError::Setup { situation: self.name, line: line.to_owned() })
-        };
-        lines.filter(|line| !line.trim().is_empty()).map(known).collect()
+        Staged::from(self).later()
     }
-
-    fn command(&self, words: &[&str]) -> Option<Command> {
-        Some(match words {
-            ["device", "assign", device, subject, "--kind", kind, "--from", from, "--until", until] => {
-                let (from_ms, until_ms) = (Some(time(from)?), Some(time(until)?));
-                let (device, subject) = ((*device).to_owned(), (*subject).to_owned());
-                Command::Assign { device, subject, kind: kind_of(kind)?, from_ms, until_ms }
-            }
-            ["device", "replace", old, new] => {
-                Command::Replace { old: (*old).to_owned(), new: (*new).to_owned(), at_ms: None }
-            }
-            ["subject", "merge", from, into] => Command::Merge { from: (*from).to_owned(), into: (*into).to_owned() },
-            ["offers", "load", organisation, table, file] => {
-                let (_, payload) = self.files.iter().find(|(name, _)| name == file)?;
-                let (organisation, table) = ((*organisation).to_owned(), (*table).to_owned());
-                Command::LoadOffers { organisation, table, payload: (*payload).to_owned() }
-            }
-            ["subject", "relate", of, subject, "--kind", kind] => {
-                let [of, subject, kind] = [of, subject, kind].map(|word| (*word).to_owned());
-                Command::Relate { of, subject, kind, from_ms: None, until_ms: None }
-            }
-            ["subject", "set", subject, "--kind", kind, settings @ ..] => set(subject, Some(kind_of(kind)?), settings)?,
-            ["subject", "set", subject, settings @ ..] => set(subject, None, settings)?,
-            _ => return None,
-        })
-    }
-}
-
-fn set(subject: &str, kind: Option<SubjectKind>, settings: &[&str]) -> Option<Command> {
-    let pair = |setting: &&str| setting.split_once('=').map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
-    let settings = settings.iter().map(pair).collect::<Option<_>>()?;
-    Some(Command::Set { subject: subject.to_owned(), kind, settings })
-}
-
-/// Unix milliseconds, of a time as it is typed: `now-16h`, `now+1h`.
-fn time(word: &str) -> Option<i64> {
-    Some(when::parse(word).ok()?.at(Clock::system().now().wall_ms))
-}
-
-fn kind_of(word: &str) -> Option<SubjectKind> {
-    serde_json::from_value(json!(word)).ok()
 }
 
 /// Several in one configuration: rules, assignments and the rest stand side by side, zones in one file.
@@ -183,11 +125,19 @@ fn kind_of(word: &str) -> Option<SubjectKind> {
 /// # Errors
 /// [`SituationError`].
 pub fn load(situations: &[&Situation], folder: &Path) -> Result<Config, SituationError> {
+    load_staged(&situations.iter().map(|situation| Staged::from(*situation)).collect::<Vec<_>>(), folder)
+}
+
+/// The same, with devices by the names they have here.
+///
+/// # Errors
+/// [`SituationError`].
+pub fn load_staged(all: &[Staged<'_>], folder: &Path) -> Result<Config, SituationError> {
     let (mut whole, mut zones) = (toml::Table::new(), Vec::new());
-    for situation in situations {
-        let part: toml::Table = toml::from_str(situation.config).map_err(|error| ConfigError::Syntax {
-            origin: format!("{}.toml", situation.name),
-            message: error.to_string(),
+    for staged in all {
+        let situation = staged.situation();
+        let part: toml::Table = toml::from_str(&staged.text(situation.config)).map_err(|error| {
+            ConfigError::Syntax { origin: format!("{}.toml", situation.name), message: error.to_string() }
         })?;
         merge(&mut whole, part);
         let maps = situation.files.iter().filter(|(name, _)| name.ends_with(".geojson"));
@@ -196,7 +146,7 @@ pub fn load(situations: &[&Situation], folder: &Path) -> Result<Config, Situatio
                 zones.push(zone);
             }
         }
-        situation.files.iter().try_for_each(|(name, text)| write(folder, name, text).map(drop))?;
+        situation.files.iter().try_for_each(|(name, text)| write(folder, name, &staged.text(text)).map(drop))?;
     }
     let mut sets = Vec::new();
     if !zones.is_empty() {

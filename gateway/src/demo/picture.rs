@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use firmware_sim::FleetHandle;
 use halo_proto::topic::{Filter, Grammar, Topic};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::fleets::Fleets;
 use super::{Failure, Options, over, play};
 use crate::app::{App, StopSignal};
 use crate::broker::{LocalSubscriber, Message, TooSlow, TopicError};
@@ -22,7 +22,7 @@ const FRAME: Duration = Duration::from_millis(50);
 pub(super) async fn show(
     options: &Options,
     app: &App,
-    fleet: &FleetHandle,
+    fleet: &Fleets,
     config: &Config,
     stop: &mut StopSignal,
 ) -> Result<(), Failure> {
@@ -124,7 +124,7 @@ impl Ears {
 }
 
 /// The counts of this moment. The fleet is asked first: a frame is counted as stored before it is acknowledged.
-fn sample(app: &App, fleet: &FleetHandle, clock: &Clock) -> Sample {
+fn sample(app: &App, fleet: &Fleets, clock: &Clock) -> Sample {
     let fleet = fleet.progress();
     let (metrics, now, disk) = (app.metrics(), clock.now(), app.budget().report());
     Sample {

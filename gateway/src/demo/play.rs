@@ -17,8 +17,6 @@ use crate::terminal::say;
 
 /// Longest wait for an answer of the gateway in this process.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Devices of the town, unless others are asked for.
-const TOWN_DEVICES: u32 = 15;
 /// Columns of a line.
 const COLUMNS: usize = 110;
 
@@ -49,12 +47,6 @@ pub(super) fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Those whose devices are in a mixed fleet of usual size.
-pub(super) fn town() -> Vec<&'static Situation> {
-    let is_small = |situation: &&Situation| situation.fleet.is_some_and(|cast| cast.devices <= TOWN_DEVICES);
-    situations::all().iter().filter(is_small).collect()
-}
-
 /// A fleet as a situation wants it.
 pub(super) fn cast(cast: Cast, base: FleetConfig) -> Result<FleetConfig, Failure> {
     let scenario = scenario(cast.scenario).ok_or_else(|| format!("the simulator has no {:?}", cast.scenario))?;
@@ -62,12 +54,8 @@ pub(super) fn cast(cast: Cast, base: FleetConfig) -> Result<FleetConfig, Failure
     Ok(scenario.config(Some(cast.devices), Some(f64::from(cast.compression)), Some(lasting), base))
 }
 
-/// Has everything said to the gateway in this process that makes situations ready.
-pub(super) async fn make_ready(situations: &[&'static Situation], folder: &Path) -> Result<(), Failure> {
-    let mut commands = Vec::new();
-    for situation in situations {
-        commands.extend(situation.commands()?);
-    }
+/// Says something to the gateway in this process.
+pub(super) async fn tell_all(commands: Vec<Command>, folder: &Path) -> Result<(), Failure> {
     let socket = folder.join(SOCKET_FILE);
     let told = tokio::task::spawn_blocking(move || {
         commands.into_iter().try_for_each(|command| tell(&socket, command)).map_err(|failure| failure.to_string())
@@ -131,7 +119,10 @@ pub(super) fn line(topic: &str, payload: &[u8]) -> Option<String> {
     let (mark, said) = match state {
         "raised" => ("✦", text("message").unwrap_or_default().to_owned()),
         "answered" => ("↩", spark["answer"]["answer"].as_str().unwrap_or_default().to_owned()),
-        _ => ("·", format!("over: {}", text("why").unwrap_or_default())),
+        _ => match text("why") {
+            None | Some("over") => ("·", "over".to_owned()),
+            Some(why) => ("·", format!("over: {why}")),
+        },
     };
     let line = format!("{subject:<10} {mark} {rule}: {said}");
     Some(if line.chars().count() > COLUMNS { line.chars().take(COLUMNS - 1).chain(['…']).collect() } else { line })
@@ -175,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_situation_has_a_fleet_that_the_simulator_knows_and_another_name_is_told_what_there_is() {
-        for situation in town() {
+        for situation in situations::all() {
             let base = FleetConfig::new("127.0.0.1".parse().unwrap(), 1);
             cast(situation.fleet.unwrap(), base).unwrap();
             assert!(matches!(parse(situation.name), Ok(Wanted::One(_))));
