@@ -245,7 +245,7 @@ fn a_runner_who_comes_to_the_city_is_welcomed_once() -> Result<(), Failure> {
         "nobody runs"
     );
     stage.play(&mut hours, |_, _| false)?;
-    let welcome = stage.spark("raised", "welcome-runner", "frida")?;
+    let welcome = stage.spark("raised", "welcome-runner", "wanda")?;
     assert_eq!((welcome.offer.as_deref(), welcome.owner.as_deref()), (Some("isar"), Some("city")));
     stage.cmd("wrist-02", "offered", "welcome-runner")?;
     Ok(())

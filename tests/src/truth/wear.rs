@@ -241,7 +241,7 @@ pub(super) fn silence(table: &mut Table, device: Stepped) -> Result<(), Failure>
 /// Somebody comes to the city at some time, and runs before or after.
 pub(super) fn runners(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     let (id, steps) = whole_life(device)?;
-    let mut scene = Scene::new(&["welcome"], &[(&id, "frida"), ("phone", "frida")], &[])?;
+    let mut scene = Scene::new(&["welcome"], &[(&id, "wanda"), ("phone", "wanda")], &[])?;
     let first_ms = steps.first().map_or(START_MS, |step| step.at_ms);
     let comes_ms = first_ms + MINUTE_MS * i64::try_from(10 + chance(&steps).below(140))?;
     scene.world.say("phone", r#"{"latitude": 53.55, "longitude": 9.99}"#, first_ms)?;

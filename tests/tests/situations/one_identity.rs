@@ -17,21 +17,21 @@ fn two_identities_that_prove_to_be_one_are_one_halo_and_a_rule_that_needs_all_de
         played += 1;
         played == 1_500
     })?;
-    let (frida, mobile) = (stage.halo("frida")?, stage.halo("frida.mobile")?);
-    assert!(frida["signals"]["heart_rate"].is_object() && frida["signals"]["speed"].is_object());
-    assert!(frida["signals"]["appointment_in"].is_null() && mobile["signals"]["appointment_in"].is_object());
+    let (olga, mobile) = (stage.halo("olga")?, stage.halo("olga.mobile")?);
+    assert!(olga["signals"]["heart_rate"].is_object() && olga["signals"]["speed"].is_object());
+    assert!(olga["signals"]["appointment_in"].is_null() && mobile["signals"]["appointment_in"].is_object());
     assert!(stage.left("on-foot-to-an-appointment").is_empty());
-    assert_eq!(frida["signals"]["steps"]["device"], "wrist-02");
+    assert_eq!(olga["signals"]["steps"]["device"], "wrist-02");
 
-    stage.run("subject merge frida.mobile frida")?;
+    stage.run("subject merge olga.mobile olga")?;
     stage.play(&mut hours, |_, _| false)?;
-    let told = stage.spark("raised", "on-foot-to-an-appointment", "frida")?;
+    let told = stage.spark("raised", "on-foot-to-an-appointment", "olga")?;
     let device = |path: &str| told.facts.get(path).and_then(|fact| fact.device.clone());
     assert_eq!(device("a.signals.appointment_in.value").as_deref(), Some("phone-03"));
     for device in ["wrist-02", "car-03", "phone-03"] {
         assert_eq!(stage.cmd(device, "offered", "on-foot-to-an-appointment")?["spark"], json!(told.id));
     }
-    let one = stage.halo("frida")?;
+    let one = stage.halo("olga")?;
     let rules = |signal: &str| one["signals"][signal]["device"].as_str().map(str::to_owned);
     assert_eq!(rules("appointment_in").as_deref(), Some("phone-03"));
     assert_eq!(rules("heart_rate").as_deref(), Some("wrist-02"));
@@ -41,8 +41,8 @@ fn two_identities_that_prove_to_be_one_are_one_halo_and_a_rule_that_needs_all_de
     let beside = &one["signals"]["steps"]["others"];
     assert!(beside.to_string().contains("phone-03"), "{}", one["signals"]["steps"]);
     // Either name means her.
-    stage.run("subject set frida.mobile reminders=yes")?;
-    assert_eq!(stage.halo("frida")?["settings"]["reminders"], "yes");
-    assert!(stage.left("on-foot-to-an-appointment").iter().all(|spark| spark.subject == "frida"));
+    stage.run("subject set olga.mobile reminders=yes")?;
+    assert_eq!(stage.halo("olga")?["settings"]["reminders"], "yes");
+    assert!(stage.left("on-foot-to-an-appointment").iter().all(|spark| spark.subject == "olga"));
     Ok(())
 }
