@@ -1,7 +1,7 @@
 //! Rules that cannot be, and rules that cannot be run.
 
 use super::rig::{Rig, rules};
-use crate::spark::{Known, Rules};
+use crate::spark::{Known, RULES_MAX, Rules};
 
 fn problem(text: &str) -> String {
     Rules::compile(&rules(text), &Known::default()).expect_err("it is refused").to_string()
@@ -30,9 +30,18 @@ fn names_joins_tables_and_floors_are_checked() {
     assert!(problem("[[rule]]\nname = 'a b'\nwhen = 'true'\n").contains("name"));
     assert!(rule("with = { join = 'moon' }").contains("wanted zone, party"));
     assert!(rule("offer = { table = 'pharmacy' }").contains("ORGANISATION/TABLE"));
+    let itself = rule("offer = { table = 'o/t', is = 'offer.x' }");
+    assert!(itself.contains("offer.is") && itself.contains("cannot look at one"), "{itself}");
     assert!(rule("floor = 1.5").contains("wanted 0 to 1"));
     assert!(rule("[[rule]]\nname = 'r'\nwhen = 'true'").contains("name of two rules"));
     assert!(rule("message = '{a.signals.pulse.value}'").contains("message"));
+}
+
+#[test]
+fn more_rules_than_there_is_room_for_are_refused_with_how_many_there_may_be() {
+    let one = rules("[[rule]]\nname = 'r'\nwhen = 'true'\n").remove(0);
+    let refused = Rules::compile(&vec![one; RULES_MAX + 1], &Known::default()).expect_err("too many");
+    assert_eq!(refused.to_string(), "16385 rules, at most 16384");
 }
 
 #[test]

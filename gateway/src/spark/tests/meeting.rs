@@ -1,7 +1,7 @@
 //! Halos meet: by a key, by a relation, with offers, as members of an organisation.
 
 use super::rig::Rig;
-use crate::record::{Body, Deed, FactValue, Offset};
+use crate::record::{Body, Deed, FactValue, Offset, SubjectKind};
 
 #[test]
 fn two_halos_that_share_a_setting_meet_and_part_again() {
@@ -26,6 +26,41 @@ fn two_halos_that_share_a_setting_meet_and_part_again() {
     assert_eq!(decided, wanted);
     rig.set("ben", "share", "no");
     assert_eq!(rig.decided().len(), 2, "the change of the one ends what both have");
+}
+
+#[test]
+fn a_rule_meets_only_the_kind_it_asks_for_and_parts_from_what_is_another_now() {
+    let text = "[[rule]]\nname = 'bus'\nwith = { join = 'destination', kind = 'machine' }\n\
+                when = 'b.settings.free == \"yes\"'\n";
+    let mut rig = Rig::new(text);
+    let kind = |rig: &mut Rig, kind: SubjectKind| {
+        let settings = [("destination", "airport"), ("free", "yes")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).to_vec();
+        rig.act(Deed::Set { subject: "coach".to_owned(), kind: Some(kind), settings });
+    };
+    for name in ["anna", "ben"] {
+        rig.set(name, "free", "yes").set(name, "destination", "airport");
+    }
+    assert!(rig.decided().is_empty(), "people are no buses");
+    kind(&mut rig, SubjectKind::Machine);
+    assert_eq!(rig.decided_sorted(), ["raised bus anna with coach", "raised bus ben with coach"]);
+    kind(&mut rig, SubjectKind::Person);
+    assert_eq!(rig.decided_sorted(), ["cleared(apart) bus anna with coach", "cleared(apart) bus ben with coach"]);
+}
+
+#[test]
+fn who_joins_a_party_meets_those_who_are_there_whatever_else_it_told() {
+    let text = "[[rule]]\nname = 'party'\nwith = { join = 'party' }\nwhen = 'b.signals.heart_rate.value > 50'\n";
+    let mut rig = Rig::new(text);
+    for name in ["anna", "ben"] {
+        rig.value(name, "heart_rate", 60.0);
+        rig.log.after(1_000).json(name, r#"{"party":"the millers"}"#);
+        rig.run();
+    }
+    assert_eq!(rig.decided_sorted(), ["raised party anna with ben", "raised party ben with anna"]);
+    rig.log.after(1_000).json("ben", r#"{"party":"the smiths"}"#);
+    rig.run();
+    assert_eq!(rig.decided_sorted(), ["cleared(apart) party anna with ben", "cleared(apart) party ben with anna"]);
 }
 
 #[test]

@@ -189,6 +189,18 @@ fn a_rule_given_over_the_socket_works_is_replaced_while_it_holds_and_goes_with_i
 }
 
 #[test]
+fn what_has_held_for_a_while_goes_on_holding_when_other_rules_come() {
+    let mut rig = Rig::new(&format!("{HIGH}hold = '30s'\n"));
+    rig.value("anna", "heart_rate", 130.0);
+    let since = rig.log.now().wall_ms;
+    rig.after(20_000);
+    let text = "name = 'low'\nwhen = 'a.signals.heart_rate.value < 40'".to_owned();
+    rig.act(Deed::Rule { name: "low".to_owned(), text: Some(text) }).after(10_000);
+    assert_eq!(rig.decided(), ["raised high anna"]);
+    assert_eq!(rig.raised().1.since_ms, since);
+}
+
+#[test]
 fn only_rules_whose_inputs_changed_are_run() {
     let rule = |n: u32, signal: &str| format!("[[rule]]\nname = 'r{n}'\nwhen = 'a.signals.{signal}.value > 1000'\n");
     let mut text: String = (0..100).map(|n| rule(n, "heart_rate")).collect();

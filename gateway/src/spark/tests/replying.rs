@@ -82,6 +82,19 @@ fn quiet_hours_are_those_of_the_subjects_own_clock_and_what_stands_is_told_when_
     assert!(rig.engine.take_told().is_empty());
 }
 
+#[test]
+fn what_stands_is_told_when_the_quiet_hours_end() {
+    let mut rig = Rig::new("[[rule]]\nname = 'late'\nwhen = 'a.signals.heart_rate.value > 120'\ncmd = true\n");
+    rig.value("anna", "heart_rate", 130.0).set("anna", "time_zone", "Europe/Berlin");
+    let hour = local_hour(rig.log.now().wall_ms);
+    rig.set("anna", "quiet", &format!("{hour:02}:00-{:02}:30", (hour + 1) % 24));
+    rig.value("anna", "heart_rate", 90.0).value("anna", "heart_rate", 130.0);
+    assert!(rig.engine.take_told().is_empty());
+    let until = quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms).expect("quiet hours");
+    rig.after(u64::try_from(until - rig.log.now().wall_ms).expect("ahead"));
+    assert_eq!(rig.engine.take_told(), [crate::record::Name::from("anna")]);
+}
+
 fn local_hour(unix_ms: i64) -> i64 {
     (unix_ms + crate::ingest::zones::offset_ms("Europe/Berlin", unix_ms)).div_euclid(3_600_000).rem_euclid(24)
 }
