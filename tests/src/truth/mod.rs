@@ -26,6 +26,8 @@ mod drives;
 mod wear;
 mod parks;
 mod rain;
+mod pulses;
+mod walks;
 
 use std::time::Duration;
 
@@ -68,7 +70,7 @@ const fn trial(scenario: &'static str, period_s: u64, prefix: &'static str, devi
     Trial { scenario, period: Duration::from_secs(period_s), judge, prefix, devices, kept: false }
 }
 
-const TRIALS: [Trial; 20] = [
+const TRIALS: [Trial; 22] = [
     trial("commute", 5, "car", usize::MAX, Judge::Each(cars::judge)),
     trial("cardiac", 2, "pacer", usize::MAX, Judge::Each(hearts::judge)),
     trial("cardiac", 10, "wrist", usize::MAX, Judge::Each(bands::judge)),
@@ -89,6 +91,8 @@ const TRIALS: [Trial; 20] = [
     trial("weather", 600, "station", SPARKS, Judge::Rules(rain::judge)),
     trial("shared-car", 10, "share", 1, Judge::Rules(drives::turns)),
     Trial { kept: true, ..trial("shared-car", 10, "share", 1, Judge::Rules(drives::turns_kept)) },
+    trial("cardiac", 10, "wrist", SPARKS, Judge::Rules(pulses::judge)),
+    trial("three-devices", 10, "", usize::MAX, Judge::Together(walks::judge)),
 ];
 
 /// How much of each scenario is played.
