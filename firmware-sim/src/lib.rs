@@ -18,7 +18,7 @@
 //!
 //! **Truth** (`--truth`): `truth` (what), `device`, `kind`, `boot`, `uptime_ms` (as in the frames), `at_ms` (true Unix
 //! time), and the facts: `boot` (`counter`, `offset_ms`, `claimed_offset_ms`, `drift_ppm`), `dead_zone`, `activity`,
-//! `fast_heart`, `off_skin`, `steps`, `speed_change`,
+//! `fast_heart`, `pulse` (`rate`), `off_skin`, `steps`, `speed_change`, `departure`, `appointment`,
 //! `trip` (`driver`, `distance_m`, `fuel_l`, …), `harsh_brake`, `harsh_acceleration`, `dtc`, `engine` (`cycle`,
 //! `remaining`, `health`), `leg`, `stop`, `excursion`, `shock`, `delivered`, `tap` (`reader`, `place`, `party`,
 //! `waited_s`), `arrhythmia`, `pause`, `premature_beat`, `battery_low`, `rain`, `damp`; `from_ms` and `to_ms` are true Unix time.

@@ -14,8 +14,10 @@
 //! | `activity` | wristband | `what` (sleep, sit, walk, run), `from_ms`, `to_ms` |
 //! | `drawer` | wristband (drawers) | `from_ms`, `to_ms`: it lies in a drawer; told when it is put there |
 //! | `fast_heart` | wristband | `from_ms`, `to_ms`, `above_s` (seconds of it clearly above 100 a minute): a heart near or above that |
+//! | `pulse` | wristband | `rate`, without noise: at the beginning, and each time it has changed by 2 a minute |
 //! | `off_skin` | wristband | `from_ms`, `to_ms`: the band saw no pulse |
 //! | `steps` | wristband, park-band | `total` since the device was first worn; every minute |
+//! | `departure` | car-dongle | `driver`: the engine is started, a trip begins |
 //! | `trip` | car-dongle | `from_ms`, `to_ms`, `driver`, `distance_m`, `fuel_l`, `idle_s`, `speed_max_kmh`, `harsh_brakes`, `harsh_accelerations` |
 //! | `harsh_brake`, `harsh_acceleration` | car-dongle | `driver`, `mps2` |
 //! | `speed_change` | car-dongle | `mps2`, `before_mps2`: a second in which, or in the one before it, the speed changed by 1.5 m/s or more |
@@ -35,6 +37,7 @@
 //! | `battery_low` | pacemaker | `volts` |
 //! | `taste` | player | `likes`: the genres that are liked from now on; at the beginning, and when it changes |
 //! | `opinion` | player | `topic`, `liked`: a like (true) or a skip of a genre, whatever the taste |
+//! | `appointment` | phone | `from_ms`, `to_ms`: since when it is the next one, and when it is; told when it becomes the next |
 //! | `rain` | weather-station | `began` (or ended), `humidity` (%, without noise), `rising_min` (how long it had been rising): each time it crosses 80 % |
 //! | `damp` | weather-station | `from_ms`, `to_ms`, `peak` (%): it was 78 % or more |
 //!

@@ -180,6 +180,7 @@ impl Car {
             self.fuel_l = 0.97 * TANK_L;
         }
         moment.happens(at_ms, "ignition_on", 0, 1.0);
+        moment.tell(at_ms, "departure", json!({"driver": driver.name}));
     }
 
     /// One second towards the speed that the road allows here and at the segment's end.

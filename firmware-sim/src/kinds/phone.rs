@@ -9,6 +9,7 @@ use halo_proto::chunk::Clock;
 use halo_proto::registry::{Kind, Schema};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 
 use super::{Moment, Sensors, own_schema};
 
@@ -58,15 +59,20 @@ impl Phone {
 }
 
 impl Sensors for Phone {
-    fn second(&mut self, _: u64, moment: &mut Moment) {
+    fn second(&mut self, at_ms: u64, moment: &mut Moment) {
         if self.seconds.is_multiple_of(60) {
             self.carried = self.random.random_bool(CARRIED);
         }
+        let is_next = self.seconds == 0 || self.left_s == 0;
         self.seconds += 1;
         self.left_s = match self.left_s.checked_sub(1) {
             Some(left_s) => left_s,
             None => self.random.random_range(APPOINTMENTS_S),
         };
+        if is_next {
+            let to_ms = at_ms + 1_000 * u64::from(self.left_s);
+            moment.tell(at_ms, "appointment", json!({"from_ms": at_ms, "to_ms": to_ms}));
+        }
         self.steps += if self.carried { STEPS_A_SECOND } else { 0.0 };
         self.battery = if self.battery > 15.0 { self.battery - DRAIN } else { 100.0 };
         moment.read("appointment_in", f64::from(self.left_s / 60));

@@ -86,6 +86,20 @@ fn a_car_moves_as_far_as_its_odometer_says_and_its_trips_add_up() {
 }
 
 #[test]
+fn each_trip_begins_with_a_departure_of_who_drives() {
+    for (kind, hours) in [(Kind::CarDongle, 6), (Kind::SharedCar, 24)] {
+        let (left, trips) = (told(kind, 3, hours, "departure"), told(kind, 3, hours, "trip"));
+        assert!(trips.len() > 5 && (trips.len()..=trips.len() + 1).contains(&left.len()), "{left:?}");
+        for (departure, trip) in left.iter().zip(&trips) {
+            assert_eq!(
+                (departure.at_ms as f64, &departure.facts["driver"]),
+                (number(trip, "from_ms"), &trip.facts["driver"])
+            );
+        }
+    }
+}
+
+#[test]
 fn drivers_brake_harshly_now_and_then_and_the_trip_counts_it() {
     let trips: Vec<Told> = (0..6).flat_map(|seed| told(Kind::CarDongle, seed, 6, "trip")).collect();
     let brakes: Vec<Told> = (0..6).flat_map(|seed| told(Kind::CarDongle, seed, 6, "harsh_brake")).collect();
@@ -275,6 +289,38 @@ fn a_listener_likes_what_is_liked_and_skips_the_rest_and_takes_to_something_else
     assert!((6..=9).contains(&tastes), "{tastes} tastes in three times ten days");
     assert!(likes[1] > 100 && likes[1] > 5 * likes[0], "{likes:?}");
     assert!(skips[0] > 300 && skips[0] > 5 * skips[1], "{skips:?}");
+}
+
+#[test]
+fn the_pulse_that_is_told_is_what_a_wristband_reads_but_for_its_noise_and_less_than_the_next_change() {
+    for seed in 0..3 {
+        let (mut rate, mut off, mut lines) = (f64::NAN, 0.0_f64, 0);
+        live(Kind::Wristband, seed, 6, |_, moment| {
+            for told in moment.told.iter().filter(|told| told.what == "pulse") {
+                (rate, lines) = (number(told, "rate"), lines + 1);
+            }
+            let read = moment.reading("heart_rate");
+            // A change that is not told yet, and the most that the noise of a reading amounts to.
+            off = if read.is_nan() { off } else { off.max((read - rate).abs()) };
+        });
+        assert!((1.5..2.0 + 3.5 * 0.6).contains(&off), "seed {seed}: {off} a minute off");
+        assert!((100..2_000).contains(&lines), "seed {seed}: {lines} lines in six hours");
+    }
+}
+
+#[test]
+fn a_phone_counts_the_minutes_down_to_the_appointment_that_is_told() {
+    let (mut appointments, mut next) = (0, (0.0, 0.0));
+    live(Kind::Phone, 5, 24, |at_ms, moment| {
+        for told in moment.told.iter().filter(|told| told.what == "appointment") {
+            let of = (number(told, "from_ms"), number(told, "to_ms"));
+            assert!(appointments == 0 || (of.0 - next.1 - 1_000.0).abs() < 1.0, "{next:?}, then {of:?}");
+            (next, appointments) = (of, appointments + 1);
+        }
+        let minutes = (next.1 - at_ms as f64) / 60_000.0;
+        assert_eq!(moment.reading("appointment_in"), minutes.floor(), "at {at_ms}");
+    });
+    assert!((12..72).contains(&appointments), "{appointments} in a day");
 }
 
 /// What is told of a device with a twist.

@@ -94,8 +94,9 @@ pub(crate) struct Wristband {
     /// Whether the band is put into a drawer at times, and lies there now.
     drawers: bool,
     in_drawer: bool,
-    /// The heart's true rate, /min.
+    /// The heart's true rate, /min, and the one that was told last.
     heart: f64,
+    heart_told: Option<f64>,
     next_beat_ms: f64,
     last_interval_ms: Option<u16>,
     steps: f64,
@@ -114,6 +115,8 @@ const INTERVAL_NOISE: f64 = 0.012;
 /// Rate from which a heart counts as near 100 a minute or above, and as clearly above it.
 const FAST_FROM: f64 = 97.0;
 const FAST_CLEARLY: f64 = 103.0;
+/// A change of the true rate that is told, /min.
+const PULSE_CHANGE: f64 = 2.0;
 /// Contact is lost about once in this many seconds of wear.
 const SECONDS_BETWEEN_LOSSES: u32 = 900;
 /// A band that is put into a drawer at times is worn for so long, on average, and lies there for so many seconds.
@@ -144,6 +147,7 @@ impl Wristband {
             drawers: false,
             in_drawer: false,
             heart: 0.0,
+            heart_told: None,
             next_beat_ms: start_ms as f64 + random.random_range(0.0..900.0),
             last_interval_ms: None,
             steps: random.random_range(0_u32..6_000).into(),
@@ -252,8 +256,12 @@ impl Wristband {
         }
     }
 
-    /// Spells of a fast heart and of a band off the skin, as they end.
+    /// The true rate whenever it has become another; spells of a fast heart and of a band off the skin, as they end.
     fn tell_heart(&mut self, at_ms: u64, moment: &mut Moment) {
+        if self.heart_told.is_none_or(|told| (self.heart - told).abs() >= PULSE_CHANGE) {
+            self.heart_told = Some(self.heart);
+            moment.tell(at_ms, "pulse", json!({"rate": super::car::round(self.heart, 2)}));
+        }
         if self.heart > FAST_FROM {
             let (_, clearly_s) = self.fast.get_or_insert((at_ms, 0));
             *clearly_s += u32::from(self.heart > FAST_CLEARLY);

@@ -14,7 +14,7 @@ use super::turns::{Turn, Turns};
 use crate::ingest::people::{People, Replaced};
 use crate::record::{Deed, Frame, Name};
 
-/// So long after a hand-over a frame of before it is one that was on its way, ms; later ones come out of a buffer.
+/// A frame that comes so long after its readings, ms, comes out of a buffer; at a hand-over a younger one was on its way.
 const STRAGGLING_MS: i64 = 300_000;
 
 impl Fold {
@@ -179,8 +179,8 @@ pub(super) fn end_for_former(
     let (name, device) = (subject.name().clone(), &frame.device);
     if holders.holder(device, wall_ms).is_some_and(|holder| *holder != name) {
         let handed_ms = holders.handed_over_ms(device, &name, wall_ms);
-        let is_drained = frame.arrival.wall_ms > handed_ms.saturating_add(STRAGGLING_MS);
-        let awaited = is_drained && newest_ms.is_some_and(|newest_ms| newest_ms < handed_ms);
+        let is_drained = |newest_ms: i64| frame.arrival.wall_ms > newest_ms.saturating_add(STRAGGLING_MS);
+        let awaited = newest_ms.is_some_and(|newest_ms| newest_ms < handed_ms && is_drained(newest_ms));
         subject.hand_over(device, handed_ms, awaited);
     }
 }

@@ -34,10 +34,11 @@ fn main() -> Result<(), Failure> {
     let shows = std::io::stderr().is_terminal();
     let Arguments { seeds, devices, .. } = arguments;
     let scenario = arguments.scenario.as_deref();
-    let extent = Extent { seeds, spark_seeds: arguments.spark_seeds.unwrap_or(seeds), devices, scenario };
+    let spark_seeds = arguments.spark_seeds.unwrap_or(seeds);
+    let extent = Extent { seeds, spark_seeds, devices, scenario };
     let table = judge(extent, |scenario, seed| {
         if shows {
-            eprint!("\r{scenario}, seed {seed} of {}        ", arguments.seeds);
+            eprint!("\r{scenario}, seed {seed} of {}        ", seeds.max(spark_seeds));
         }
     })?;
     if shows {
@@ -46,7 +47,7 @@ fn main() -> Result<(), Failure> {
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&table)?);
     } else {
-        println!("machine {}, seeds 1 to {}\n\n{table}", evidence::machine(), arguments.seeds);
+        println!("machine {}, seeds 1 to {seeds}, of sparks 1 to {spark_seeds}\n\n{table}", evidence::machine());
     }
     let missed: Vec<String> = table.misses().map(|line| format!("{}: {}", line.kind, line.event)).collect();
     if missed.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firmware_sim::{Step, Stepped};
+use halo_gateway::record::{Assignment, SubjectKind};
 use serde_json::Value;
 
 use super::START_MS;
@@ -10,7 +11,7 @@ use super::cars::{ACCELERATION, BRAKING, manoeuvres};
 use super::score::{About, Table};
 use super::spans::{Span, Wanted, matched, near};
 use super::sparks::together;
-use super::told::Scene;
+use super::told::{Raise, Scene};
 use super::world::{truths, whole_life};
 use crate::Failure;
 use crate::random::Random;
@@ -33,6 +34,13 @@ const SET_MS: i64 = 1_000;
 /// From then on everybody has been heard of from where they are.
 const BEGIN_MS: i64 = START_MS + 180_000;
 const PEOPLE: [&str; 3] = ["emil", "frida", "greta"];
+/// Who has the shared car in turn, and for how long.
+const DRIVERS: [&str; 3] = ["anna", "ben", "cleo"];
+const TURN_MS: i64 = 8 * 3_600_000;
+/// So long after the end of a kept day, and after its last hand-over, the network is back.
+const KEPT_MS: i64 = 60_000;
+/// By how much ways are known.
+const WAY: f64 = 0.01;
 
 fn about(event: &'static str, note: &'static str) -> About {
     About { scenario: "commute", kind: "car", event, unit: "", note }
@@ -69,6 +77,57 @@ pub(super) fn cars(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     judge("spark: a trip well driven", "trip-well-driven", &|low, _| low >= WELL, &|_, high| high >= WELL);
     judge("spark: a trip badly driven", "trip-badly-driven", &|_, high| high < BADLY, &|low, _| low < BADLY);
     Ok(())
+}
+
+/// One car that three people have for eight hours each.
+pub(super) fn turns(table: &mut Table, device: Stepped) -> Result<(), Failure> {
+    let about = turn_about("spark: a driver's own trip");
+    judge_turns(table, about, whole_life(device)?, START_MS)
+}
+
+/// The same, out of a buffer that is drained in order when all of them have given it back.
+pub(super) fn turns_kept(table: &mut Table, device: Stepped) -> Result<(), Failure> {
+    let (id, mut steps) = whole_life(device)?;
+    steps.iter_mut().for_each(|step| step.at_ms += KEPT_MS);
+    judge_turns(table, turn_about("spark: a driver's own trip, out of a buffer"), (id, steps), START_MS - 3 * TURN_MS)
+}
+
+fn turn_about(event: &'static str) -> About {
+    About { scenario: "shared-car", ..about(event, "within 1 % of 1 km, the least that has a score") }
+}
+
+fn judge_turns(table: &mut Table, about: About, (id, steps): (String, Vec<Step>), from_ms: i64) -> Result<(), Failure> {
+    let mut scene = Scene::new(&["car-sharing"], &[], &[])?;
+    let turn = |(driver, from_ms): (&&str, i64)| Assignment {
+        device: id.clone(),
+        subject: (*driver).to_owned(),
+        kind: SubjectKind::Person,
+        from_ms: Some(from_ms),
+        until_ms: Some(from_ms + TURN_MS),
+    };
+    let begins = (0..).map(|turn| from_ms + turn * TURN_MS);
+    scene.config.assignments = DRIVERS.iter().zip(begins).map(turn).collect();
+    scene.configure(START_MS);
+    steps.iter().try_for_each(|step| scene.play(&id, step))?;
+    let ended = |truth: Span, found: Span| near(truth.from_ms, found.from_ms, ENDED_MS);
+    let subjects: BTreeSet<String> = scene.raised("my-trip").map(|raise| raise.subject.to_string()).collect();
+    // Nobody but those who drove is told of anything.
+    for subject in DRIVERS.into_iter().chain(subjects.iter().map(String::as_str).filter(|it| !DRIVERS.contains(it))) {
+        let trips = truths(&steps, "trip").filter(|trip| trip["driver"] == subject);
+        let wanted: Vec<Wanted> = trips.filter_map(scored).collect();
+        let found: Vec<Span> =
+            scene.raised("my-trip").filter(|raise| *raise.subject == *subject).map(Raise::instant).collect();
+        table.add(about, matched(&wanted, &found, ended));
+    }
+    Ok(())
+}
+
+/// When a trip that has a score ended.
+fn scored(trip: &Value) -> Option<Wanted> {
+    let (span, metres) = (Span::of(trip), trip["distance_m"].as_f64()?);
+    let way = WAY * LEAST_M;
+    (metres >= LEAST_M - way)
+        .then_some(Wanted { span: Span { from_ms: span.to_ms, ..span }, shown: metres >= LEAST_M + way })
 }
 
 /// When a trip ended, and between what its score is by the true manoeuvres: those surely harsh, and with those that may be.

@@ -26,6 +26,8 @@ mod drives;
 mod wear;
 mod parks;
 mod rain;
+mod pulses;
+mod walks;
 
 use std::time::Duration;
 
@@ -47,6 +49,8 @@ struct Trial {
     prefix: &'static str,
     /// Most devices of a seed.
     devices: usize,
+    /// Whether all of it lies in the past, kept in buffers that are drained now.
+    kept: bool,
 }
 
 /// What a judge looks at.
@@ -63,10 +67,10 @@ enum Judge {
 const SPARKS: usize = 2;
 
 const fn trial(scenario: &'static str, period_s: u64, prefix: &'static str, devices: usize, judge: Judge) -> Trial {
-    Trial { scenario, period: Duration::from_secs(period_s), judge, prefix, devices }
+    Trial { scenario, period: Duration::from_secs(period_s), judge, prefix, devices, kept: false }
 }
 
-const TRIALS: [Trial; 18] = [
+const TRIALS: [Trial; 22] = [
     trial("commute", 5, "car", usize::MAX, Judge::Each(cars::judge)),
     trial("cardiac", 2, "pacer", usize::MAX, Judge::Each(hearts::judge)),
     trial("cardiac", 10, "wrist", usize::MAX, Judge::Each(bands::judge)),
@@ -85,6 +89,10 @@ const TRIALS: [Trial; 18] = [
     trial("hosts", 120, "band", usize::MAX, Judge::Together(parks::listening)),
     trial("tastes", 600, "player", SPARKS, Judge::Rules(taste::judge)),
     trial("weather", 600, "station", SPARKS, Judge::Rules(rain::judge)),
+    trial("shared-car", 10, "share", 1, Judge::Rules(drives::turns)),
+    Trial { kept: true, ..trial("shared-car", 10, "share", 1, Judge::Rules(drives::turns_kept)) },
+    trial("cardiac", 10, "wrist", SPARKS, Judge::Rules(pulses::judge)),
+    trial("three-devices", 10, "", usize::MAX, Judge::Together(walks::judge)),
 ];
 
 /// How much of each scenario is played.
@@ -145,7 +153,9 @@ impl Trial {
     fn devices(&self, seed: u64) -> Result<Vec<Stepped>, Failure> {
         let scenario = scenario(self.scenario).ok_or("no such scenario")?;
         let base = FleetConfig { seed, ..FleetConfig::new(Broker::new("nowhere", 1), 0) };
-        let mut config = scenario.config(None, Some(1.0), None, base);
+        // What is not live ends when its device connects.
+        let speed = if self.kept { f64::from(scenario.compression) } else { 1.0 };
+        let mut config = scenario.config(None, Some(speed), None, base);
         // A drop-out lasts a frame: as much is lost in shorter frames, in pieces as rare.
         config.faults.dropouts *= self.period.as_secs_f64() / config.period.as_secs_f64();
         config.period = self.period;

@@ -19,6 +19,15 @@ pub(super) struct Wanted {
     pub(super) shown: bool,
 }
 
+/// Something that was so, of which nobody can say to the second when it was to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Blurred {
+    /// Perhaps from when, and until when.
+    pub(super) perhaps: Span,
+    /// Surely from when, and until when; none = it need not be found.
+    pub(super) surely: Option<Span>,
+}
+
 impl Span {
     /// Of a truth with `from_ms` and `to_ms`.
     pub(super) fn of(line: &Value) -> Self {
@@ -37,6 +46,56 @@ impl Span {
     pub(super) fn length_ms(self) -> i64 {
         self.to_ms - self.from_ms
     }
+
+    fn holds(self, at_ms: i64) -> bool {
+        (self.from_ms..=self.to_ms).contains(&at_ms)
+    }
+}
+
+impl Blurred {
+    /// Of each stretch in which it perhaps was so, the one in which it surely was, for `least_ms` at least. Where it was
+    /// so surely more than once, it may have been over in between or not, and need not be found.
+    pub(super) fn of(perhaps: &[Span], surely: &[Span], least_ms: i64) -> Vec<Self> {
+        let blur = |perhaps: &Span| {
+            let mut within = surely.iter().filter(|span| perhaps.touches(**span));
+            let only = within.next().filter(|span| span.length_ms() >= least_ms);
+            Self { perhaps: *perhaps, surely: only.copied().filter(|_| within.next().is_none()) }
+        };
+        perhaps.iter().map(blur).collect()
+    }
+
+    /// Whether that is it: told between when it began perhaps and surely, and over when it was, `late_ms` later at most.
+    fn is(&self, found: Span, early_ms: i64, late_ms: i64) -> bool {
+        let perhaps = self.perhaps.wider(early_ms, late_ms);
+        let within = perhaps.holds(found.from_ms) && perhaps.holds(found.to_ms);
+        let in_time =
+            |surely: Span| found.from_ms <= surely.from_ms + late_ms && found.to_ms >= surely.to_ms - early_ms;
+        within && self.surely.is_none_or(in_time)
+    }
+}
+
+/// When two things were so together: the stretches of one that are within those of the other.
+pub(super) fn both(one: &[Span], other: &[Span]) -> Vec<Span> {
+    let shared = |a: &Span| {
+        let a = *a;
+        other.iter().map(move |b| Span { from_ms: a.from_ms.max(b.from_ms), to_ms: a.to_ms.min(b.to_ms) })
+    };
+    let mut spans: Vec<Span> = one.iter().flat_map(shared).filter(|span| span.length_ms() > 0).collect();
+    spans.sort_by_key(|span| span.from_ms);
+    spans
+}
+
+/// The same stretches, in order of time; those that meet are one.
+pub(super) fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_by_key(|span| span.from_ms);
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.from_ms <= last.to_ms => last.to_ms = last.to_ms.max(span.to_ms),
+            _ => joined.push(span),
+        }
+    }
+    joined
 }
 
 /// Whether two times are so close.
@@ -69,6 +128,14 @@ pub(super) fn matched(wanted: &[Wanted], found: &[Span], fits: impl Fn(Span, Spa
         right: right as f64,
         hidden: wanted.iter().filter(|wanted| !wanted.shown).count() as f64,
     }
+}
+
+/// The same of what is known less than exactly; a reading may be early by `early_ms`, and is seen `late_ms` later at most.
+pub(super) fn matched_blurred(wanted: &[Blurred], found: &[Span], early_ms: i64, late_ms: i64) -> Tally {
+    let spans: Vec<Wanted> = wanted.iter().map(|it| Wanted { span: it.perhaps, shown: it.surely.is_some() }).collect();
+    let fits =
+        |truth: Span, found: Span| wanted.iter().any(|it| it.perhaps == truth && it.is(found, early_ms, late_ms));
+    matched(&spans, found, fits)
 }
 
 /// Follows a state from look to look, and notes the spans in which it held.
@@ -151,6 +218,23 @@ mod tests {
         let missed = matched(&[hidden], &[], close);
         assert_eq!((missed.truths, missed.hidden, missed.found), (0.0, 1.0, 0.0));
         assert_eq!(matched(&[hidden], &[found(100)], close).right, 1.0);
+    }
+
+    #[test]
+    fn what_is_known_less_than_exactly_is_found_between_the_first_and_the_last_time_it_may_have_begun_and_ended() {
+        let between = |from_ms, to_ms| Span { from_ms, to_ms };
+        let perhaps = joined(vec![between(200, 300), between(100, 200), between(500, 600)]);
+        assert_eq!(perhaps, [between(100, 300), between(500, 600)]);
+        let wanted = Blurred::of(&perhaps, &[between(150, 250), between(510, 520), between(540, 590)], 10);
+        assert_eq!(wanted.iter().map(|it| it.surely).collect::<Vec<_>>(), [Some(between(150, 250)), None]);
+        let right = |found| matched_blurred(&wanted, &[found], 5, 20).right;
+        for (from_ms, to_ms) in [(95, 320), (170, 245), (500, 530)] {
+            assert_eq!(right(between(from_ms, to_ms)), 1.0, "{from_ms} to {to_ms}");
+        }
+        for (from_ms, to_ms) in [(90, 300), (171, 250), (150, 240), (150, 321), (400, 410)] {
+            assert_eq!(right(between(from_ms, to_ms)), 0.0, "{from_ms} to {to_ms}");
+        }
+        assert_eq!(both(&perhaps, &[between(150, 520), between(600, 700)]), [between(150, 300), between(500, 520)]);
     }
 
     #[test]

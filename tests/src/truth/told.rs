@@ -117,6 +117,11 @@ impl Scene {
         self.enter(act(Deed::Relate(relation)), START_MS);
     }
 
+    /// Two subjects prove to be one, the second.
+    pub(super) fn merge(&mut self, from: &str, into: &str, at_ms: i64) {
+        self.enter(act(Deed::Merge { from: from.to_owned(), into: into.to_owned() }), at_ms);
+    }
+
     /// An organisation publishes a table.
     pub(super) fn offers(&mut self, (organisation, table): (&str, &str), payload: &str, at_ms: i64) {
         self.enter(offers(organisation, table, payload, at_ms), at_ms);

@@ -76,7 +76,7 @@ pub(super) fn bands(table: &mut Table, device: Stepped) -> Result<(), Failure> {
 }
 
 /// What people do besides: of each device another, and by its seed.
-fn chance(steps: &[Step]) -> Random {
+pub(super) fn chance(steps: &[Step]) -> Random {
     let began = steps.iter().flat_map(|step| &step.truths).find_map(|line| line["uptime_ms"].as_u64());
     Random::new(began.unwrap_or_default())
 }

@@ -175,6 +175,22 @@ fn a_buffer_drained_after_the_hand_overs_ends_each_drivers_trip_when_its_reading
     assert_eq!((world.km("anna"), world.minutes("anna")), (8.98, [50 * 60, 59 * 60 - 1]));
 }
 
+/// Where the network came back just after the hand-over, each trip of the day was told as ended while it was driven.
+#[test]
+fn a_buffer_drained_right_after_the_hand_over_ends_a_trip_of_long_before_where_it_ended() {
+    let mut world = shared_car();
+    world.at(61);
+    world.drive(20..30, 60, true);
+    assert_eq!((world.state("anna"), world.km("anna")), (Some("driving"), 9.98));
+    world.drive(45..55, 60, true);
+    assert_eq!((world.state("anna"), world.minutes("anna")), (Some("driving"), [45 * 60, 55 * 60 - 1]));
+    // What is as young as this may be all there is.
+    world.drive(55..58, 60, true);
+    assert_eq!((world.state("anna"), world.minutes("anna")), (Some("ended"), [45 * 60, 58 * 60 - 1]));
+    world.drive(60..61, 30, true);
+    assert_eq!((world.state("bert"), world.minutes("anna")), (Some("driving"), [45 * 60, 58 * 60 - 1]));
+}
+
 #[test]
 fn a_frame_that_was_on_its_way_at_the_hand_over_makes_the_trip_longer_and_leaves_it_ended() {
     let mut world = shared_car();
