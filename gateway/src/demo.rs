@@ -147,11 +147,11 @@ pub async fn run(options: Options) -> Result<ExitCode, Failure> {
     let (shows, later) = (!options.json && !paints, CancellationToken::new());
     let stop_later = later.clone();
     let town = match one {
-        Some(situation) => tokio::spawn(play::go_on(situation.later()?, folder.clone(), shows, stop_later)),
+        Some(situation) => tracker.spawn(play::go_on(situation.later()?, folder.clone(), shows, stop_later)),
         None => {
-            let (folder, fleets, tracker) = (folder.clone(), fleets.clone(), tracker.clone());
-            let place = town::Place { folder, base, fleets, tracker, stop: stop_later, shows };
-            tokio::spawn(town::play_all(quarters, place))
+            let (folder, fleets, beside) = (folder.clone(), fleets.clone(), tracker.clone());
+            let place = town::Place { folder, base, fleets, tracker: beside, stop: stop_later, shows };
+            tracker.spawn(town::play_all(quarters, place))
         }
     };
 

@@ -148,4 +148,19 @@ mod tests {
         assert_eq!(key.follow(&"cleo".into(), set(&[])), Some(set(&["ben"])));
         assert_eq!((key.by_value.len(), key.of_subject.len()), (2, 2));
     }
+
+    #[test]
+    fn of_a_crowd_that_shares_a_key_64_are_met_and_never_oneself() {
+        let (join, text) = (Join::Party, r#"{"party":"all"}"#);
+        let mut log = crate::halo::tests::support::Log::default();
+        let mut fold = Fold::new(halo_proto::topic::Grammar::default());
+        for number in 0..100 {
+            fold.apply(log.json(&format!("s{number:02}"), text));
+        }
+        let mut joins = Joins::new([join.clone()].into_iter());
+        joins.begin(&fold);
+        let partners = joins.partners(&join, fold.subject("s10").expect("a subject"));
+        assert_eq!(partners.len(), PARTNERS_MAX);
+        assert!(partners.iter().all(|name| ***name != *"s10"));
+    }
 }

@@ -55,3 +55,20 @@ fn cell(wanted: &Value<'_>) -> Result<Cell, String> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_wanted_twice_is_found_once_and_no_more_than_64_are() {
+        let lines: String = (0..100).map(|row| format!("k{row:02},{row}\n")).collect();
+        let table = Table::parse(format!("key,n\n{lines}").as_bytes()).expect("a table");
+        let keys: Vec<String> = (0..100).flat_map(|row| [row, row]).map(|row| format!("k{row:02}")).collect();
+        let wanted = |keys: &[String]| {
+            let list = Value::list(keys.iter().map(|key| Value::text(key)));
+            rows(&table, "key", Wanted::Like(list)).expect("texts").len()
+        };
+        assert_eq!((wanted(&keys[..4]), wanted(&keys)), (2, ROWS_MAX));
+    }
+}
