@@ -156,13 +156,9 @@ fn judge_trips(table: &mut Table, steps: &[Step], trips: &Trips) {
 /// Runs of seconds in which the speed changed by as much as the threshold, by the definition of the gateway. Wanted are
 /// those that are beyond it by more than the rounding of the speeds; those within the rounding may be found.
 pub(super) fn manoeuvres(steps: &[Step], is_braking: bool, threshold: f64, span_s: f64, last_ms: i64) -> Vec<Wanted> {
-    let sign = if is_braking { -1.0 } else { 1.0 };
     let margin = ROUNDING_MPS / span_s;
     let mut runs: Vec<(Span, f64)> = Vec::new();
-    for change in truths(steps, "speed_change") {
-        let mps2 = |name: &str| sign * change[name].as_f64().unwrap_or_default();
-        let harsh = if span_s > 1.0 { f64::midpoint(mps2("mps2"), mps2("before_mps2")) } else { mps2("mps2") };
-        let at_ms = change["at_ms"].as_i64().unwrap_or_default();
+    for (at_ms, harsh) in changes(steps, is_braking, span_s) {
         if harsh < threshold - margin || at_ms > last_ms {
             continue;
         }
@@ -178,4 +174,32 @@ pub(super) fn manoeuvres(steps: &[Step], is_braking: bool, threshold: f64, span_
         shown: peak >= threshold + margin,
     };
     runs.into_iter().map(wanted).collect()
+}
+
+/// Of how many such runs a mean of two seconds can make a trip at most: a second within the rounding is one of them or not,
+/// and by that one run or two; those exactly as far apart as is merged are two, or one by a millisecond of the clock.
+pub(super) fn most_manoeuvres(steps: &[Step], is_braking: bool, threshold: f64, trip: Span) -> usize {
+    let margin = ROUNDING_MPS / 2.0;
+    let (mut runs, mut last_ms) = (0, i64::MIN);
+    for (at_ms, harsh) in
+        changes(steps, is_braking, 2.0).filter(|(at_ms, _)| (trip.from_ms..=trip.to_ms).contains(at_ms))
+    {
+        let apart = at_ms.saturating_sub(last_ms) > MERGED_MS - 500;
+        // What only perhaps was harsh counts where it makes one more.
+        if harsh >= threshold + margin || apart && harsh >= threshold - margin {
+            last_ms = at_ms;
+            runs += usize::from(apart);
+        }
+    }
+    runs
+}
+
+/// What the speed changed by in each second, or on average in two, counted upwards: m/s².
+fn changes(steps: &[Step], is_braking: bool, span_s: f64) -> impl Iterator<Item = (i64, f64)> {
+    let sign = if is_braking { -1.0 } else { 1.0 };
+    truths(steps, "speed_change").map(move |change| {
+        let mps2 = |name: &str| sign * change[name].as_f64().unwrap_or_default();
+        let harsh = if span_s > 1.0 { f64::midpoint(mps2("mps2"), mps2("before_mps2")) } else { mps2("mps2") };
+        (change["at_ms"].as_i64().unwrap_or_default(), harsh)
+    })
 }

@@ -7,7 +7,7 @@ use halo_gateway::record::{Assignment, SubjectKind};
 use serde_json::Value;
 
 use super::START_MS;
-use super::cars::{ACCELERATION, BRAKING, manoeuvres};
+use super::cars::{ACCELERATION, BRAKING, manoeuvres, most_manoeuvres};
 use super::score::{About, Table};
 use super::spans::{Span, Wanted, matched, near};
 use super::sparks::together;
@@ -138,7 +138,7 @@ fn score(steps: &[Step], trip: &Value) -> Option<(i64, f64, f64)> {
     for (harsh, (a_piece, cap)) in [(true, BRAKING), (false, ACCELERATION)].iter().zip(POINTS) {
         let runs = manoeuvres(steps, harsh.0, harsh.1, 2.0, i64::MAX);
         let surely = runs.iter().filter(within).filter(|run| run.shown).count();
-        let perhaps = runs.iter().filter(within).count();
+        let perhaps = most_manoeuvres(steps, harsh.0, harsh.1, span);
         for (points, count) in most.iter_mut().zip([surely, perhaps]) {
             *points += (a_piece * count as f64 * 100.0 / (metres / 1_000.0).max(FLOOR_KM)).min(cap);
         }
