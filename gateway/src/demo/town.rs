@@ -119,7 +119,12 @@ mod tests {
         assert!(!seen.contains("wrist-01") && seen.contains("wrist-101"));
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = config(&quarters, folder.path()).expect("a configuration");
-        assert!(config.assignment.iter().all(|it| seen.contains(&it.device) || !it.device.contains("-0")));
+        for device in config.assignment.iter().map(|it| &it.device).filter(|device| device.contains("-0")) {
+            panic!("{device} is somebody's, and nobody plays it");
+        }
+        let rules = situations::all().iter().map(|it| it.load(folder.path()).expect("a configuration").rule.len());
+        assert_eq!(config.rule.len(), rules.sum::<usize>(), "no two rules are alike");
+        assert!(config.halo.zones.is_some());
         // Somebody who stands in two quarters has no two devices of a kind.
         let mut had = std::collections::BTreeSet::new();
         for assignment in &config.assignment {

@@ -109,9 +109,9 @@ impl Derivations {
         self.drive(device)?.hand_over(at_ms, awaited)
     }
 
-    /// What a device tells has come to a time; true if that ended something.
-    pub(super) fn pass(&mut self, device: &str, at_ms: i64) -> bool {
-        self.drive(device).is_some_and(|drive| drive.pass(at_ms))
+    /// What a device tells has come to a time at which it was handed over. As [`Derivations::hand_over`].
+    pub(super) fn pass(&mut self, device: &str, at_ms: i64) -> Option<bool> {
+        self.drive(device)?.pass(at_ms)
     }
 
     fn drive(&mut self, device: &str) -> Option<&mut Drive> {

@@ -11,6 +11,7 @@ use super::offers::Offers;
 use super::parts::parts;
 use super::people::{end_for_former, leave_to_others};
 use super::places::Places;
+use super::presence::newest_ms;
 use super::sparks::Ledger;
 use super::subject::Subject;
 use super::subjects::{Change, Subjects};
@@ -243,16 +244,14 @@ impl Fold {
         let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0, offset };
         let parts = readings.and_then(|readings| parts(holders, frame, readings)).unwrap_or_default();
         let whole = readings.filter(|_| parts.is_empty());
+        let newest_ms = readings.and_then(newest_ms).map(|newest_ms| newest_ms.min(frame.arrival.wall_ms));
         let holder = holders.holder(&frame.device, frame.arrival.wall_ms).unwrap_or(&frame.subject);
 
         let at = self.subjects.position(holder, || holders.kind(holder));
-        let (mut before_ms, mut newest_ms) = (None, None);
         self.subjects.change(at, offset, now, |subject, shared| {
             if let Some(device) = subject.device_mut(&frame.device) {
-                before_ms = device.newest_ms();
                 device.heard(frame.arrival.wall_ms, now, silent_after_ms);
                 device.sent(frame, readings, now);
-                newest_ms = device.newest_ms();
             }
             if let Some(readings) = whole.filter(|_| *holder == frame.subject) {
                 subject.fold(frame, readings, forecasts, around, places, shared);
@@ -271,7 +270,7 @@ impl Fold {
             });
         }
         if let Some(newest_ms) = newest_ms {
-            self.pass_hand_overs(&frame.device, before_ms.unwrap_or(i64::MIN), newest_ms);
+            self.pass_hand_overs(&frame.device, newest_ms);
         }
     }
 

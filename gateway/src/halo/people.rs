@@ -16,6 +16,8 @@ use crate::record::{Deed, Frame, Name};
 
 /// A frame that comes so long after its readings, ms, comes out of a buffer; at a hand-over a younger one was on its way.
 const STRAGGLING_MS: i64 = 300_000;
+/// Hand-overs, the newest, that one frame can be the first to come after.
+const PASSED_MAX: usize = 8;
 
 impl Fold {
     pub(super) fn act(&mut self, deed: &Deed) {
@@ -168,7 +170,7 @@ pub(super) fn leave_to_others(subject: &mut Subject, holders: &Holders, wall_ms:
 }
 
 /// What a frame said of a time when somebody else had its device: nothing of it goes on, unless it comes out of a buffer
-/// that is drained in order and more of that time may follow. `newest_ms` is what the device has told up to.
+/// that is drained in order and more of that time may follow. `newest_ms` is its newest reading.
 pub(super) fn end_for_former(
     subject: &mut Subject,
     holders: &Holders,
@@ -180,21 +182,25 @@ pub(super) fn end_for_former(
     if holders.holder(device, wall_ms).is_some_and(|holder| *holder != name) {
         let handed_ms = holders.handed_over_ms(device, &name, wall_ms);
         let is_drained = |newest_ms: i64| frame.arrival.wall_ms > newest_ms.saturating_add(STRAGGLING_MS);
-        let awaited = newest_ms.is_some_and(|newest_ms| newest_ms < handed_ms && is_drained(newest_ms));
-        subject.hand_over(device, handed_ms, awaited);
+        subject.hand_over(device, handed_ms, newest_ms.is_some_and(is_drained));
     }
 }
 
 impl Fold {
-    /// What a device tells has come from one time to another: the trips of whoever had it before a hand-over between
-    /// them are over.
-    pub(super) fn pass_hand_overs(&mut self, device: &Name, from_ms: i64, to_ms: i64) {
+    /// What a device tells has come to a time: the trips of whoever had it before the hand-overs of until then are over.
+    /// Nothing but the record decides, and what the former holder's halo knows: in a replay each halo passes over the
+    /// records that it has.
+    pub(super) fn pass_hand_overs(&mut self, device: &Name, newest_ms: i64) {
         let holders = &self.holders;
-        for at_ms in holders.turns_of(device).filter(|at_ms| from_ms < *at_ms && *at_ms <= to_ms) {
+        let mut turns: Vec<i64> = holders.turns_of(device).filter(|at_ms| *at_ms <= newest_ms).collect();
+        turns.drain(..turns.len().saturating_sub(PASSED_MAX));
+        for at_ms in turns {
             let former = holders.holder(device, at_ms.saturating_sub(1)).unwrap_or(device);
             let Some(at) = self.subjects.find(former) else { continue };
-            self.subjects.change(at, self.applied, self.clock, |subject, _| {
-                if subject.pass(device, at_ms) { Change::Shown } else { Change::None }
+            self.subjects.change(at, self.applied, self.clock, |subject, _| match subject.pass(device, at_ms) {
+                Some(true) => Change::Shown,
+                Some(false) => Change::Hidden,
+                None => Change::None,
             });
         }
     }

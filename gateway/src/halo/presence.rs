@@ -52,8 +52,6 @@ pub struct Device {
     /// Of its last frame that said one, and what it sent as before that.
     kind: Option<u16>,
     kind_before: Option<u16>,
-    /// What it has told up to, Unix ms; no later than its arrival.
-    newest_ms: Option<i64>,
     /// Whether the deadlines hold an entry of it; derived, hence not written.
     #[serde(skip)]
     pub(super) queued: bool,
@@ -85,7 +83,6 @@ impl Device {
             clock: None,
             kind: None,
             kind_before: None,
-            newest_ms: None,
             queued: false,
         }
     }
@@ -127,11 +124,6 @@ impl Device {
         self.kind.zip(self.kind_before).map(|(kind, before)| (Kind(kind), Kind(before)))
     }
 
-    /// What its readings have come to, Unix ms.
-    pub(super) fn newest_ms(&self) -> Option<i64> {
-        self.newest_ms
-    }
-
     /// Monotonic milliseconds from which it counts as silent.
     pub(super) fn silent_at_ms(&self) -> Option<u64> {
         self.silent_at_ms
@@ -153,11 +145,10 @@ impl Device {
         {
             self.kind_before = Some(before);
         }
-        if let Some(newest) = newest_ms(readings) {
-            self.newest_ms = self.newest_ms.max(Some(newest.min(frame.arrival.wall_ms)));
-            if readings.timed {
-                self.measure(newest.saturating_sub(frame.arrival.wall_ms), now.mono_ms);
-            }
+        if readings.timed
+            && let Some(newest) = newest_ms(readings)
+        {
+            self.measure(newest.saturating_sub(frame.arrival.wall_ms), now.mono_ms);
         }
         self.power(frame, readings);
     }
@@ -219,7 +210,8 @@ impl Device {
     }
 }
 
-fn newest_ms(readings: &Readings) -> Option<i64> {
+/// When the newest reading was taken, Unix ms.
+pub(super) fn newest_ms(readings: &Readings) -> Option<i64> {
     let points = readings.series.iter().filter_map(|series| series.points.last()).map(|point| point.event_ms);
     points.chain(readings.events.iter().map(|event| event.event_ms)).max()
 }

@@ -347,8 +347,8 @@ impl Subject {
         forgotten.max(self.derivations.hand_over(device, at_ms, awaited))
     }
 
-    /// What a device tells has come to a time, at which somebody else got it; true if that ended something here.
-    pub(super) fn pass(&mut self, device: &str, at_ms: i64) -> bool {
+    /// What a device tells has come to a time at which somebody else got it. As [`Subject::hand_over`].
+    pub(super) fn pass(&mut self, device: &str, at_ms: i64) -> Option<bool> {
         self.derivations.pass(device, at_ms)
     }
 

@@ -115,7 +115,7 @@ pub(super) static SITUATIONS: [Situation; 16] = [
         config: file!("welcome.toml"),
         setup: file!("welcome.setup"),
         files: &[named!("welcome.zones.geojson"), named!("welcome.city.runs.csv")],
-        fleet: Some(Cast { scenario: "mixed", devices: 9, lasting_s: 2 * HOUR, compression: 240 }),
+        fleet: Some(Cast { scenario: "mixed", devices: 15, lasting_s: 2 * HOUR, compression: 240 }),
     },
     Situation {
         name: "taste",

@@ -45,16 +45,6 @@ fn a_table_that_a_rule_looks_into_is_loaded_by_its_situation_and_has_the_column(
 }
 
 #[test]
-fn all_together_are_one_town() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let all: Vec<&Situation> = all().iter().collect();
-    let town = load(&all, folder.path()).unwrap_or_else(|error| panic!("{error}"));
-    let rules: usize = all.iter().map(|it| it.load(folder.path()).expect("a configuration").rule.len()).sum();
-    assert_eq!(town.rule.len(), rules, "no two rules are alike");
-    assert!(town.halo.zones.is_some());
-}
-
-#[test]
 fn a_booking_is_counted_from_now_and_what_comes_later_has_its_moment() {
     let booked =
         Situation { setup: "device assign car ben --kind person --from now-2h --until now+30m\n", ..SITUATIONS[0] };

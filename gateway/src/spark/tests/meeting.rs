@@ -29,23 +29,35 @@ fn two_halos_that_share_a_setting_meet_and_part_again() {
 }
 
 #[test]
-fn a_rule_meets_only_the_kind_it_asks_for_and_parts_from_what_is_another_now() {
+fn a_rule_meets_only_the_kind_it_asks_for() {
     let text = "[[rule]]\nname = 'bus'\nwith = { join = 'destination', kind = 'machine' }\n\
                 when = 'b.settings.free == \"yes\"'\n";
     let mut rig = Rig::new(text);
-    let kind = |rig: &mut Rig, kind: SubjectKind| {
-        let settings = [("destination", "airport"), ("free", "yes")];
-        let settings = settings.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).to_vec();
-        rig.act(Deed::Set { subject: "coach".to_owned(), kind: Some(kind), settings });
-    };
     for name in ["anna", "ben"] {
         rig.set(name, "free", "yes").set(name, "destination", "airport");
     }
     assert!(rig.decided().is_empty(), "people are no buses");
-    kind(&mut rig, SubjectKind::Machine);
+    let settings = [("destination", "airport"), ("free", "yes")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).to_vec();
+    rig.act(Deed::Set { subject: "coach".to_owned(), kind: Some(SubjectKind::Machine), settings });
     assert_eq!(rig.decided_sorted(), ["raised bus anna with coach", "raised bus ben with coach"]);
-    kind(&mut rig, SubjectKind::Person);
-    assert_eq!(rig.decided_sorted(), ["cleared(apart) bus anna with coach", "cleared(apart) bus ben with coach"]);
+}
+
+#[test]
+fn who_leaves_a_crowd_is_parted_from_everybody_who_has_met_them() {
+    let text = "[[rule]]\nname = 'crowd'\nwith = { join = 'party' }\nwhen = 'b.signals.heart_rate.value > 50'\n";
+    let mut rig = Rig::new(text);
+    for number in 0..80 {
+        let name = format!("s{number:02}");
+        rig.value(&name, "heart_rate", 60.0);
+        rig.log.after(10).json(&name, r#"{"party":"all"}"#);
+        rig.run();
+    }
+    let met = rig.decided().iter().filter(|line| line.starts_with("raised") && line.ends_with("with s00")).count();
+    rig.log.after(10).json("s00", r#"{"party":"none"}"#);
+    rig.run();
+    let parted = rig.decided().iter().filter(|line| line.ends_with("with s00")).count();
+    assert_eq!((met, parted), (79, 79));
 }
 
 #[test]

@@ -48,8 +48,10 @@ pub(crate) struct Drive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Handed {
     at_ms: i64,
-    /// Rows have not come to that time yet: the trip goes on until they do.
+    /// The trip goes on until rows have come to that time.
     awaited: bool,
+    /// They have, here or in the next holder's hands.
+    passed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,22 +95,23 @@ impl Drive {
     }
 
     /// Somebody else has the car from that time on, Unix ms: the trip under way ends with its last row, as soon as
-    /// that is asked, unless rows of before that time are `awaited`. Those that come go on with the trip, be it hours
-    /// late. Whether what is shown changed; none if all this was known.
+    /// that is asked, unless rows of before that time are `awaited` and none of after it have come. Those that come go on
+    /// with the trip, be it hours late. Whether what is shown changed; none if all this was known.
     pub(crate) fn hand_over(&mut self, at_ms: i64, awaited: bool) -> Option<bool> {
-        let before = self.trip().is_some();
-        let handed = Some(Handed { at_ms, awaited });
-        let known = std::mem::replace(&mut self.handed, handed) == handed;
-        (!known).then(|| before != self.trip().is_some())
+        let passed = self.handed.is_some_and(|handed| handed.at_ms == at_ms && handed.passed);
+        self.handed(Handed { at_ms, awaited: awaited && !passed, passed })
     }
 
-    /// The car's rows have come to that time, Unix ms: none of before is awaited. True if that ended a trip.
-    pub(crate) fn pass(&mut self, at_ms: i64) -> bool {
-        let before = self.trip().is_some();
-        if let Some(handed) = self.handed.as_mut().filter(|handed| handed.at_ms <= at_ms) {
-            handed.awaited = false;
-        }
-        before != self.trip().is_some()
+    /// The car's rows have come to a time, Unix ms, at which it was handed over. As [`Drive::hand_over`].
+    pub(crate) fn pass(&mut self, at_ms: i64) -> Option<bool> {
+        self.handed.filter(|handed| handed.at_ms <= at_ms)?;
+        self.handed(Handed { awaited: false, passed: true, ..self.handed? })
+    }
+
+    fn handed(&mut self, handed: Handed) -> Option<bool> {
+        let driving = self.trip().is_some();
+        let known = self.handed.replace(handed) == Some(handed);
+        (!known).then(|| driving != self.trip().is_some())
     }
 
     /// Judges by these from now on.
