@@ -1,6 +1,6 @@
 //! What a model is asked with: features of one engine's state, by name.
 
-use super::fold::{Engine, Gauge};
+use super::fold::{ALPHAS, Engine, Gauge};
 use super::model::Scale;
 
 /// Sensors 1 to 21 of C-MAPSS by their names in the registry's `turbofan` schema.
@@ -43,7 +43,7 @@ impl SensorId {
 }
 
 /// Features of the fused wear, in the order of [`Wear::features`], and the count of flights.
-pub(super) const WEAR_FEATURES: [&str; 14] = [
+pub(super) const WEAR_FEATURES: [&str; 19] = [
     "cycles",
     "wear.mean02",
     "wear.mean05",
@@ -58,7 +58,22 @@ pub(super) const WEAR_FEATURES: [&str; 14] = [
     "wear.lead02",
     "wear.lead05",
     "wear.lead10",
+    "wear.left02",
+    "wear.left05",
+    "wear.left10",
+    "wear.pace",
+    "wear.risen",
 ];
+
+/// Those that models of earlier builds may ask for and new ones do not: they tell one engine from another rather than how
+/// worn it is, and trees learn the engines of the history by them.
+#[cfg(feature = "train")]
+pub(super) const UNTRAINED: [&str; 2] = ["wear.first", "wear.mean"];
+
+/// Most flights that `wear.left*` says, either way.
+const LEFT_MAX: f64 = 400.0;
+/// Least pace that it counts with: the share of the way from new to failed in one flight.
+const PACE_MIN: f64 = 1e-4;
 
 /// What of a single sensor the trees see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,11 +84,25 @@ pub(super) enum Part {
     Mean20,
     /// `drift`: how far its 0.2 mean is from its first values.
     Drift,
+    /// `lead05`: how far its 0.05 mean is ahead of its own smoothed past.
+    Lead05,
+    /// `lead10`: the same of its 0.1 mean.
+    Lead10,
 }
 
-/// By name, in the order models list them.
-pub(super) const PARTS: [(&str, Part); 3] =
-    [("mean10", Part::Mean10), ("mean20", Part::Mean20), ("drift", Part::Drift)];
+/// By name.
+pub(super) const PARTS: [(&str, Part); 5] = [
+    ("mean10", Part::Mean10),
+    ("mean20", Part::Mean20),
+    ("drift", Part::Drift),
+    ("lead05", Part::Lead05),
+    ("lead10", Part::Lead10),
+];
+
+/// Those that new models ask for, in the order they list them: ways from a sensor's own past, as levels differ from engine
+/// to engine.
+#[cfg(feature = "train")]
+pub(super) const TRAINED: [&str; 3] = ["drift", "lead05", "lead10"];
 
 /// One input of the trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,13 +168,32 @@ impl Wear {
         level
     }
 
-    /// Values in the order of [`WEAR_FEATURES`].
-    pub(super) fn features(&self, cycles: u32) -> [f64; WEAR_FEATURES.len()] {
+    /// Values in the order of [`WEAR_FEATURES`]; `fresh` and `failed` are what new engines and engines at failure show.
+    pub(super) fn features(&self, cycles: u32, fresh: f64, failed: f64) -> [f64; WEAR_FEATURES.len()] {
         let cycles = f64::from(cycles);
         let ([m02, m05, m10, m20], [l02, l05, l10]) = (self.levels, self.leads);
         let rate = self.drift / cycles.max(1.0);
         let drift_mean = self.drift_sum / self.n.max(1.0);
         let (first, mean, drift, sum) = (self.first, self.mean, self.drift, self.drift_sum);
-        [cycles, m02, m05, m10, m20, first, mean, drift, rate, sum, drift_mean, l02, l05, l10]
+        let [left02, left05, left10] = self.left(fresh, failed);
+        let (pace, risen) = ((m10 - fresh) / cycles.max(1.0), m10 - mean);
+        [
+            cycles, m02, m05, m10, m20, first, mean, drift, rate, sum, drift_mean, l02, l05, l10, left02, left05,
+            left10, pace, risen,
+        ]
+    }
+
+    /// Flights until the wear is that of failure, if it goes on as fast as the slow, the middle and the fast mean rise. A
+    /// mean's lead is its slope over alpha, and as much as it lags behind the wear of now.
+    fn left(&self, fresh: f64, failed: f64) -> [f64; 3] {
+        let (way, direction) = ((failed - fresh).abs(), (failed - fresh).signum());
+        let left = |level: f64, lead: f64, alpha: f64| {
+            let pace = (lead * alpha * direction).max(way * PACE_MIN);
+            let left = (failed - level - lead) * direction / pace;
+            // `max` first: what is no number, as of a senseless model, becomes one.
+            left.max(-LEFT_MAX).min(LEFT_MAX)
+        };
+        let ([m02, m05, m10, _], [l02, l05, l10], [a02, a05, a10, _]) = (self.levels, self.leads, ALPHAS);
+        [left(m02, l02, a02), left(m05, l05, a05), left(m10, l10, a10)]
     }
 }

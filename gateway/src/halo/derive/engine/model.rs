@@ -250,7 +250,7 @@ impl Model {
     }
 
     fn inputs_of(&self, engine: &Engine, wear: &Wear) -> Vec<f32> {
-        let fused = wear.features(engine.cycles());
+        let fused = wear.features(engine.cycles(), self.stored.fresh, self.stored.failed);
         let value = |feature: &Feature| match feature {
             Feature::Wear(at) => fused.get(usize::from(*at)).copied(),
             Feature::Of(part, sensor) => self.scaled(engine, *part, *sensor),
@@ -267,11 +267,13 @@ impl Model {
     fn scaled(&self, engine: &Engine, part: Part, sensor: SensorId) -> Option<f64> {
         let scale = self.scales.iter().find(|scale| scale.sensor == sensor)?;
         let gauge = engine.gauge(sensor)?;
-        let [_, _, mean10, mean20] = gauge.levels();
+        let ([_, _, mean10, mean20], [_, lead05, lead10]) = (gauge.levels(), gauge.leads());
         let value = match part {
             Part::Mean10 => mean10 - scale.mean,
             Part::Mean20 => mean20 - scale.mean,
             Part::Drift => mean20 - gauge.first,
+            Part::Lead05 => lead05,
+            Part::Lead10 => lead10,
         };
         Some(value / scale.sd)
     }

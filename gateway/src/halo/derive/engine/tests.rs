@@ -372,7 +372,7 @@ fn absurd_models_are_refused_by_name() {
         error(|s| s.features.push("drift.t30".to_owned())),
         "feature 2 of the model is \"drift.t30\", which this build does not have"
     );
-    assert_eq!(error(|s| s.features.clear()), "model has 0 features (at 0), wanted 1 to 77");
+    assert_eq!(error(|s| s.features.clear()), "model has 0 features (at 0), wanted 1 to 124");
     assert_eq!(error(|s| s.trees = vec![s.trees[0].clone(); 1_001]), "model has 1001 trees (at 0), wanted 0 to 1000");
     assert_eq!(
         error(|s| s.trees[0].nodes = vec![Node::Leaf(0.0); 256]),

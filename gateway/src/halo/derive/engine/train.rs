@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::boost;
 use super::calibrate::{self, HeldOut};
-use super::features::{PARTS, SENSORS, WEAR_FEATURES};
+use super::features::{SENSORS, TRAINED, UNTRAINED, WEAR_FEATURES};
 use super::figures::{phm08_score, rmse};
 use super::file::ModelError;
 use super::flight::Flight;
@@ -61,7 +61,6 @@ struct Examples {
     inputs: Vec<Vec<f32>>,
     /// True remaining life, not capped.
     truths: Vec<f64>,
-    units: Vec<u32>,
 }
 
 /// Trains a model on lives that end in failure: the rows of one unit follow each other, its last row is its last flight.
@@ -176,28 +175,26 @@ fn fit(lives: &[&Life], settings: &TrainSettings, one_more: &mut dyn FnMut()) ->
         scales: scales(lives, settings.life_max)?,
         fresh: 1.0,
         failed: 0.0,
-        features: WEAR_FEATURES.map(str::to_owned).to_vec(),
+        features: WEAR_FEATURES
+            .iter()
+            .filter(|name| !UNTRAINED.contains(name))
+            .map(|name| (*name).to_owned())
+            .collect(),
         base: 0.0,
         trees: Vec::new(),
         knots: vec![Knot { at: 0.0, under: 0.0, over: 0.0 }],
     };
-    for (part, _) in PARTS {
+    for part in TRAINED {
         stored.features.extend(stored.scales.iter().map(|scale| format!("{part}.{}", scale.sensor)));
+    }
+    (stored.fresh, stored.failed) = ends(lives, &Model::check(stored.clone())?);
+    if stored.fresh == stored.failed {
+        return Err(TrainError::NoWear);
     }
     let untrained = Model::check(stored.clone())?;
     let mut examples = Examples::default();
-    let (mut fresh, mut failed) = (Vec::new(), Vec::new());
-    for life in lives {
-        let levels = gather(life, &untrained, &mut examples);
-        fresh.extend(levels.iter().take(FRESH).copied());
-        failed.extend(levels.last().copied());
-    }
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    (stored.fresh, stored.failed) = (mean(&fresh), mean(&failed));
+    lives.iter().for_each(|life| gather(life, &untrained, &mut examples));
     let labels: Vec<f64> = examples.truths.iter().map(|truth| truth.min(settings.life_max)).collect();
-    if labels.is_empty() {
-        return Err(TrainError::NoWear);
-    }
     let weight = |truth: &f64| if *truth > settings.life_max { settings.far_weight } else { 1.0 };
     let weights: Vec<f64> = examples.truths.iter().map(weight).collect();
     for bag in 0..settings.bags {
@@ -211,18 +208,27 @@ fn fit(lives: &[&Life], settings: &TrainSettings, one_more: &mut dyn FnMut()) ->
     Ok(stored)
 }
 
-/// Adds a life's flights; returns its levels of fused wear, in order.
-fn gather(life: &Life, model: &Model, examples: &mut Examples) -> Vec<f64> {
-    let mut levels = Vec::new();
+/// Fused wear of new engines and of engines at failure, means over `lives`.
+fn ends(lives: &[&Life], model: &Model) -> (f64, f64) {
+    let (mut fresh, mut failed) = (Vec::new(), Vec::new());
+    for life in lives {
+        let mut levels = Vec::new();
+        follow(life, |engine, _| levels.extend(model.level(engine)));
+        fresh.extend(levels.iter().take(FRESH).copied());
+        failed.extend(levels.last().copied());
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    (mean(&fresh), mean(&failed))
+}
+
+/// Adds a life's flights.
+fn gather(life: &Life, model: &Model, examples: &mut Examples) {
     follow(life, |engine, truth| {
-        if let (Some(inputs), Some(level)) = (model.inputs(engine), model.level(engine)) {
+        if let Some(inputs) = model.inputs(engine) {
             examples.inputs.push(inputs);
             examples.truths.push(truth);
-            examples.units.push(life.unit);
-            levels.push(level);
         }
     });
-    levels
 }
 
 /// The fold along a life; after each flight it is seen with the flights left.
