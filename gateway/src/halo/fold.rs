@@ -42,6 +42,8 @@ pub struct Fold {
     pub(super) cohorts: Cohorts,
     /// Devices that are to hear of their subject, by the record being applied.
     pub(super) greeted: BTreeSet<Name>,
+    /// Whose halos time alone has changed with the last record.
+    aged: Vec<Name>,
     pub(super) offers: Offers,
     readings: Readings,
     readable: bool,
@@ -65,6 +67,12 @@ impl<'a> Touched<'a> {
     /// The subjects whose halo changed, each now one revision further, in order of name.
     pub fn subjects(self) -> impl Iterator<Item = &'a Subject> {
         self.fold.subjects.touched()
+    }
+
+    /// Whether time alone has changed a halo, before the record did what it says: a device fell silent, or came to
+    /// somebody else, a relation began or ended.
+    pub fn is_aged(self, subject: &Subject) -> bool {
+        self.fold.aged.contains(subject.name())
     }
 
     /// For a frame that could be read, at first or when it was read again: what it says. Also when no halo changed, as
@@ -98,6 +106,7 @@ impl Fold {
             ledger: Ledger::default(),
             cohorts: Cohorts::default(),
             greeted: BTreeSet::new(),
+            aged: Vec::new(),
             config,
             schemas,
             subjects: Subjects::default(),
@@ -120,6 +129,7 @@ impl Fold {
         self.readable = false;
         self.subjects.begin_record();
         self.greeted.clear();
+        self.aged.clear();
         if record.offset > self.applied {
             self.applied = record.offset;
             if record.stamp.mono_ms >= self.clock.mono_ms {
@@ -127,6 +137,7 @@ impl Fold {
             }
             self.subjects.pass_time(record.offset, self.clock);
             self.pass_turns();
+            self.aged.extend(self.subjects.touched().map(|subject| subject.name().clone()));
             self.schemas.apply(record);
             self.take(record);
             self.subjects.end_record();
@@ -144,6 +155,7 @@ impl Fold {
         self.readable = false;
         self.subjects.begin_record();
         self.greeted.clear();
+        self.aged.clear();
         if record.offset > self.applied {
             self.applied = record.offset;
             if record.stamp.mono_ms >= self.clock.mono_ms {

@@ -115,6 +115,7 @@ impl Engine {
             _ => Change::All,
         };
         for subject in fold.last().subjects() {
+            let change = if fold.last().is_aged(subject) { Change::All } else { change };
             self.look(subject, change, record.offset, fold);
         }
         if let Body::Retained(retained) = &record.body {
@@ -310,15 +311,18 @@ impl Engine {
 
     /// Looks at what a change of a subject concerns.
     fn look(&mut self, subject: &Subject, change: Change<'_>, cause: Offset, fold: &Fold) {
-        if let Change::Sparks = change {
+        if let Change::Sparks | Change::All = change {
             self.going.await_answers(subject, fold);
         }
+        // Whoever leaves an organisation changes its figures too.
+        let mut organisations: BTreeSet<Name> = BTreeSet::new();
         if let Change::All = change {
+            organisations.extend(self.book.members.organisations(subject.name()).cloned());
             self.book.members.follow(subject);
         }
         self.book.central.follow(subject, &self.models);
         let moved = self.book.joins.follow(subject);
-        let organisations: Vec<Name> = self.book.members.organisations(subject.name()).cloned().collect();
+        organisations.extend(self.book.members.organisations(subject.name()).cloned());
         for organisation in &organisations {
             self.book.members.touch(organisation);
             self.refresh(organisation, cause, fold);

@@ -109,11 +109,19 @@ impl Going {
         }
     }
 
+    /// The quiet hours of a subject were to end now: its devices are told what stands, or they are longer than they were.
     pub(super) fn end_quiet(&mut self, subject: &Subject, fold: &Fold) {
-        let now_ms = fold.clock().wall_ms;
+        let now = fold.clock();
         let mut sparks = subject.sparks().into_iter().flat_map(|sparks| sparks.iter());
-        if quiet_until_ms(subject, now_ms).is_none() && sparks.any(|spark| spark.is_for_devices(now_ms)) {
-            self.told.push(subject.name().clone());
+        if !sparks.any(|spark| spark.is_for_devices(now.wall_ms)) {
+            return;
+        }
+        match quiet_until_ms(subject, now.wall_ms) {
+            None => self.told.push(subject.name().clone()),
+            Some(until_ms) => {
+                let wait_ms = u64::try_from(until_ms.saturating_sub(now.wall_ms)).unwrap_or(0).max(1);
+                self.timers.insert((now.mono_ms.saturating_add(wait_ms), subject.name().clone(), SUBJECT));
+            }
         }
     }
 

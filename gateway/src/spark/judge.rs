@@ -7,11 +7,12 @@ use super::engine::Book;
 use super::going::{Case, Going, Proposal, Since};
 use super::index::is_one;
 use super::offered::{Wanted, rows};
+use super::quiet::quiet_until_ms;
 use super::rules::Rule;
 use super::view::{Halo, View};
 use crate::halo::{Fold, Models, SPARKS_MAX, Subject, Tally};
 use crate::ingest::offers::{Row, Table};
-use crate::record::{Cleared, Offset, Pair, Raised, Spark, SparkTurn};
+use crate::record::{Cleared, Offset, Pair, Raised, Severity, Spark, SparkTurn};
 
 /// Steps that one condition may take.
 const BUDGET: u32 = super::cel::BUDGET;
@@ -257,7 +258,10 @@ fn raised<'h>(hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>, since: Since) ->
     let published = rule.table.as_ref().and_then(|(one, two)| hearing.fold.offers().published(one, two));
     let mut facts = view.facts(decides.into_iter());
     facts.extend(view.cells(rule.decides_by_columns(), published.unwrap_or_default()));
-    let after = |wait: std::time::Duration| now.wall_ms.saturating_add_unsigned(millis(wait));
+    let after = |from_ms: i64, wait: std::time::Duration| from_ms.saturating_add_unsigned(millis(wait));
+    // Nobody can answer what the devices are told only when the quiet hours end.
+    let quiet_ms = quiet_until_ms(hearing.a.subject, now.wall_ms);
+    let asked_ms = quiet_ms.filter(|_| rule.config.severity < Severity::Critical).unwrap_or(now.wall_ms);
     let mut budget = BUDGET;
     Raised {
         pair: meeting.pair.clone(),
@@ -268,8 +272,8 @@ fn raised<'h>(hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>, since: Since) ->
         message: rule.message.render(&view, &mut budget).text,
         facts,
         cmd: rule.config.cmd,
-        expires_ms: rule.config.expires.map(after),
-        answer_until_ms: rule.config.answer_within.map(after),
+        expires_ms: rule.config.expires.map(|wait| after(now.wall_ms, wait)),
+        answer_until_ms: rule.config.answer_within.map(|wait| after(asked_ms, wait)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Halos meet: by a key, by a relation, with offers, as members of an organisation.
 
 use super::rig::Rig;
-use crate::record::{Body, Deed, FactValue, Offset, SubjectKind};
+use crate::record::{Body, Deed, FactValue, Offset, Relation, SubjectKind};
 
 #[test]
 fn two_halos_that_share_a_setting_meet_and_part_again() {
@@ -92,6 +92,35 @@ fn who_is_related_is_told_of_what_becomes_of_the_other() {
     rig.act(Deed::Unrelate { of, subject, kind, at_ms });
     rig.after(1_000);
     assert_eq!(rig.decided(), ["cleared(apart) patient doctor with anna"]);
+}
+
+#[test]
+fn a_relation_that_ends_by_itself_parts_whatever_record_comes_first() {
+    let text =
+        "[[rule]]\nname = 'patient'\nwith = { join = 'relation:patient' }\nwhen = 'b.signals.heart_rate.value > 50'\n";
+    let mut rig = Rig::new(text);
+    rig.value("anna", "heart_rate", 60.0);
+    let [of, subject, kind] = ["doctor", "anna", "patient"].map(str::to_owned);
+    let until_ms = Some(rig.log.now().wall_ms + 10_000);
+    rig.act(Deed::Relate(Relation { of, subject, kind, from_ms: None, until_ms }));
+    assert_eq!(rig.decided(), ["raised patient doctor with anna"]);
+    rig.log.after(20_000);
+    rig.value("ben", "steps", 7.0);
+    assert_eq!(rig.decided(), ["cleared(apart) patient doctor with anna"]);
+}
+
+#[test]
+fn who_leaves_an_organisation_is_counted_there_no_more() {
+    let text = "[[rule]]\nname = 'few'\nabout = { subject = 'works' }\nwhen = 'a.members.n < 2.0'\n";
+    let mut rig = Rig::new(text);
+    rig.value("works", "power", 1.0);
+    for name in ["anna", "ben"] {
+        rig.value(name, "heart_rate", 60.0).set(name, "organisation", "works");
+    }
+    rig.after(2_000);
+    rig.decided();
+    rig.set("anna", "organisation", "").after(2_000);
+    assert_eq!(rig.decided(), ["raised few works"]);
 }
 
 #[test]

@@ -95,6 +95,41 @@ fn what_stands_is_told_when_the_quiet_hours_end() {
     assert_eq!(rig.engine.take_told(), [crate::record::Name::from("anna")]);
 }
 
+#[test]
+fn what_is_told_when_quiet_hours_end_can_be_answered_from_then_on() {
+    let mut rig = Rig::new(
+        "[[rule]]\nname = 'ask'\nwhen = 'a.signals.heart_rate.value > 120'\ncmd = true\nanswer_within = '60s'\n",
+    );
+    rig.value("anna", "heart_rate", 60.0).set("anna", "time_zone", "Europe/Berlin");
+    let hour = local_hour(rig.log.now().wall_ms);
+    rig.set("anna", "quiet", &format!("{hour:02}:00-{:02}:30", (hour + 1) % 24));
+    rig.value("anna", "heart_rate", 130.0).value("anna", "heart_rate", 130.0);
+    rig.after(120_000);
+    assert_eq!(rig.decided(), ["raised ask anna"], "nobody was asked yet");
+    let until = quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms).expect("quiet hours");
+    rig.after(u64::try_from(until - rig.log.now().wall_ms).expect("ahead")).after(59_000);
+    assert!(rig.decided().is_empty());
+    rig.after(2_000);
+    assert_eq!(rig.decided(), ["ignored ask anna"]);
+}
+
+#[test]
+fn quiet_hours_that_are_longer_by_now_end_when_they_do() {
+    let mut rig = Rig::new("[[rule]]\nname = 'late'\nwhen = 'a.signals.heart_rate.value > 120'\ncmd = true\n");
+    rig.value("anna", "heart_rate", 60.0).set("anna", "time_zone", "Europe/Berlin");
+    let hour = local_hour(rig.log.now().wall_ms);
+    let until = |hours: i64| format!("{hour:02}:00-{:02}:30", (hour + hours) % 24);
+    rig.set("anna", "quiet", &until(1));
+    rig.value("anna", "heart_rate", 130.0).value("anna", "heart_rate", 130.0);
+    rig.set("anna", "quiet", &until(2));
+    for _ in 0..2 {
+        assert!(rig.engine.take_told().is_empty());
+        rig.after(3_600_000);
+    }
+    rig.after(3_600_000);
+    assert_eq!(rig.engine.take_told(), [crate::record::Name::from("anna")]);
+}
+
 fn local_hour(unix_ms: i64) -> i64 {
     (unix_ms + crate::ingest::zones::offset_ms("Europe/Berlin", unix_ms)).div_euclid(3_600_000).rem_euclid(24)
 }
