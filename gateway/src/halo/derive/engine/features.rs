@@ -189,9 +189,7 @@ impl Wear {
         let (way, direction) = ((failed - fresh).abs(), (failed - fresh).signum());
         let left = |level: f64, lead: f64, alpha: f64| {
             let pace = (lead * alpha * direction).max(way * PACE_MIN);
-            let left = (failed - level - lead) * direction / pace;
-            // `max` first: what is no number, as of a senseless model, becomes one.
-            left.max(-LEFT_MAX).min(LEFT_MAX)
+            ((failed - level - lead) * direction / pace).clamp(-LEFT_MAX, LEFT_MAX)
         };
         let ([m02, m05, m10, _], [l02, l05, l10], [a02, a05, a10, _]) = (self.levels, self.leads, ALPHAS);
         [left(m02, l02, a02), left(m05, l05, a05), left(m10, l10, a10)]
