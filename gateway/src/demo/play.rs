@@ -124,8 +124,12 @@ pub(super) fn line(topic: &str, payload: &[u8]) -> Option<String> {
             Some(why) => ("·", format!("over: {why}")),
         },
     };
-    let line = format!("{subject:<10} {mark} {rule}: {said}");
-    Some(if line.chars().count() > COLUMNS { line.chars().take(COLUMNS - 1).chain(['…']).collect() } else { line })
+    Some(fitting(format!("{subject:<10} {mark} {rule}: {said}")))
+}
+
+/// A line that fits a terminal.
+pub(super) fn fitting(line: String) -> String {
+    if line.chars().count() > COLUMNS { line.chars().take(COLUMNS - 1).chain(['…']).collect() } else { line }
 }
 
 #[cfg(test)]

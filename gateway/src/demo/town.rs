@@ -92,7 +92,7 @@ async fn begin(Quarter { staged, cast, shift }: &Quarter, place: &Place) -> Resu
         return Ok(());
     }
     if place.shows {
-        say(format_args!("           ── {name}: {says}"));
+        say(play::fitting(format!("           ── {name}: {says}")));
     }
     let fleet = FleetConfig { shift: *shift, ..play::cast(*cast, place.base.clone())? };
     place.fleets.add(Fleet::start(fleet, &place.tracker, &CancellationToken::new())?);

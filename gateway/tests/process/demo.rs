@@ -34,7 +34,7 @@ fn a_demo_of_fifteen_shows_every_kind_and_loses_nothing_by_what_goes_wrong() {
     let output = run(&["demo", "--mqtt", "127.0.0.1:0", "--for", "9s"]);
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let said = String::from_utf8(output.stdout).expect("UTF-8");
-    for kind in ["anna", "emil", "engine-0", "parcel-0", "band-0", "pacer-0"] {
+    for kind in ["anna", "wrist-0", "car-0", "engine-0", "parcel-0", "band-0", "pacer-0"] {
         assert!(said.lines().any(|line| line.starts_with(kind)), "no line of {kind} in\n{said}");
     }
     assert!(said.lines().all(|line| line.chars().count() <= 110), "{said}");

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use halo_tests::Failure;
+use halo_tests::clock::unix_ms;
 use halo_tests::stage::{Heard, Stage};
 use serde_json::json;
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR_MS: i64 = 3_600_000;
 const COHORT: &str = "halo/v1/cohorts/guests";
 /// Bands 7, 14, 21 and 28 are those of hosts, who ride with one family after the other; the last has not agreed.
 const ASKED: [&str; 3] = ["band-07", "band-14", "band-21"];
@@ -17,6 +19,12 @@ fn those_who_ride_with_the_most_people_are_asked_if_they_agreed_and_the_park_hea
 {
     let mut stage = Stage::set("listening", &[])?;
     stage.listen(COHORT)?;
+    // Rides are counted by the guest's own day, and none of the ten hours that end now may lie before its midnight.
+    if unix_ms() / HOUR_MS % 24 < 11 {
+        for band in 1..=28 {
+            stage.run(&format!("subject set band-{band:02} time_zone=Pacific/Auckland"))?;
+        }
+    }
     let mut day = stage.script("hosts", 28, 10 * HOUR, 42)?;
     let hosts: Vec<String> = day
         .truths("role")

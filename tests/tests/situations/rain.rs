@@ -3,10 +3,7 @@
 use halo_tests::Failure;
 use halo_tests::clock::unix_ms;
 use halo_tests::stage::Stage;
-use jiff::Timestamp;
-use serde_json::{Value, json};
-
-use super::HOUR;
+use serde_json::json;
 
 /// Humidity over two days that end now, %: two waves of 20 and 31 hours that will both be highest in 3.3 hours.
 fn humidity(minutes_ago: i64) -> f64 {
@@ -37,48 +34,4 @@ fn rain_is_foreseen_before_the_air_is_as_humid_as_that() -> Result<(), Failure> 
     say(&mut stage, unix_ms(), 80.6)?;
     assert_eq!(stage.spark("cleared", "rain-coming", "roof")?.id, rain.id);
     Ok(())
-}
-
-#[test]
-fn a_station_that_has_heard_of_two_weeks_of_weather_tells_of_the_next_rain_before_it_measures_it() -> Result<(), Failure>
-{
-    const STATION: &str = "station-01";
-    let mut stage = Stage::set("rain", &[])?;
-    let mut weeks = stage.script("weather", 1, 21 * 24 * HOUR, 42)?;
-    let mut rains = 0;
-    let rain = |began: bool| {
-        move |_: &str, step: &firmware_sim::Step| {
-            step.truths.iter().any(|truth| truth["truth"] == "rain" && truth["began"] == began)
-        }
-    };
-    // The last of them that the three weeks have in full.
-    let all = weeks.truths("rain").filter(|truth| truth["began"] == false).count();
-    while rains < all {
-        rains += 1;
-        stage.play(&mut weeks, rain(true))?.ok_or("it does not rain")?;
-        if rains < all {
-            stage.play(&mut weeks, rain(false))?;
-        }
-    }
-    let measured = reading_time(&stage.halo(STATION)?["signals"]["humidity"]["time"])?;
-    // Two hours on, what is measured is above the threshold too, whatever its noise.
-    let mut frames = 0;
-    stage.play(&mut weeks, |_, _| {
-        frames += 1;
-        frames == 12
-    })?;
-    loop {
-        let told = stage.spark("raised", "rain-coming", STATION)?;
-        let humidity = &told.facts["a.signals.humidity.value"];
-        assert!(humidity.value.as_f64() < Some(79.0) && told.lead_s > Some(0), "{told:?}");
-        assert_eq!(stage.spark("cleared", "rain-coming", STATION)?.id, told.id, "one after the other");
-        let ahead = measured.duration_since(reading_time(&json!(humidity.time))?);
-        if (600..=6 * 3_600).contains(&ahead.as_secs()) {
-            return Ok(());
-        }
-    }
-}
-
-fn reading_time(time: &Value) -> Result<Timestamp, Failure> {
-    Ok(time.as_str().ok_or("a time")?.parse()?)
 }
