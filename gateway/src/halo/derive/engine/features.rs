@@ -184,7 +184,8 @@ impl Wear {
     }
 
     /// Flights until the wear is that of failure, if it goes on as fast as the slow, the middle and the fast mean rise. A
-    /// mean's lead is its slope over alpha, and as much as it lags behind the wear of now.
+    /// mean's lead is what it lags behind the wear of now: the slope times (1 − alpha) / alpha. Without the small factor
+    /// 1 − alpha, which changes nothing for trees, these say a little more flights than there are.
     fn left(&self, fresh: f64, failed: f64) -> [f64; 3] {
         let (way, direction) = ((failed - fresh).abs(), (failed - fresh).signum());
         let left = |level: f64, lead: f64, alpha: f64| {
