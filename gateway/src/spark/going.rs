@@ -8,7 +8,7 @@ use super::ahead::Ahead;
 use super::engine::Book;
 use super::quiet::quiet_until_ms;
 use crate::halo::{Fold, Subject, Tally};
-use crate::record::{Answer, Answered, Body, Cleared, Draft, Mark, Name, Offset, Pair, Spark, SparkTurn};
+use crate::record::{Answer, Answered, Body, Cleared, Draft, GatewayTime, Mark, Name, Offset, Pair, Spark, SparkTurn};
 
 /// In the place of a rule's number: to look for answers that did not come, or for quiet hours that are over.
 pub(super) const SUBJECT: u32 = u32::MAX;
@@ -104,9 +104,14 @@ impl Going {
         let waits = sparks().any(|spark| spark.is_for_devices(now.wall_ms));
         let due = sparks().filter_map(|spark| spark.awaits_ms()).chain(quiet_ms.filter(|_| waits));
         for until_ms in due.collect::<Vec<_>>() {
-            let wait_ms = u64::try_from(until_ms.saturating_sub(now.wall_ms)).unwrap_or(0).max(1);
-            self.timers.insert((now.mono_ms.saturating_add(wait_ms), subject.name().clone(), SUBJECT));
+            self.look_at(subject, until_ms, now);
         }
+    }
+
+    /// A subject is to be looked at again at a time, Unix milliseconds.
+    fn look_at(&mut self, subject: &Subject, unix_ms: i64, now: GatewayTime) {
+        let wait_ms = u64::try_from(unix_ms.saturating_sub(now.wall_ms)).unwrap_or(0).max(1);
+        self.timers.insert((now.mono_ms.saturating_add(wait_ms), subject.name().clone(), SUBJECT));
     }
 
     /// The quiet hours of a subject were to end now: its devices are told what stands, or they are longer than they were.
@@ -118,10 +123,7 @@ impl Going {
         }
         match quiet_until_ms(subject, now.wall_ms) {
             None => self.told.push(subject.name().clone()),
-            Some(until_ms) => {
-                let wait_ms = u64::try_from(until_ms.saturating_sub(now.wall_ms)).unwrap_or(0).max(1);
-                self.timers.insert((now.mono_ms.saturating_add(wait_ms), subject.name().clone(), SUBJECT));
-            }
+            Some(until_ms) => self.look_at(subject, until_ms, now),
         }
     }
 
