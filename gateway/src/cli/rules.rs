@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -18,7 +17,7 @@ use crate::config::{Config, ModelFiles};
 use crate::forward::json::Time;
 use crate::history::Supposed;
 use crate::record::{Answer, Said};
-use crate::spark::{Known, OnPaper, RuleConfig, Rules as Compiled, on_paper};
+use crate::spark::{Known, OnPaper, RuleConfig, Rules as Compiled, check_cohorts, on_paper};
 use crate::terminal::{complain, say};
 use crate::units::when::{self, When};
 
@@ -30,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 pub(super) enum Rules {
     /// The rules of a running gateway, how each is and what became of its sparks.
     List(Target),
-    /// Check a file of rules: exit code 0 means a gateway would take it.
+    /// Check a file of rules, and the cohorts in it: exit code 0 means a gateway would take them.
     Check(File),
     /// Put the rules of a file in force in a running gateway, beside those of its configuration.
     Add(To),
@@ -208,40 +207,44 @@ fn done(rows: &[Value], target: &Target, text: &str) {
 struct Read {
     rules: Vec<RuleConfig>,
     texts: Vec<String>,
+    cohorts: usize,
     known: Known,
     models: ModelFiles,
 }
 
 fn read(file: &Path) -> Result<Read, Failure> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default)]
-        rule: Vec<RuleConfig>,
-    }
     let named = |error: &dyn std::fmt::Display| format!("{}: {}", file.display(), error.to_string().trim_end());
     let bytes = std::fs::metadata(file).map_err(|error| named(&error))?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(named(&format!("{bytes} bytes, at most {FILE_BYTES_MAX}")).into());
     }
     let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
-    let Only { rule: rules } = toml::from_str(&text).map_err(|error| named(&error))?;
+    // Whatever else the file says is read too: signals of a fleet's own may be declared there.
+    let config: Config = toml::from_str(&text).map_err(|error| named(&error))?;
+    let known = config.known();
+    let Config { rule: rules, cohort: cohorts, halo, .. } = config;
     if rules.is_empty() {
         return Err(named(&"has no [[rule]]").into());
     }
-    // Signals of a fleet's own are known where the file is a configuration that declares them.
-    let config: Option<Config> = toml::from_str(&text).ok();
-    let (known, models) = config.map(|config| (config.known(), config.halo.models)).unwrap_or_default();
-    Compiled::compile(&rules, &known).map_err(|error| named(&error))?;
+    let compiled = Compiled::compile(&rules, &known).map_err(|error| named(&error))?;
+    check_cohorts(&cohorts, &compiled, &known).map_err(|error| named(&error))?;
     let tree: toml::Table = toml::from_str(&text).map_err(|error| named(&error))?;
     let tables = tree.get("rule").and_then(toml::Value::as_array).into_iter().flatten();
     let texts = tables.map(toml::to_string).collect::<Result<_, _>>()?;
-    Ok(Read { rules, texts, known, models })
+    Ok(Read { rules, texts, cohorts: cohorts.len(), known, models: halo.models })
 }
 
 fn check(File { file, json }: &File) -> Result<ExitCode, Failure> {
     match read(file) {
-        Ok(read) if *json => drop(say(json!({"valid": true, "rules": read.rules.len()}))),
-        Ok(read) => drop(say(format_args!("{} rules, all valid", read.rules.len()))),
+        Ok(Read { rules, cohorts, .. }) => {
+            let (rules, also) =
+                (rules.len(), if cohorts > 0 { format!(" and {cohorts} cohorts") } else { String::new() });
+            if *json {
+                say(json!({"valid": true, "rules": rules, "cohorts": cohorts}));
+            } else {
+                say(format_args!("{rules} rules{also}, all valid"));
+            }
+        }
         Err(failure) if *json => {
             say(json!({"valid": false, "problem": failure.to_string()}));
             return Ok(ExitCode::FAILURE);

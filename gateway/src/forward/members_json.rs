@@ -1,11 +1,12 @@
-//! What an organisation's halo shows of its members together: their number, and statistics over their latest values.
+//! What an organisation's halo shows of its members together: their number, and statistics over the latest values of those
+//! who are not people.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::json::{Number, Table};
-use crate::halo::{DerivedValue, Fold, Models, Moments, Subject};
+use crate::halo::{DerivedValue, Fold, Models, Moments, Subject, is_counted};
 use crate::record::{Name, SubjectKind};
 
 /// Most names of signals, and of derived ones, that figures are shown of: the first in order.
@@ -26,7 +27,7 @@ impl Members {
         }
         let members = fold.members(subject.name());
         let (mut signals, mut derived) = (BTreeMap::new(), BTreeMap::new());
-        for member in &members {
+        for member in members.iter().filter(|member| is_counted(member)) {
             for signal in member.signals() {
                 if let Some(latest) = signal.latest() {
                     add(&mut signals, signal.name(), latest.value());

@@ -282,6 +282,9 @@ impl<F: Fs> River<F> {
             Body::Spark(spark) => sparks::outs(log_ids, grammar, record, spark, &self.fold),
             _ => Vec::new(),
         };
+        if let Body::Spark(spark) = &record.body {
+            outs.extend(self.sparks.turned(grammar, record, spark, &self.fold));
+        }
         self.sparks.follow(record, &self.fold);
         outs.extend(self.sparks.overdue(log_ids, grammar, &self.fold));
         for Out { topic, payload, question } in outs {

@@ -10,7 +10,7 @@ use super::json::{Number, Table, Time, document};
 use super::readings_json::mid;
 use crate::halo::{Sparked, Sparks};
 use crate::record::{Answered, Fact, FactValue, Mark, Raised, Record, Spark, SparkTurn};
-use crate::spark::spark_id;
+use crate::spark::{Turned, spark_id};
 use crate::store::identity::Identities;
 
 /// Renders a decision about a spark.
@@ -183,6 +183,30 @@ struct CmdJson<'a> {
     answer_until: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'static str>,
+}
+
+/// `rule/1`: a rule fell quiet, or is heard again. `gateway/schema/rule-1.schema.json` describes every field.
+pub(super) fn rule_json(turned: &Turned, wall_ms: i64) -> Bytes {
+    document(&RuleJson {
+        schema: "rule/1",
+        rule: &turned.rule,
+        state: if turned.quiet { "quiet" } else { "active" },
+        time: Time(wall_ms),
+        acceptance: Number(turned.acceptance),
+        answers: turned.answers,
+        floor: Number(turned.floor),
+    })
+}
+
+#[derive(Serialize)]
+struct RuleJson<'a> {
+    schema: &'static str,
+    rule: &'a str,
+    state: &'static str,
+    time: Time,
+    acceptance: Number,
+    answers: u64,
+    floor: Number,
 }
 
 /// A spark as the halo of its subject shows it.

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use halo_proto::topic::{Grammar, Topic};
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::spark_json::{cmd_json, spark_json};
+use super::spark_json::{cmd_json, rule_json, spark_json};
 use crate::halo::{Fold, Sparked, Subject};
 use crate::record::{Draft, Name, Record, Severity, Spark, SparkTurn};
-use crate::spark::{Engine, quiet_until_ms, spark_id};
+use crate::spark::{Engine, Turned, quiet_until_ms, spark_id};
 use crate::store::identity::Identities;
 use crate::store::inlet::Appender;
 
@@ -86,6 +86,19 @@ impl Sparks {
             standing(subject, unix_ms).for_each(|spark| outs.extend(told(log_ids, grammar, subject, spark)));
         }
         outs
+    }
+
+    /// A rule that a decision turned quiet, or back: to whoever offers it.
+    pub(super) fn turned(&self, grammar: &Grammar, record: &Record, spark: &Spark, fold: &Fold) -> Option<Out> {
+        let turned = self.engine.turned(spark, fold)?;
+        let Turned { rule, acceptance, answers, floor, .. } = &turned;
+        if turned.quiet {
+            warn!(%rule, acceptance, answers, floor, "a rule is quiet from now on: too few of the answers were yes");
+        } else {
+            info!(%rule, acceptance, answers, floor, "a rule is heard again");
+        }
+        let topic = grammar.display(Topic::Spark { subject: turned.owner.as_deref()?, rule }).to_string();
+        Some(Out { topic, payload: rule_json(&turned, record.stamp.wall_ms), question: None })
     }
 
     /// Cohorts whose documents are others now.

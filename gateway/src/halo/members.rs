@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::fold::Fold;
 use super::subject::Subject;
-use crate::record::Name;
+use crate::record::{Name, SubjectKind};
 
 /// The setting that says whose member a subject is.
 const ORGANISATION: &str = "organisation";
@@ -31,6 +31,12 @@ impl Fold {
         let subjects = names.iter().filter_map(|name| self.subject(name));
         subjects.filter(|subject| organisations(subject).contains(organisation)).collect()
     }
+}
+
+/// Whether figures over members may have a share of a subject: what is measured of people is told of cohorts alone, which see
+/// to it that nobody can be made out.
+pub fn is_counted(member: &Subject) -> bool {
+    member.kind() != SubjectKind::Person
 }
 
 /// Count, smallest, largest, mean and squared distances (Welford, 1962).

@@ -53,7 +53,7 @@ pub use derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, 
 pub use fold::{FOLD_VERSION, Fold, Touched};
 pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use kinds::{Derive, Own, OwnKind};
-pub use members::{Moments, organisations};
+pub use members::{Moments, is_counted, organisations};
 pub use models::{ModelError, Models};
 pub use offers::{Offer, Offered, Offers};
 pub use presence::{Device, DeviceState};

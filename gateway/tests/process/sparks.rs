@@ -135,6 +135,17 @@ fn rules_are_checked_added_tried_on_paper_and_on_history_and_taken_away() {
     std::fs::write(&file, "[[rule]]\nname = 'low'\nwhen = 'a.signals.heart_rate.value < 50'\nmessage = 'low'\n")
         .expect("written");
     assert_eq!(run(&["rules", "check", &path]).status.code(), Some(0));
+    let rule = std::fs::read_to_string(&file).expect("read");
+    for (more, wanted) in [
+        ("[[cohort]]\nname = 'c'\nwhere = 'a.signals.pulse.value > 1'\n", "signal \"pulse\" is not known"),
+        ("[gateway]\nmqttt = '127.0.0.1:1'\n", "unknown field `mqttt`"),
+    ] {
+        std::fs::write(&file, format!("{rule}{more}")).expect("written");
+        let checked = run(&["rules", "check", &path]);
+        assert_eq!(checked.status.code(), Some(1), "{more}");
+        assert!(complaint(&checked).contains(wanted), "{}", complaint(&checked));
+    }
+    std::fs::write(&file, rule).expect("written");
     ask(&data, &format!("rules add {path}"));
     let spark = runtime().block_on(async {
         let mut client = Client::connect(gateway.address, "by-hand").await;
@@ -181,4 +192,52 @@ fn rules_are_checked_added_tried_on_paper_and_on_history_and_taken_away() {
     assert!(ask(&data, "rules list").is_empty());
     assert_eq!(gateway.stop(), Some(0));
     assert_eq!(rows(&data, &["rules", "replay", &path]).len(), 1, "also while no gateway runs");
+}
+
+const ASKED: &str = r#"
+[[rule]]
+name = "tell-us"
+owner = "park"
+when = "a.signals.heart_rate.value > 120"
+cmd = true
+answer_within = "1h"
+floor = 0.5
+"#;
+
+#[test]
+fn whoever_offers_a_rule_hears_that_it_goes_quiet_because_hardly_anybody_accepts_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (config, data) = (folder.path().join("gateway.toml"), folder.path().join("data"));
+    std::fs::write(&config, ASKED).expect("written");
+    let gateway = Gateway::start_with(&config, &data);
+    runtime().block_on(async {
+        let mut owner = Client::connect(gateway.address, "park").await;
+        owner.subscribe("halo/v1/sparks/park/#").await;
+        let mut band = Client::connect(gateway.address, "band").await;
+        for _ in 0..20 {
+            band.publish("halo/v1/d/band/t", false, r#"{"heart_rate":130}"#).await;
+            let raised = next(&mut owner, "halo/v1/sparks/park/tell-us").await;
+            assert_eq!((&raised["schema"], &raised["state"]), (&"spark/1".into(), &"raised".into()));
+            let answer = format!(r#"{{"spark":{},"answer":"declined"}}"#, raised["id"]);
+            band.publish("halo/v1/d/band/answer", false, answer).await;
+            assert_eq!(next(&mut owner, "halo/v1/sparks/park/tell-us").await["state"], "answered");
+            band.publish("halo/v1/d/band/t", false, r#"{"heart_rate":90}"#).await;
+            // What the twentieth answer decides is told before the end of its spark.
+            let mut told = next(&mut owner, "halo/v1/sparks/park/tell-us").await;
+            if told["schema"] == "rule/1" {
+                assert_eq!(
+                    (&told["state"], &told["answers"], &told["acceptance"]),
+                    (&"quiet".into(), &20.into(), &0.into())
+                );
+                told = next(&mut owner, "halo/v1/sparks/park/tell-us").await;
+                assert_eq!(told["state"], "cleared");
+                return;
+            }
+            assert_eq!(told["state"], "cleared");
+        }
+        panic!("twenty times no, and the owner hears nothing of it");
+    });
+    let list = ask(&data, "rules list");
+    assert_eq!((&list[0]["rule"], &list[0]["state"]), (&"tell-us".into(), &"quiet".into()));
+    assert_eq!(gateway.stop(), Some(0));
 }

@@ -5,16 +5,18 @@ use serde_json::Value;
 
 use super::schemas::{HALO, check};
 use crate::forward::halo_json::halo_json;
-use crate::forward::spark_json::{cmd_json, spark_json};
+use crate::forward::spark_json::{cmd_json, rule_json, spark_json};
 use crate::halo::tests::support::{Log, WALL_MS};
 use crate::halo::{Fold, Tally};
 use crate::record::{
     Answer, Answered, Body, Cleared, Fact, FactValue, Mark, Offset, Pair, Raised, Severity, Spark, SparkTurn,
     StartEpoch,
 };
+use crate::spark::Turned;
 use crate::store::identity::Identities;
 
 const SPARK: &str = include_str!("../../../schema/spark-1.schema.json");
+const RULE: &str = include_str!("../../../schema/rule-1.schema.json");
 const CMD: &str = include_str!("../../../schema/cmd-1.schema.json");
 
 fn fact(path: &str, value: FactValue) -> Fact {
@@ -104,6 +106,15 @@ fn a_spark_that_ended_unanswered_is_taken_back_from_devices() {
 }
 
 #[test]
+fn a_rule_that_falls_quiet_reads_as_documented() {
+    let turned = Turned { rule: "ask".into(), owner: None, quiet: true, acceptance: 0.45, answers: 20, floor: 0.5 };
+    let told = check(RULE, &rule_json(&turned, WALL_MS));
+    assert_eq!((&told["rule"], &told["state"], &told["answers"]), (&"ask".into(), &"quiet".into(), &20.into()));
+    let told = check(RULE, &rule_json(&Turned { quiet: false, ..turned }, WALL_MS));
+    assert_eq!(told["state"], "active");
+}
+
+#[test]
 fn an_organisation_shows_what_is_known_of_its_members() {
     use crate::forward::halo_json::render_in;
     use crate::halo::Models;
@@ -118,7 +129,9 @@ fn an_organisation_shows_what_is_known_of_its_members() {
     for (name, value) in [("anna", 60.0), ("ben", 70.0), ("cleo", 95.0)] {
         log.value(name, "heart_rate", value, 0);
     }
-    log.push(set("anna", None, &[("organisation", "gym")]));
+    // Of people nothing but their number: what was measured of them is told of cohorts alone.
+    log.push(set("cleo", Some(SubjectKind::Person), &[("organisation", "gym")]));
+    log.push(set("anna", Some(SubjectKind::Machine), &[("organisation", "gym")]));
     let (of, subject, kind) = ("ben".to_owned(), "gym".to_owned(), "member".to_owned());
     log.push(act(Deed::Relate(Relation { of, subject, kind, from_ms: None, until_ms: None })));
     for record in &log.records {
@@ -129,7 +142,7 @@ fn an_organisation_shows_what_is_known_of_its_members() {
         check(HALO, &render_in(&fold, subject, &Models::default(), &mut Tally::default()))
     };
     let gym = shown("gym");
-    assert_eq!(gym["members"]["n"], 2);
+    assert_eq!(gym["members"]["n"], 3);
     let wanted = serde_json::json!({"n": 2, "min": 60, "max": 70, "mean": 65, "sd": 50.0_f64.sqrt()});
     assert_eq!(gym["members"]["signals"]["heart_rate"], wanted);
     assert!(shown("anna").get("members").is_none());
