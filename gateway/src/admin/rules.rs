@@ -83,6 +83,7 @@ fn rule(state: &RuleState) -> Value {
         Working::Active => ("active", None),
         Working::Quiet => ("quiet", Some("too few of the answers were yes, see floor".to_owned())),
         Working::Fenced(reason) => ("fenced", Some(reason.clone())),
+        Working::FencedFor(reason) => ("active", Some(format!("fenced off {reason}"))),
     };
     let Book { raised, cleared, accepted, declined, ignored, ratings: (rated, sum), feedback } = book;
     let feedback: Vec<Value> = feedback

@@ -112,7 +112,7 @@ impl Fold {
 
     /// Shows in a subject's halo what acts say of it, and makes the halo if it has none yet.
     fn tie(&mut self, name: &Name) {
-        let ties = Ties::of(self.holders.people(), name, self.clock.wall_ms);
+        let ties = Ties::of(self.holders.people(), name, (self.applied, self.clock.wall_ms));
         let holders = &self.holders;
         if ties.is_none() && self.subjects.find(name).is_none() {
             return;
@@ -120,7 +120,11 @@ impl Fold {
         let at = self.subjects.position(name, || holders.kind(name));
         self.subjects.change(at, self.applied, self.clock, |subject, _| {
             let kind = subject.kind_by(holders);
-            if subject.ties == ties && subject.kind == kind {
+            let is_same = match (&subject.ties, &ties) {
+                (Some(before), Some(now)) => before.says_as(now),
+                (before, now) => before.is_none() && now.is_none(),
+            };
+            if is_same && subject.kind == kind {
                 return Change::None;
             }
             (subject.ties, subject.kind) = (ties, kind);

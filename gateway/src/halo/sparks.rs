@@ -13,6 +13,8 @@ use crate::record::{
 
 /// Most sparks kept of one subject, open and ended; ended ones go first.
 pub const SPARKS_MAX: usize = 32;
+/// Most sparks let go of one subject of which is known when they ended.
+const ENDED_MAX: usize = 256;
 /// Most rules that something is counted of; of further ones nothing is.
 const BOOKS_MAX: usize = 16_384;
 /// Feedback in words that is kept of each rule, the newest.
@@ -87,45 +89,79 @@ impl Sparked {
     }
 }
 
-/// The sparks of one subject, in the order they were raised.
+/// A spark that is not kept any more: when the last of a rule and a pair ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Ended {
+    rule: Name,
+    pair: Pair,
+    mono_ms: u64,
+}
+
+/// The sparks of one subject.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sparks(Vec<Sparked>);
+pub struct Sparks {
+    /// In the order they were raised.
+    kept: Vec<Sparked>,
+    /// In the order they were let go.
+    ended: VecDeque<Ended>,
+}
 
 impl Sparks {
     /// In the order they were raised.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Sparked> {
-        self.0.iter()
+        self.kept.iter()
     }
 
     /// The open ones.
     pub fn open(&self) -> impl Iterator<Item = &Sparked> {
-        self.0.iter().filter(|spark| spark.is_open())
+        self.kept.iter().filter(|spark| spark.is_open())
     }
 
     /// The newest of a rule with this pair.
     pub fn last(&self, rule: &str, pair: &Pair) -> Option<&Sparked> {
-        self.0.iter().rev().find(|spark| *spark.rule == *rule && spark.pair == *pair)
+        self.kept.iter().rev().find(|spark| *spark.rule == *rule && spark.pair == *pair)
     }
 
     /// The one that was raised there.
     pub fn at(&self, mark: Mark) -> Option<&Sparked> {
-        self.0.iter().find(|spark| spark.mark == mark)
+        self.kept.iter().find(|spark| spark.mark == mark)
+    }
+
+    /// When the last of a rule with this pair ended, milliseconds of the log's monotonic time; none: never, not yet, or more
+    /// than [`ENDED_MAX`] others were let go since.
+    pub fn ended_ms(&self, rule: &str, pair: &Pair) -> Option<u64> {
+        match self.last(rule, pair) {
+            Some(last) => last.cleared.map(|(at, _)| at.mono_ms),
+            None => self.ended.iter().rev().find(|it| *it.rule == *rule && it.pair == *pair).map(|it| it.mono_ms),
+        }
     }
 
     fn raise(&mut self, spark: Sparked) {
-        if self.0.len() >= SPARKS_MAX {
-            let first_ended = self.0.iter().position(|spark| !spark.is_open()).unwrap_or_default();
-            self.0.remove(first_ended);
+        if self.kept.len() >= SPARKS_MAX {
+            let first_ended = self.kept.iter().position(|spark| !spark.is_open()).unwrap_or_default();
+            let gone = self.kept.remove(first_ended);
+            self.let_go(gone);
         }
-        self.0.push(spark);
+        self.kept.push(spark);
+    }
+
+    /// Cool-downs may be longer than the spark is kept.
+    fn let_go(&mut self, Sparked { rule, pair, cleared, .. }: Sparked) {
+        let Some((at, _)) = cleared else { return };
+        self.ended.retain(|it| it.rule != rule || it.pair != pair);
+        if self.ended.len() >= ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(Ended { rule, pair, mono_ms: at.mono_ms });
     }
 
     fn at_mut(&mut self, mark: Mark) -> Option<&mut Sparked> {
-        self.0.iter_mut().find(|spark| spark.mark == mark)
+        self.kept.iter_mut().find(|spark| spark.mark == mark)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Sparked>() + self.0.iter().map(|spark| spark.message.capacity()).sum::<usize>()
+        let messages = self.kept.iter().map(|spark| spark.message.capacity()).sum::<usize>();
+        self.kept.capacity() * size_of::<Sparked>() + self.ended.capacity() * size_of::<Ended>() + messages
     }
 }
 
@@ -181,7 +217,7 @@ impl Book {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Name and TOML text.
-    rules: BTreeMap<Name, String>,
+    rules: BTreeMap<Name, Name>,
     books: BTreeMap<Name, Book>,
     /// Grows whenever the rules change.
     edition: u64,
@@ -189,8 +225,8 @@ pub struct Ledger {
 
 impl Ledger {
     /// Names and texts.
-    pub fn rules(&self) -> impl Iterator<Item = (&Name, &str)> {
-        self.rules.iter().map(|(name, text)| (name, text.as_str()))
+    pub fn rules(&self) -> impl Iterator<Item = (&Name, &Name)> {
+        self.rules.iter()
     }
 
     /// Another number, other rules.
@@ -206,7 +242,7 @@ impl Ledger {
     pub(super) fn rule(&mut self, name: &str, text: Option<&str>) {
         self.edition += 1;
         match text {
-            Some(text) => drop(self.rules.insert(name.into(), text.to_owned())),
+            Some(text) => drop(self.rules.insert(name.into(), text.into())),
             None => drop(self.rules.remove(name)),
         }
     }

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::ingest::people::{People, Related, TIME_ZONE};
 use crate::ingest::zones;
-use crate::record::Name;
+use crate::record::{Name, Offset};
 
 /// Most subjects have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ties {
+    /// The record since which it is so.
+    since: Offset,
     merged_into: Option<Name>,
     aliases: Vec<Name>,
     relations: Vec<Related>,
@@ -19,19 +21,32 @@ pub struct Ties {
 }
 
 impl Ties {
-    /// Those of one subject at a time; none when there is nothing to show.
-    pub(super) fn of(people: &People, subject: &str, unix_ms: i64) -> Option<Box<Self>> {
+    /// Those of one subject at a time, as of a record; none when there is nothing to show.
+    pub(super) fn of(people: &People, subject: &str, (since, unix_ms): (Offset, i64)) -> Option<Box<Self>> {
         let ours = |it: &Related| *it.of == *subject || *it.subject == *subject;
         let mut relations: Vec<Related> =
             people.relations().filter(|it| ours(it) && it.from_ms <= unix_ms && unix_ms < it.until_ms).collect();
         relations.sort_unstable();
         let ties = Self {
+            since,
             merged_into: people.merged_into(subject).cloned(),
             aliases: people.aliases(subject).cloned().collect(),
             relations,
             settings: people.settings(subject).cloned().unwrap_or_default(),
         };
-        (ties != Self::default()).then(|| Box::new(ties))
+        (!ties.says_as(&Self::default())).then(|| Box::new(ties))
+    }
+
+    /// Whether both say the same, whenever it was said.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        let Self { since: _, merged_into, aliases, relations, settings } = self;
+        (merged_into, aliases, relations, settings)
+            == (&other.merged_into, &other.aliases, &other.relations, &other.settings)
+    }
+
+    /// The record that made it so: an act, or the first one after a relation began or ended by time.
+    pub fn since(&self) -> Offset {
+        self.since
     }
 
     /// The subject it proved to be one with; its own halo changes no more.

@@ -23,13 +23,10 @@ enum Turn {
 impl Going {
     /// Whether a spark of the case will stand when everything decided is in the log; none: nothing is on its way.
     pub(super) fn expected(&self, case: &Case) -> Option<bool> {
-        if self.proposed.is_empty() {
-            return None;
-        }
         if let Some(last) = self.ahead.get(case).and_then(|ahead| ahead.back()) {
             return Some(matches!(last.turn, Turn::Raise(_)));
         }
-        let is_proposed = |proposal| self.proposed.contains(&(case.clone(), proposal));
+        let is_proposed = |proposal| self.is_proposed(case, proposal);
         is_proposed(Proposal::Raise).then_some(true).or_else(|| is_proposed(Proposal::Clear).then_some(false))
     }
 

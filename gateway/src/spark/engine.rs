@@ -1,37 +1,26 @@
 //! Follows the fold and decides: which rules a change concerns, what is due by the passing of time, what a reply answers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use tracing::warn;
 
-use super::central::Central;
+use super::book::Book;
 use super::cohort::{Census, CohortConfig, CohortError, CohortState, Sight, wants_ranks};
+use super::fences::Fence;
 use super::going::{Case, Going, Proposal, SUBJECT};
 use super::id::spark_id;
-use super::index::{Change, Index, is_one};
-use super::joins::Joins;
-use super::members::Members;
-use super::path::{Class, Known, OfMembers, Part, Path, Side};
-use super::rules::{Rule, RuleConfig, RuleError, Rules};
-use crate::halo::{Fold, Models, Subject};
+use super::index::{Change, is_one};
+use super::judge::Failure;
+use super::path::{Known, Side};
+use super::rules::{Rule, RuleConfig, RuleError};
+use super::ruleset::{Given, Rules};
+use crate::halo::{Fold, Models, SPARKS_MAX, Subject};
 use crate::record::{Answered, Body, Deed, Draft, Mark, Name, Offset, Record, Reply, Spark, SparkTurn};
 use crate::store::identity::Identities;
 
 /// Rules that read the time of day or the present moment are looked at again after this, milliseconds.
 const SWEEP_MS: u64 = 60_000;
-
-/// The rules as they stand.
-#[derive(Default)]
-pub(super) struct Book {
-    pub(super) rules: Vec<Rule>,
-    numbers: HashMap<Name, u32>,
-    /// Why a rule is not looked at any more, by its number.
-    pub(super) fenced: BTreeMap<u32, String>,
-    index: Index,
-    pub(super) joins: Joins,
-    pub(super) members: Members,
-    pub(super) central: Central,
-}
 
 /// Decides what the rules say of the halos. All it knows beside the rules it has from the fold.
 pub struct Engine {
@@ -41,6 +30,8 @@ pub struct Engine {
     log_ids: Identities,
     /// Of the rules given over the administration socket.
     edition: u64,
+    /// What those were read from.
+    texts: HashMap<Name, Name>,
     pub(super) book: Book,
     pub(super) going: Going,
     census: Census,
@@ -62,7 +53,19 @@ impl Engine {
         let rules = Rules::compile(&configured, &known)?;
         let (book, going) = (Book::new(rules), Going::default());
         let (census, sweep_ms) = (Census::default(), 0);
-        Ok(Self { configured, known, models, log_ids, edition: 0, book, going, census, sweep_ms, begun: false })
+        Ok(Self {
+            configured,
+            known,
+            models,
+            log_ids,
+            edition: 0,
+            texts: HashMap::new(),
+            book,
+            going,
+            census,
+            sweep_ms,
+            begun: false,
+        })
     }
 
     /// Counts these cohorts as well.
@@ -111,6 +114,7 @@ impl Engine {
     fn follow_rules(&mut self, record: &Record, fold: &Fold) {
         let change = match (&record.body, fold.last().readings()) {
             (Body::Frame(_) | Body::Replayed(_), Some(readings)) => Change::Frame(readings),
+            (Body::Spark(spark), _) if makes_room(spark, fold) => Change::All,
             (Body::Spark(_), _) => Change::Sparks,
             _ => Change::All,
         };
@@ -146,7 +150,7 @@ impl Engine {
 
     /// Ranks are computed if it is time to, and rules look at whoever has another one.
     fn rank(&mut self, cause: Offset, fold: &Fold) {
-        for name in self.book.central.refresh(fold.clock().mono_ms) {
+        for name in self.book.central.refresh(fold.clock().mono_ms, fold.applied()) {
             if let Some(subject) = fold.subject(&name) {
                 self.judge_all(subject, Change::Members, cause, fold);
             }
@@ -216,9 +220,10 @@ impl Engine {
 
     /// What is wrong with rules, for a human.
     pub fn ailments(&self) -> impl Iterator<Item = String> {
-        let fenced = self.book.fenced.iter().filter_map(|(number, reason)| {
-            let rule = self.book.rules.get(*number as usize)?;
-            Some(format!("rule {} is fenced off: {reason}", rule.name))
+        let fenced = self.book.fences.rules().filter_map(|(number, fence)| {
+            let rule = self.book.rules.get(number as usize)?;
+            let colon = if let Fence::All(_) = fence { ":" } else { "" };
+            Some(format!("rule {} is fenced off{colon} {}", rule.name, fence.words()))
         });
         fenced.chain(self.census.ailments())
     }
@@ -237,36 +242,48 @@ impl Engine {
     }
 
     fn reads_time(&self) -> bool {
-        self.book.rules.iter().any(Rule::reads_time)
+        self.book.rules.iter().any(|rule| rule.reads_time())
     }
 
-    /// Compiles the rules anew. Conditions of a rule whose text is the same go on holding; sparks of one that is gone end.
+    /// The rules of the configuration and those given over the socket, as far as they can be read.
+    fn given<'a>(&'a self, fold: &'a Fold) -> Vec<Given<'a>> {
+        let kept = |name: &str| self.book.rule(name).map(Given::Kept);
+        let configured =
+            self.configured.iter().map(|config| kept(&config.name).unwrap_or_else(|| Given::new(config.clone())));
+        let others = fold.ledger().rules().filter(|(name, _)| !self.is_configured(name));
+        let others = others.filter_map(|(name, text)| {
+            let is_same = self.texts.get(name).is_some_and(|known| Arc::ptr_eq(known, text) || known == text);
+            if let Some(same) = kept(name).filter(|_| is_same) {
+                return Some(same);
+            }
+            let read = toml::from_str(text);
+            read.inspect_err(
+                |error| warn!(rule = %name, %error, "a rule of the administration socket cannot be read any more"),
+            )
+            .ok()
+            .map(Given::new)
+        });
+        configured.chain(others).collect()
+    }
+
+    fn rules(&self, fold: &Fold) -> Rules {
+        Rules::together(self.given(fold), &self.known).unwrap_or_else(|error| {
+            warn!(%error, "rules of the administration socket are not taken: those of the configuration alone are in force");
+            Rules::compile(&self.configured, &self.known).unwrap_or_default()
+        })
+    }
+
+    /// Compiles the rules that are new. Conditions of a rule whose text is the same go on holding; sparks of one that is gone
+    /// end.
     fn reload(&mut self, fold: &Fold) {
-        let mut configs = self.configured.clone();
-        for (name, text) in
-            fold.ledger().rules().filter(|(name, _)| !configs.iter().any(|it| *it.name == ***name)).collect::<Vec<_>>()
-        {
-            match toml::from_str::<RuleConfig>(text) {
-                Ok(config) => configs.push(config),
-                Err(error) => {
-                    warn!(rule = %name, %error, "a rule of the administration socket cannot be read any more")
-                }
-            }
-        }
-        let rules = match Rules::compile(&configs, &self.known) {
-            Ok(rules) => rules,
-            Err(error) => {
-                warn!(%error, "rules of the administration socket are not taken: those of the configuration alone are in force");
-                Rules::compile(&self.configured, &self.known).unwrap_or_default()
-            }
-        };
+        let rules = self.rules(fold);
+        self.texts = fold.ledger().rules().map(|(name, text)| (name.clone(), text.clone())).collect();
         let mut before = std::mem::replace(&mut self.book, Book::new(rules));
         let ranks = wants_ranks(self.book.rules.iter().flat_map(|rule| &rule.paths)) || self.census.wants_ranks();
         self.book.central = std::mem::take(&mut before.central);
         self.book.central.want(ranks);
         self.going.carry_over(&before, &self.book);
-        let same = before.fenced.iter().filter_map(|(old, reason)| Some((self.book.same(&before, *old)?, reason)));
-        self.book.fenced = same.map(|(number, reason)| (number, reason.clone())).collect();
+        self.book.fences = before.fences.carried(|old| self.book.same(&before, old));
         self.book.joins.begin(fold);
         let offset = fold.applied();
         for subject in fold.subjects() {
@@ -289,7 +306,7 @@ impl Engine {
         let Body::Act(act) = &record.body else { return };
         let Deed::Resume { rule } = &act.deed else { return };
         let Some(number) = self.book.number(rule) else { return };
-        self.book.fenced.remove(&number);
+        self.book.fences.lift(number);
         fold.subjects().into_iter().for_each(|subject| self.judge(number, subject, record.offset, fold));
     }
 
@@ -303,7 +320,7 @@ impl Engine {
         };
         let rule = self.book.number(&spark.rule).unwrap_or(u32::MAX);
         let case = Case { rule, subject: spark.subject.clone(), pair: pair.clone() };
-        self.going.proposed.remove(&(case.clone(), proposal));
+        self.going.settled(&case, proposal);
         if !matches!(proposal, Proposal::Answer(_)) {
             self.going.next_of(&case, spark, Mark { offset: record.offset, epoch: record.epoch });
         }
@@ -317,6 +334,7 @@ impl Engine {
         // Whoever leaves an organisation changes its figures too.
         let mut organisations: BTreeSet<Name> = BTreeSet::new();
         if let Change::All = change {
+            self.book.fences.lift_for(subject.name());
             organisations.extend(self.book.members.organisations(subject.name()).cloned());
             self.book.members.follow(subject);
         }
@@ -332,7 +350,7 @@ impl Engine {
         }
         self.judge_all(subject, change, cause, fold);
         for moved in moved {
-            self.judge_moved(subject, &moved.join, &moved.others, cause, fold);
+            self.judge_moved(subject, &moved.join, &moved.left, cause, fold);
         }
     }
 
@@ -341,7 +359,7 @@ impl Engine {
             self.judge(rule, subject, cause, fold);
         }
         for rule in self.book.index.concerned(Side::B, subject, change) {
-            self.judge_seekers(rule, subject, BTreeSet::new(), cause, fold);
+            self.judge_seekers(rule, subject, &BTreeSet::new(), cause, fold);
         }
     }
 
@@ -350,27 +368,24 @@ impl Engine {
         &mut self,
         subject: &Subject,
         join: &super::rules::Join,
-        others: &BTreeSet<Name>,
+        left: &BTreeSet<Name>,
         cause: Offset,
         fold: &Fold,
     ) {
-        let joined: Vec<u32> = (0..)
-            .zip(&self.book.rules)
-            .filter(|(_, rule)| rule.join.as_ref() == Some(join))
-            .map(|(number, _)| number)
-            .collect();
-        for rule in joined {
+        for rule in self.book.those(|rule| rule.join.as_ref() == Some(join)) {
             self.judge(rule, subject, cause, fold);
-            self.judge_seekers(rule, subject, others.clone(), cause, fold);
+            self.judge_seekers(rule, subject, left, cause, fold);
         }
     }
 
     /// A rule looks at everybody that has a subject as `b`, or had it.
-    fn judge_seekers(&mut self, number: u32, b: &Subject, mut seekers: BTreeSet<Name>, cause: Offset, fold: &Fold) {
+    fn judge_seekers(&mut self, number: u32, b: &Subject, left: &BTreeSet<Name>, cause: Offset, fold: &Fold) {
         let Some(rule) = self.book.rules.get(number as usize) else { return };
         let (Some(join), Some(with)) = (&rule.join, &rule.config.with) else { return };
+        let mut seekers = BTreeSet::new();
         if is_one((with.subject.as_deref(), with.kind), b) {
-            seekers.extend(self.book.joins.sought_by(join, b));
+            seekers = self.book.joins.sought_by(join, &rule.config.about, with, b);
+            seekers.extend(left.iter().cloned());
         }
         let open = self.going.partners.get(b.name()).into_iter().flatten();
         seekers.extend(open.filter(|(rule, _)| *rule == number).map(|(_, a)| a.clone()));
@@ -384,23 +399,24 @@ impl Engine {
     fn judge(&mut self, number: u32, a: &Subject, cause: Offset, fold: &Fold) {
         let Some(rule) = self.book.rules.get(number as usize) else { return };
         let about = &rule.config.about;
-        if self.book.fenced.contains_key(&number) || !is_one((about.subject.as_deref(), about.kind), a) {
+        if self.book.fences.hold_off(number, a.name()) || !is_one((about.subject.as_deref(), about.kind), a) {
             return;
         }
         let judged = self.going.judge(&self.book, (number, rule), a, cause, fold, &self.models);
-        if let Err(reason) = judged {
+        if let Err(Failure { pair, reason }) = judged {
             warn!(rule = %rule.name, subject = %a.name(), %reason, "a rule is fenced off");
-            self.book.fenced.insert(number, reason);
+            self.book.fences.put_up(number, a.name(), &pair, reason);
         }
     }
 
     fn offers_changed(&mut self, topic: &str, cause: Offset, fold: &Fold) {
-        let concerned = |(_, rule): &(u32, &Rule)| {
+        let rules = self.book.those(|rule| {
             rule.table
                 .as_ref()
                 .is_some_and(|(organisation, table)| topic.ends_with(&format!("/offers/{organisation}/{table}")))
-        };
-        let rules: Vec<u32> = (0..).zip(&self.book.rules).filter(concerned).map(|(number, _)| number).collect();
+        });
+        // What could not be run may have failed by a cell of the former table.
+        rules.iter().for_each(|rule| self.book.fences.lift(*rule));
         if rules.is_empty() {
             return;
         }
@@ -423,8 +439,7 @@ impl Engine {
         }
         if now.mono_ms >= self.sweep_ms && self.reads_time() {
             self.sweep_ms = now.mono_ms.saturating_add(SWEEP_MS);
-            let rules: Vec<u32> =
-                (0..).zip(&self.book.rules).filter(|(_, rule)| rule.reads_time()).map(|(number, _)| number).collect();
+            let rules = self.book.those(Rule::reads_time);
             for subject in fold.subjects() {
                 rules.iter().for_each(|rule| self.judge(*rule, subject, cause, fold));
             }
@@ -454,41 +469,9 @@ impl Engine {
     }
 }
 
-impl Book {
-    fn new(Rules(rules): Rules) -> Self {
-        let index = Index::new(&rules);
-        let joins = Joins::new(rules.iter().filter_map(|rule| rule.join.clone()));
-        let mut members = Members::default();
-        let asked = rules.iter().flat_map(|rule| &rule.paths).filter_map(|path| match path {
-            Path::Of(_, Part::Members(of)) => Some(of.clone()),
-            _ => None,
-        });
-        let asked: std::collections::HashSet<OfMembers> = asked.collect();
-        members.ask(asked.into_iter().collect());
-        let numbers = rules.iter().map(|rule| rule.name.clone()).zip(0..).collect();
-        Self { rules, numbers, fenced: BTreeMap::new(), index, joins, members, central: Central::default() }
-    }
-
-    /// The number here of a rule that has another one in an earlier book; none if it is gone or says something else.
-    pub(super) fn same(&self, before: &Self, old: u32) -> Option<u32> {
-        let rule = before.rules.get(old as usize)?;
-        let number = self.number(&rule.name)?;
-        self.rules.get(number as usize).is_some_and(|it| it.config == rule.config).then_some(number)
-    }
-
-    /// Numbers of the rules that an earlier book did not have so.
-    fn unlike(&self, before: &Self) -> Vec<u32> {
-        let known: HashSet<u32> = (0..).zip(&before.rules).filter_map(|(old, _)| self.same(before, old)).collect();
-        (0..).zip(&self.rules).map(|(number, _)| number).filter(|number| !known.contains(number)).collect()
-    }
-
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
-        self.numbers.get(name).copied()
-    }
-}
-
-impl Rule {
-    fn reads_time(&self) -> bool {
-        self.paths.iter().any(|path| path.class() == Class::Now)
-    }
+/// Whether a subject had as many open sparks as there can be until this one ended: what found no room may find it now.
+fn makes_room(spark: &Spark, fold: &Fold) -> bool {
+    let sparks = || fold.subject(&spark.subject)?.sparks();
+    matches!(spark.turn, SparkTurn::Cleared { .. })
+        && sparks().is_some_and(|sparks| sparks.open().count() + 1 == SPARKS_MAX)
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::ahead::Ahead;
-use super::engine::Book;
+use super::book::Book;
 use super::quiet::quiet_until_ms;
 use crate::halo::{Fold, Subject, Tally};
 use crate::record::{Answer, Answered, Body, Cleared, Draft, GatewayTime, Mark, Name, Offset, Pair, Spark, SparkTurn};
@@ -40,7 +40,7 @@ pub(super) struct Since {
 #[derive(Default)]
 pub(super) struct Going {
     pub(super) holding: BTreeMap<Case, Since>,
-    pub(super) proposed: HashSet<(Case, Proposal)>,
+    proposed: HashMap<Name, HashSet<(Case, Proposal)>>,
     /// What was decided since about cases of which something is on its way.
     pub(super) ahead: HashMap<Case, VecDeque<Ahead>>,
     /// When which subject is to be looked at again for which rule.
@@ -56,9 +56,28 @@ pub(super) struct Going {
 
 impl Going {
     pub(super) fn propose(&mut self, case: Case, proposal: Proposal, cause: Offset, spark: Spark) {
-        if self.proposed.insert((case, proposal)) {
+        if self.proposed.entry(case.subject.clone()).or_default().insert((case, proposal)) {
             self.drafts.push(Draft { cause: Some(cause), body: Body::Spark(spark) });
         }
+    }
+
+    /// It is in the log.
+    pub(super) fn settled(&mut self, case: &Case, proposal: Proposal) {
+        let Some(proposed) = self.proposed.get_mut(&case.subject) else { return };
+        proposed.remove(&(case.clone(), proposal));
+        if proposed.is_empty() {
+            self.proposed.remove(&case.subject);
+        }
+    }
+
+    pub(super) fn is_proposed(&self, case: &Case, proposal: Proposal) -> bool {
+        self.proposed.get(&case.subject).is_some_and(|proposed| proposed.contains(&(case.clone(), proposal)))
+    }
+
+    /// How many sparks of a subject are on their way.
+    pub(super) fn raising(&self, subject: &str) -> usize {
+        let proposed = self.proposed.get(subject).into_iter().flatten();
+        proposed.filter(|(_, proposal)| *proposal == Proposal::Raise).count()
     }
 
     /// Renumbers what goes on by the names of the rules, and forgets what belongs to a rule that is another one now.
@@ -71,9 +90,11 @@ impl Going {
         let holding = std::mem::take(&mut self.holding).into_iter();
         let kept = holding.filter_map(|(case, since)| Some((Case { rule: same(case.rule)?, ..case }, since)));
         self.holding = kept.collect();
-        let proposed = std::mem::take(&mut self.proposed).into_iter();
-        let kept = proposed.filter_map(|(case, it)| Some((Case { rule: named(case.rule)?.1, ..case }, it)));
-        self.proposed = kept.collect();
+        for proposed in self.proposed.values_mut() {
+            let all = std::mem::take(proposed).into_iter();
+            *proposed = all.filter_map(|(case, it)| Some((Case { rule: named(case.rule)?.1, ..case }, it))).collect();
+        }
+        self.proposed.retain(|_, proposed| !proposed.is_empty());
         let ahead = std::mem::take(&mut self.ahead).into_iter();
         self.ahead = ahead.filter_map(|(case, it)| Some((Case { rule: same(case.rule)?, ..case }, it))).collect();
         let timers = std::mem::take(&mut self.timers).into_iter();

@@ -1,6 +1,7 @@
 //! Which rules a change of a halo concerns: the others are not looked at.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::path::{Class, Side};
 use super::rules::{Rule, Who};
@@ -45,7 +46,7 @@ struct Concerns {
 }
 
 impl Index {
-    pub(super) fn new(rules: &[Rule]) -> Self {
+    pub(super) fn new(rules: &[Arc<Rule>]) -> Self {
         let mut index = Self::default();
         for (number, rule) in (0..).zip(rules) {
             index.a.of(&rule.config.about).enter(number, rule, Side::A);

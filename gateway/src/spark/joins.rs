@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rules::Join;
+use super::crowd::Crowd;
+use super::rules::{Join, Who, With};
 use crate::halo::{Fold, Subject, organisations};
-use crate::record::Name;
-
-/// Most others that one subject is brought together with by one rule, in order of name.
-pub(super) const PARTNERS_MAX: usize = 64;
+use crate::record::{Name, SubjectKind};
 
 /// For each key: who has which values, and the other way round.
 #[derive(Debug, Default)]
@@ -15,15 +13,15 @@ pub(super) struct Joins(Vec<(Join, Key)>);
 
 #[derive(Debug, Default)]
 struct Key {
-    by_value: HashMap<Name, BTreeSet<Name>>,
-    of_subject: HashMap<Name, BTreeSet<Name>>,
+    by_value: HashMap<Name, Crowd>,
+    of_subject: HashMap<Name, (SubjectKind, BTreeSet<Name>)>,
 }
 
-/// A subject's values of a key changed: who shared one with it before or does now.
+/// A subject's values of a key changed: who met it by those it has no more.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) join: Join,
-    pub(super) others: BTreeSet<Name>,
+    pub(super) left: BTreeSet<Name>,
 }
 
 impl Joins {
@@ -35,36 +33,43 @@ impl Joins {
     /// Takes in what a subject has by now.
     pub(super) fn follow(&mut self, subject: &Subject) -> Vec<Moved> {
         let moved = self.0.iter_mut().filter_map(|(join, key)| {
-            let others = key.follow(subject.name(), values(join, subject))?;
-            Some(Moved { join: join.clone(), others })
+            let left = key.follow(subject.name(), subject.kind(), values(join, subject))?;
+            Some(Moved { join: join.clone(), left })
         });
         moved.collect()
     }
 
-    /// The others that a subject is joined with, at most [`PARTNERS_MAX`], in order of name.
-    pub(super) fn partners<'a>(&'a self, join: &Join, subject: &'a Subject) -> Vec<&'a Name> {
-        let name = subject.name();
+    /// The others that a subject is joined with, in order of name: of those who share a value and are of one kind as
+    /// many as [`Crowd::met_by`] says.
+    pub(super) fn partners<'a>(&'a self, join: &Join, with: &'a With, subject: &'a Subject) -> BTreeSet<&'a Name> {
         if let Join::Relation(kind) = join {
             let relations = subject.ties().into_iter().flat_map(|ties| ties.relations());
-            let mut named: Vec<&Name> =
-                relations.filter(|it| it.of == *name && it.kind == *kind).map(|it| &it.subject).collect();
-            named.sort_unstable();
-            named.dedup();
-            return named;
+            let named = relations.filter(|it| it.of == *subject.name() && it.kind == *kind);
+            return named.map(|it| &it.subject).collect();
         }
-        let Some((_, key)) = self.0.iter().find(|(known, _)| known == join) else { return Vec::new() };
-        let values = key.of_subject.get(name).into_iter().flatten();
-        let sharers: BTreeSet<&Name> = values.filter_map(|value| key.by_value.get(value)).flatten().collect();
-        sharers.into_iter().filter(|other| *other != name).take(PARTNERS_MAX).collect()
+        let mut met: BTreeSet<&Name> = match &with.subject {
+            Some(one) => self.crowds(join, subject).filter_map(|crowd| crowd.find(one)).collect(),
+            None => self.crowds(join, subject).flat_map(|crowd| crowd.met_by(subject.name(), with.kind)).collect(),
+        };
+        met.remove(subject.name());
+        met
     }
 
-    /// Those that have a subject as their partner.
-    pub(super) fn sought_by(&self, join: &Join, subject: &Subject) -> Vec<Name> {
-        let Join::Relation(kind) = join else {
-            return self.partners(join, subject).into_iter().cloned().collect();
+    /// Those that have a subject, one of those that are sought, as their partner.
+    pub(super) fn sought_by(&self, join: &Join, about: &Who, with: &With, subject: &Subject) -> BTreeSet<Name> {
+        if let Join::Relation(kind) = join {
+            let relations = subject.ties().into_iter().flat_map(|ties| ties.relations());
+            let named = relations.filter(|it| it.subject == *subject.name() && it.kind == *kind);
+            return named.map(|it| it.of.clone()).collect();
+        }
+        let crowds = self.crowds(join, subject);
+        let kind = about.kind.filter(|_| about.subject.is_none());
+        let mut seekers: BTreeSet<Name> = match &with.subject {
+            Some(_) => crowds.flat_map(|crowd| crowd.all(kind)).cloned().collect(),
+            None => crowds.flat_map(|crowd| crowd.who_meet((subject.kind(), subject.name()), kind)).cloned().collect(),
         };
-        let relations = subject.ties().into_iter().flat_map(|ties| ties.relations());
-        relations.filter(|it| it.subject == *subject.name() && it.kind == *kind).map(|it| it.of.clone()).collect()
+        seekers.remove(subject.name());
+        seekers
     }
 
     /// Takes in everybody.
@@ -73,35 +78,44 @@ impl Joins {
             self.follow(subject);
         }
     }
+
+    /// Those who share a value with a subject, value by value.
+    fn crowds<'a>(&'a self, join: &Join, subject: &'a Subject) -> impl Iterator<Item = &'a Crowd> {
+        let key = self.0.iter().find(|(known, _)| known == join).map(|(_, key)| key);
+        key.into_iter()
+            .flat_map(|key| {
+                let (_, values) = key.of_subject.get(subject.name())?;
+                Some(values.iter().filter_map(|value| key.by_value.get(value)))
+            })
+            .flatten()
+    }
 }
 
 impl Key {
-    fn follow(&mut self, name: &Name, values: BTreeSet<Name>) -> Option<BTreeSet<Name>> {
+    fn follow(&mut self, name: &Name, kind: SubjectKind, values: BTreeSet<Name>) -> Option<BTreeSet<Name>> {
         let before = self.of_subject.get(name);
-        if before.map_or(values.is_empty(), |before| *before == values) {
+        if before.map_or(values.is_empty(), |(was, before)| *was == kind && *before == values) {
             return None;
         }
-        let before = self.of_subject.remove(name).unwrap_or_default();
-        let mut others = BTreeSet::new();
-        for value in &before {
-            if let Some(sharers) = self.by_value.get_mut(value) {
-                sharers.remove(name);
-                others.extend(sharers.iter().take(PARTNERS_MAX).cloned());
-                if sharers.is_empty() {
-                    self.by_value.remove(value);
-                }
+        let (was, before) = self.of_subject.remove(name).unwrap_or((kind, BTreeSet::new()));
+        let stays = |value: &Name| was == kind && before.contains(value) && values.contains(value);
+        let mut left = BTreeSet::new();
+        for value in before.iter().filter(|value| !stays(value)) {
+            let Some(crowd) = self.by_value.get_mut(value) else { continue };
+            left.extend(crowd.who_meet((was, name), None).cloned());
+            crowd.remove(was, name);
+            if crowd.is_empty() {
+                self.by_value.remove(value);
             }
         }
-        for value in &values {
-            let sharers = self.by_value.entry(value.clone()).or_default();
-            others.extend(sharers.iter().take(PARTNERS_MAX).cloned());
-            sharers.insert(name.clone());
+        for value in values.iter().filter(|value| !stays(value)) {
+            self.by_value.entry(value.clone()).or_default().insert(kind, name.clone());
         }
         if !values.is_empty() {
-            self.of_subject.insert(name.clone(), values);
+            self.of_subject.insert(name.clone(), (kind, values));
         }
-        others.remove(name);
-        Some(others)
+        left.remove(name);
+        Some(left)
     }
 }
 
@@ -132,35 +146,31 @@ fn setting(subject: &Subject, name: &str) -> Option<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use SubjectKind::Person;
 
     fn set(names: &[&str]) -> BTreeSet<Name> {
         names.iter().map(|name| Name::from(*name)).collect()
     }
 
     #[test]
-    fn who_moves_is_told_whom_it_left_and_whom_it_met() {
+    fn who_moves_is_told_whom_it_left() {
         let mut key = Key::default();
-        assert_eq!(key.follow(&"anna".into(), set(&["park"])), Some(set(&[])));
-        assert_eq!(key.follow(&"ben".into(), set(&["park"])), Some(set(&["anna"])));
-        assert_eq!(key.follow(&"ben".into(), set(&["park"])), None);
-        assert_eq!(key.follow(&"cleo".into(), set(&["gym"])), Some(set(&[])));
-        assert_eq!(key.follow(&"ben".into(), set(&["gym"])), Some(set(&["anna", "cleo"])));
-        assert_eq!(key.follow(&"cleo".into(), set(&[])), Some(set(&["ben"])));
-        assert_eq!((key.by_value.len(), key.of_subject.len()), (2, 2));
+        assert_eq!(key.follow(&"anna".into(), Person, set(&["park"])), Some(set(&[])));
+        assert_eq!(key.follow(&"ben".into(), Person, set(&["park", "lake"])), Some(set(&[])));
+        assert_eq!(key.follow(&"ben".into(), Person, set(&["park", "lake"])), None);
+        assert_eq!(key.follow(&"cleo".into(), Person, set(&["lake"])), Some(set(&[])));
+        assert_eq!(key.follow(&"ben".into(), Person, set(&["gym", "lake"])), Some(set(&["anna"])));
+        assert_eq!(key.follow(&"cleo".into(), Person, set(&[])), Some(set(&["ben"])));
+        assert_eq!((key.by_value.len(), key.of_subject.len()), (3, 2));
     }
 
     #[test]
-    fn of_a_crowd_that_shares_a_key_64_are_met_and_never_oneself() {
-        let (join, text) = (Join::Party, r#"{"party":"all"}"#);
-        let mut log = crate::halo::tests::support::Log::default();
-        let mut fold = Fold::new(halo_proto::topic::Grammar::default());
-        for number in 0..100 {
-            fold.apply(log.json(&format!("s{number:02}"), text));
-        }
-        let mut joins = Joins::new([join.clone()].into_iter());
-        joins.begin(&fold);
-        let partners = joins.partners(&join, fold.subject("s10").expect("a subject"));
-        assert_eq!(partners.len(), PARTNERS_MAX);
-        assert!(partners.iter().all(|name| ***name != *"s10"));
+    fn who_is_of_another_kind_now_is_met_as_such() {
+        let mut key = Key::default();
+        key.follow(&"anna".into(), Person, set(&["park"]));
+        key.follow(&"ben".into(), SubjectKind::Thing, set(&["park"]));
+        assert_eq!(key.follow(&"ben".into(), Person, set(&["park"])), Some(set(&["anna"])));
+        let crowd = &key.by_value["park"];
+        assert_eq!((crowd.all(Some(Person)).count(), crowd.all(None).count()), (2, 2));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
+use super::book::Book;
 use super::cel::{Program, Value};
-use super::engine::Book;
 use super::going::{Case, Going, Proposal, Since};
 use super::index::is_one;
 use super::offered::{Wanted, rows};
@@ -12,7 +12,7 @@ use super::rules::Rule;
 use super::view::{Halo, View};
 use crate::halo::{Fold, Models, SPARKS_MAX, Subject, Tally};
 use crate::ingest::offers::{Row, Table};
-use crate::record::{Cleared, Offset, Pair, Raised, Severity, Spark, SparkTurn};
+use crate::record::{Cleared, Name, Offset, Pair, Raised, Severity, Spark, SparkTurn};
 
 /// Steps that one condition may take.
 const BUDGET: u32 = super::cel::BUDGET;
@@ -24,6 +24,14 @@ struct Meeting<'a> {
     pair: Pair,
     b: Option<Halo<'a>>,
     row: Option<&'a Row>,
+}
+
+/// A rule could not be run.
+pub(super) struct Failure {
+    /// What the subject was brought together with.
+    pub(super) pair: Pair,
+    /// Why, for a human.
+    pub(super) reason: String,
 }
 
 /// What all evaluations of one rule about one subject share.
@@ -68,7 +76,7 @@ impl Going {
     /// Looks at everything that a rule says of a subject.
     ///
     /// # Errors
-    /// Why the rule cannot be run, for a human: it is to be looked at no more.
+    /// Why the rule cannot be run: it is to be looked at no more where it fails.
     pub(super) fn judge(
         &mut self,
         book: &Book,
@@ -77,7 +85,7 @@ impl Going {
         cause: Offset,
         fold: &Fold,
         models: &Models,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let halo = Halo::new(a, models);
         let table = rule.table.as_ref().and_then(|(organisation, table)| fold.offers().table(organisation, table));
         let tally = std::mem::take(&mut self.tally);
@@ -88,10 +96,12 @@ impl Going {
         heard
     }
 
-    fn hear_all(&mut self, hearing: &Hearing<'_, '_>) -> Result<(), String> {
-        let meetings = meetings(hearing)?;
-        for meeting in &meetings {
-            self.hear(hearing, meeting)?;
+    fn hear_all(&mut self, hearing: &Hearing<'_, '_>) -> Result<(), Failure> {
+        let meetings = meetings(hearing).map_err(|reason| Failure { pair: Pair::default(), reason })?;
+        let is_fenced = |with: &Name| hearing.book.fences.hold_off(hearing.number, with);
+        for meeting in meetings.iter().filter(|meeting| !meeting.pair.with.as_ref().is_some_and(is_fenced)) {
+            let heard = self.hear(hearing, meeting);
+            heard.map_err(|reason| Failure { pair: meeting.pair.clone(), reason })?;
         }
         self.part(hearing, &meetings);
         Ok(())
@@ -130,7 +140,7 @@ impl Going {
         }
         let cleared_ms = match expected {
             Some(_) => Some(hearing.fold.clock().mono_ms),
-            None => last.and_then(|spark| spark.cleared).map(|(at, _)| at.mono_ms),
+            None => sparks.and_then(|sparks| sparks.ended_ms(&rule.name, &meeting.pair)),
         };
         let cooled_ms = cleared_ms.map_or(0, |at_ms| at_ms.saturating_add(millis(rule.config.cool_down)));
         self.hold(hearing, meeting, case, cooled_ms);
@@ -165,9 +175,7 @@ impl Going {
     /// Whether another spark of a subject has no place beside the open ones and those that are on their way.
     fn is_full(&self, subject: &Subject) -> bool {
         let open = subject.sparks().map_or(0, |sparks| sparks.open().count());
-        let is_raise =
-            |(case, proposal): &&(Case, Proposal)| *proposal == Proposal::Raise && case.subject == *subject.name();
-        open >= SPARKS_MAX || open + self.proposed.iter().filter(is_raise).count() >= SPARKS_MAX
+        open + self.raising(subject.name()) >= SPARKS_MAX
     }
 
     /// What is open, or was holding, with what the subject is not brought together with any more.
@@ -234,7 +242,7 @@ fn meetings<'h>(hearing: &Hearing<'_, 'h>) -> Result<Vec<Meeting<'h>>, String> {
 /// None alone, where the rule is about one halo.
 fn partners_of<'h>(hearing: &Hearing<'_, 'h>) -> Vec<Option<&'h Subject>> {
     let (Some(join), Some(with)) = (&hearing.rule.join, &hearing.rule.config.with) else { return vec![None] };
-    let partners = hearing.book.joins.partners(join, hearing.a.subject).into_iter();
+    let partners = hearing.book.joins.partners(join, with, hearing.a.subject).into_iter();
     let known = partners.filter_map(|name| hearing.fold.subject(name));
     known.filter(|b| is_one((with.subject.as_deref(), with.kind), b)).map(Some).collect()
 }
@@ -256,7 +264,7 @@ fn raised<'h>(hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>, since: Since) ->
     let decides = rule.decides();
     let lead_s = lead_ms(hearing, meeting).map(|lead_ms| u64::try_from(lead_ms / 1000).unwrap_or(0));
     let published = rule.table.as_ref().and_then(|(one, two)| hearing.fold.offers().published(one, two));
-    let mut facts = view.facts(decides.into_iter());
+    let mut facts = view.facts(decides.into_iter(), hearing.cause);
     facts.extend(view.cells(rule.decides_by_columns(), published.unwrap_or_default()));
     let after = |from_ms: i64, wait: std::time::Duration| from_ms.saturating_add_unsigned(millis(wait));
     // Nobody can answer what the devices are told only when the quiet hours end.
@@ -304,10 +312,12 @@ fn holds(program: &Program, view: &View<'_, '_>, key: &str) -> Result<Option<boo
 
 /// Whether too few of the answers were yes.
 pub(super) fn is_quiet(rule: &Rule, fold: &Fold) -> bool {
-    let book = fold.ledger().book(&rule.name);
-    book.filter(|book| book.answers() >= ANSWERS_MIN)
-        .and_then(|book| book.acceptance())
-        .is_some_and(|acceptance| acceptance < rule.config.floor)
+    fold.ledger().book(&rule.name).is_some_and(|book| is_under(book.accepted, book.answers(), rule.config.floor))
+}
+
+/// Whether so many of so many answers are fewer than a share of them, and are enough to judge by.
+pub(super) fn is_under(accepted: u64, answers: u64, floor: f64) -> bool {
+    answers >= ANSWERS_MIN && (accepted as f64) < floor * answers as f64
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

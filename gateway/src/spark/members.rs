@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::path::OfMembers;
-use crate::halo::{DerivedValue, Fold, Latest, Models, Moments, Subject, derived_kind, organisations};
-use crate::record::Name;
+use crate::halo::{DerivedValue, Fold, Latest, Models, Moments, Subject, derived_kind, is_counted, organisations};
+use crate::record::{Name, Offset};
 
 /// How old figures may be, milliseconds.
 const FRESH_MS: u64 = 1_000;
@@ -17,7 +17,8 @@ pub(super) struct Members {
     figures: HashMap<Name, HashMap<OfMembers, Option<f64>>>,
     /// Paths that rules ask for.
     asked: Vec<OfMembers>,
-    computed_ms: HashMap<Name, u64>,
+    /// Monotonic milliseconds, and the newest record that has a share in them.
+    computed: HashMap<Name, (u64, Offset)>,
     /// Whose members have changed since, and when the figures are to be looked at for that; monotonic milliseconds.
     stale: BTreeMap<Name, u64>,
 }
@@ -27,7 +28,7 @@ impl Members {
     pub(super) fn ask(&mut self, asked: Vec<OfMembers>) {
         self.asked = asked;
         self.figures.clear();
-        self.computed_ms.clear();
+        self.computed.clear();
         self.stale.clear();
     }
 
@@ -69,7 +70,7 @@ impl Members {
     }
 
     fn fresh_until_ms(&self, organisation: &Name) -> u64 {
-        self.computed_ms.get(organisation).map_or(0, |at| at.saturating_add(FRESH_MS))
+        self.computed.get(organisation).map_or(0, |(at_ms, _)| at_ms.saturating_add(FRESH_MS))
     }
 
     /// Organisations whose figures are to be looked at, though no member changes any more.
@@ -92,7 +93,7 @@ impl Members {
             return false;
         }
         self.stale.remove(organisation);
-        self.computed_ms.insert(organisation.clone(), now_ms);
+        self.computed.insert(organisation.clone(), (now_ms, fold.applied()));
         let members = self.of.get(organisation);
         let mut figures = HashMap::new();
         let mut moments: Vec<Moments> = vec![Moments::default(); self.asked.len()];
@@ -106,9 +107,11 @@ impl Members {
                 }
                 false => Vec::new(),
             };
+            let is_counted = is_counted(subject);
             for (asked, moments) in self.asked.iter().zip(&mut moments) {
                 let value = match asked {
                     OfMembers::Count => Some(0.0),
+                    _ if !is_counted => None,
                     OfMembers::Signal(name, _) => subject.signal(name).and_then(|it| it.latest()).map(Latest::value),
                     OfMembers::Derived(name, _) => {
                         derived.iter().find(|it| *it.name == **name).and_then(|it| match it.value {
@@ -129,6 +132,11 @@ impl Members {
         }
         self.figures.insert(organisation.clone(), figures);
         true
+    }
+
+    /// The newest record that has a share in the figures of an organisation.
+    pub(super) fn as_of(&self, organisation: &Name) -> Option<Offset> {
+        self.computed.get(organisation).map(|(_, as_of)| *as_of)
     }
 
     /// A figure as of the last look.

@@ -16,23 +16,29 @@
 //!   begins to hold anew.
 //! * Only rules whose inputs a record changed are run ([`index`]); others found by a key when the key moves ([`joins`]).
 //! * A rule that cannot be run (a division by zero, a cell of another type, too many steps) is fenced off with the reason,
-//!   told by health, until it is changed or resumed; what it raised stands. The rest goes on.
+//!   told by health: for the halo it failed for, until something is said of that anew; after eight of them, or one with
+//!   no halo to blame, for all, until it is changed or resumed ([`fences`]). What it raised stands. The rest goes on.
 //! * Beside rules: figures over many subjects ([`cohort`]), and who is in the middle of them ([`central`]).
-//! * Bounded: 32 open sparks a subject, 64 partners and 64 rows a rule and subject, 10,000 steps an expression.
+//! * Bounded: 32 open sparks a subject, 64 partners of a kind and value and 64 rows a rule and subject, 10,000 steps an expression.
 //!
 //! No I/O, no clock: time is the fold's.
 
 pub mod cel;
 mod path;
 mod rules;
+mod ruleset;
 mod members;
+mod crowd;
 mod joins;
 mod index;
 mod view;
+mod facts;
 mod id;
 mod quiet;
 mod offered;
 mod judge;
+mod fences;
+mod book;
 mod ahead;
 mod engine;
 mod going;
@@ -49,5 +55,6 @@ pub use id::spark_id;
 pub use paper::{OnPaper, Verdict, on_paper};
 pub use path::Known;
 pub use quiet::quiet_until_ms;
-pub use rules::{OfferOf, RULES_MAX, RuleConfig, RuleError, Rules, Who, With};
-pub use state::{RuleState, Working};
+pub use rules::{OfferOf, RuleConfig, RuleError, Who, With};
+pub use ruleset::{RULES_MAX, Rules};
+pub use state::{RuleState, Turned, Working};

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use super::cel::{Facts, Fields, Rows, Value};
 use super::offered::{Wanted, rows};
 use super::path::{OfDerived, OfSignal, Part, Path, Side};
-use super::rules::{Rule, RuleConfig, RuleError, Rules, Who};
+use super::rules::{Rule, RuleConfig, RuleError, Who};
+use super::ruleset::Rules;
 use super::{Known, cel};
 use crate::ingest::offers::{Row, Table};
 

@@ -11,9 +11,6 @@ use super::path::{Class, Known, Part, Path, Side, find};
 use crate::record::{Name, Severity, SubjectKind};
 use crate::units;
 
-/// Most rules of one gateway.
-pub const RULES_MAX: usize = 16_384;
-
 /// One `[[rule]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +131,7 @@ pub enum RuleError {
     #[error("rules feed each other: {0}")]
     Circle(String),
     /// Too many.
-    #[error("{0} rules, at most {RULES_MAX}")]
+    #[error("{0} rules, at most {max}", max = super::RULES_MAX)]
     TooMany(usize),
 }
 
@@ -216,7 +213,7 @@ impl Schema for Asked<'_> {
 }
 
 impl Rule {
-    fn new(config: &RuleConfig, known: &Known) -> Result<Self, RuleError> {
+    pub(super) fn new(config: &RuleConfig, known: &Known) -> Result<Self, RuleError> {
         let name = config.name.as_str();
         let invalid = |key, problem: String| RuleError::Invalid { rule: name.to_owned(), key, problem };
         check_names(config).map_err(|(key, problem)| invalid(key, problem))?;
@@ -292,11 +289,16 @@ impl Rule {
     }
 
     /// Rules whose sparks it reads.
-    fn reads(&self) -> impl Iterator<Item = &Name> {
+    pub(super) fn reads(&self) -> impl Iterator<Item = &Name> {
         self.paths.iter().filter_map(|path| match path {
             Path::Of(_, Part::Spark(rule, _)) => Some(rule),
             _ => None,
         })
+    }
+
+    /// Whether the passing of time alone can change what it says.
+    pub(super) fn reads_time(&self) -> bool {
+        self.paths.iter().any(|path| path.class() == Class::Now)
     }
 
     /// Bytes in memory.
@@ -327,81 +329,4 @@ fn check_names(config: &RuleConfig) -> Result<(), (&'static str, String)> {
         return Err(("floor", format!("{}, wanted 0 to 1", config.floor)));
     }
     Ok(())
-}
-
-/// All rules in force, checked against each other.
-#[derive(Debug, Default)]
-pub struct Rules(pub(super) Vec<Rule>);
-
-impl Rules {
-    /// Compiles and checks.
-    ///
-    /// # Errors
-    /// The first rule at fault, with key, line and column.
-    pub fn compile(configs: &[RuleConfig], known: &Known) -> Result<Self, RuleError> {
-        if configs.len() > RULES_MAX {
-            return Err(RuleError::TooMany(configs.len()));
-        }
-        let mut known = known.clone();
-        known.rules = configs.iter().map(|config| config.name.as_str().into()).collect();
-        known.rules.sort_unstable();
-        if let Some(pair) = known.rules.windows(2).find(|pair| pair[0] == pair[1]) {
-            let (rule, problem) = (pair[0].to_string(), "is the name of two rules".to_owned());
-            return Err(RuleError::Invalid { rule, key: "name", problem });
-        }
-        let rules: Vec<Rule> = configs.iter().map(|config| Rule::new(config, &known)).collect::<Result<_, _>>()?;
-        match circle(&rules) {
-            Some(circle) => Err(RuleError::Circle(circle.join(" -> "))),
-            None => Ok(Self(rules)),
-        }
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Bytes in memory.
-    pub fn memory_bytes(&self) -> usize {
-        self.0.iter().map(Rule::memory_bytes).sum()
-    }
-}
-
-/// Rules that read each other's sparks, in a circle, the first again at the end.
-fn circle(rules: &[Rule]) -> Option<Vec<String>> {
-    let at = |name: &Name| rules.iter().position(|rule| rule.name == *name);
-    // 0: not seen, 1: on the way, 2: leads into none.
-    let mut seen = vec![0_u8; rules.len()];
-    for start in 0..rules.len() {
-        let mut way: Vec<(usize, Vec<usize>)> = Vec::new();
-        if seen[start] == 0 {
-            seen[start] = 1;
-            way.push((start, rules[start].reads().filter_map(at).collect()));
-        }
-        while let Some((rule, left)) = way.last_mut() {
-            let Some(next) = left.pop() else {
-                seen[*rule] = 2;
-                way.pop();
-                continue;
-            };
-            match seen[next] {
-                0 => {
-                    seen[next] = 1;
-                    way.push((next, rules[next].reads().filter_map(at).collect()));
-                }
-                1 => {
-                    let from = way.iter().position(|(rule, _)| *rule == next).unwrap_or_default();
-                    let round = way[from..].iter().map(|(rule, _)| *rule).chain([next]);
-                    return Some(round.map(|rule| rules[rule].name.to_string()).collect());
-                }
-                _ => {}
-            }
-        }
-    }
-    None
 }

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use super::engine::Engine;
-use super::judge::is_quiet;
-use super::rules::{RuleConfig, Rules};
+use super::fences::Fence;
+use super::judge::{is_quiet, is_under};
+use super::rules::{Rule, RuleConfig};
+use super::ruleset::{Given, Rules};
 use crate::halo::{Book, Fold};
-use crate::record::Name;
+use crate::record::{Answer, Name, Spark, SparkTurn};
 
 /// Whether a rule works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Working {
     Quiet,
     /// It could not be run, for this reason: it is not looked at.
     Fenced(String),
+    /// It could not be run for some, who they are and why: for the others it works.
+    FencedFor(String),
 }
 
 /// One rule.
@@ -34,7 +38,38 @@ pub struct RuleState {
     pub book: Book,
 }
 
+/// A rule fell quiet by an answer, or is heard again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turned {
+    /// Which.
+    pub rule: Name,
+    /// Who offers it.
+    pub owner: Option<Name>,
+    /// Whether it raises nothing from now on.
+    pub quiet: bool,
+    /// Share of the answers that were yes.
+    pub acceptance: f64,
+    /// How many answers there are, those not given in time among them.
+    pub answers: u64,
+    /// The share that is wanted.
+    pub floor: f64,
+}
+
 impl Engine {
+    /// Whether a decision that was just folded turned its rule quiet, or back.
+    pub fn turned(&self, spark: &Spark, fold: &Fold) -> Option<Turned> {
+        let SparkTurn::Answered { answer, .. } = &spark.turn else { return None };
+        let (rule, book) = (self.book.rule(&spark.rule)?, fold.ledger().book(&spark.rule)?);
+        let (accepted, answers, floor) = (book.accepted, book.answers(), rule.config.floor);
+        let was = accepted.checked_sub(u64::from(answer.answer == Answer::Accepted))?;
+        let quiet = is_under(accepted, answers, floor);
+        if quiet == is_under(was, answers.checked_sub(1)?, floor) {
+            return None;
+        }
+        let (rule, owner) = (rule.name.clone(), rule.owner.clone());
+        Some(Turned { rule, owner, quiet, acceptance: accepted as f64 / answers as f64, answers, floor })
+    }
+
     /// All rules, in the order they were given.
     pub fn states(&self, fold: &Fold) -> Vec<RuleState> {
         let mut open: HashMap<&Name, u64> = HashMap::new();
@@ -43,11 +78,12 @@ impl Engine {
                 *open.entry(&spark.rule).or_default() += 1;
             }
         }
-        let of = |(number, rule): (u32, &super::rules::Rule)| RuleState {
+        let of = |(number, rule): (u32, &std::sync::Arc<Rule>)| RuleState {
             config: rule.config.clone(),
             configured: self.is_configured(&rule.name),
-            working: match self.book.fenced.get(&number) {
-                Some(reason) => Working::Fenced(reason.clone()),
+            working: match self.book.fences.of(number) {
+                Some(fence @ Fence::All(_)) => Working::Fenced(fence.words()),
+                Some(fence @ Fence::For(_)) => Working::FencedFor(fence.words()),
                 None if is_quiet(rule, fold) => Working::Quiet,
                 None => Working::Active,
             },
@@ -66,9 +102,7 @@ impl Engine {
         if self.is_configured(&config.name) {
             return Err(format!("rule {:?} stands in the configuration: change it there", config.name));
         }
-        let others = self.book.rules.iter().map(|rule| &rule.config).filter(|other| other.name != config.name);
-        let all: Vec<RuleConfig> = others.chain([&config]).cloned().collect();
-        Rules::compile(&all, self.known()).map_err(|error| error.to_string())?;
+        self.together(&config.name, Some(config.clone()))?;
         Ok(config)
     }
 
@@ -80,11 +114,16 @@ impl Engine {
         if self.is_configured(name) {
             return Err(format!("rule {name:?} stands in the configuration: take it out there"));
         }
-        let others = self.book.rules.iter().map(|rule| &rule.config).filter(|other| other.name != name);
-        let others: Vec<RuleConfig> = others.cloned().collect();
-        if others.len() == self.book.rules.len() {
+        if self.book.number(name).is_none() {
             return Err(format!("there is no rule {name:?}"));
         }
-        Rules::compile(&others, self.known()).map(drop).map_err(|error| error.to_string())
+        self.together(name, None)
+    }
+
+    /// Whether the rules could stand without the one of a name, or with another in its place.
+    fn together(&self, name: &str, new: Option<RuleConfig>) -> Result<(), String> {
+        let others = self.book.rules.iter().filter(|other| *other.name != *name).map(Given::Kept);
+        let all = others.chain(new.map(Given::new)).collect();
+        Rules::together(all, self.known()).map(drop).map_err(|error| error.to_string())
     }
 }

@@ -8,20 +8,17 @@ use jiff::tz::Offset as ZoneOffset;
 
 use super::cel::{Facts, Fields, Rows, Value};
 use super::central::Central;
+use super::facts::newest;
 use super::members::Members;
 use super::path::{ARRIVES, Ahead, OfDerived, OfSignal, Part, Path, Side};
 use crate::halo::{
-    Crossing, Derived, DerivedValue, EventSeen, Happening, Latest, Models, Side as Beyond, Signal, Stats, Subject,
+    Crossing, Derived, DerivedValue, EventSeen, Happening, Models, Side as Beyond, Signal, Sparked, Stats, Subject,
     Tally, derived_kind,
 };
 use crate::ingest::offers::{Cell, Row, Table};
 use crate::ingest::people::{Related, TIME_ZONE};
 use crate::ingest::zones;
-use crate::record::{Fact, FactValue, Name, Offset};
-
-/// Most facts that a spark tells, and most characters of one.
-const FACTS_MAX: usize = 32;
-const FACT_CHARS_MAX: usize = 256;
+use crate::record::Name;
 
 /// One halo, and what was computed of it because somebody asked.
 pub(super) struct Halo<'a> {
@@ -47,6 +44,11 @@ impl<'a> Halo<'a> {
             None => self.derived_by.get_or_init(|| self.subject.derived_by(self.models)),
         };
         all.iter().find(|derived| *derived.name == *name)
+    }
+
+    /// When the newest event was, and who told of it.
+    pub(super) fn newest_event(&self) -> Option<(i64, &Name)> {
+        self.events().last().map(|event| (event.at_ms(), event.device()))
     }
 
     fn events(&self) -> &Vec<Event<'a>> {
@@ -99,7 +101,7 @@ impl Facts for View<'_, '_> {
 }
 
 impl<'v, 'h> View<'v, 'h> {
-    fn halo(&self, side: Side) -> Option<&'v Halo<'h>> {
+    pub(super) fn halo(&self, side: Side) -> Option<&'v Halo<'h>> {
         match side {
             Side::A => Some(self.a),
             Side::B => self.b,
@@ -171,35 +173,6 @@ impl<'v, 'h> View<'v, 'h> {
         })
     }
 
-    /// What a rule was decided by, of the slots it reads; lists are not told.
-    pub(super) fn facts(&self, slots: impl Iterator<Item = u16>) -> Vec<Fact> {
-        slots.filter_map(|slot| self.fact(slot)).take(FACTS_MAX).collect()
-    }
-
-    /// The cells of the offer a rule was decided by; `published` wrote the table.
-    pub(super) fn cells(&self, columns: impl IntoIterator<Item = &'v str>, published: Offset) -> Vec<Fact> {
-        let fact = |column: &str| {
-            let (path, value) = (format!("offer.{column}"), fact_value(self.row?.field(column)?)?);
-            Some(Fact { path, value, time_ms: None, device: None, offset: published })
-        };
-        columns.into_iter().filter_map(fact).take(FACTS_MAX).collect()
-    }
-
-    fn fact(&self, slot: u16) -> Option<Fact> {
-        let path = self.paths.get(usize::from(slot))?;
-        let value = fact_value(self.get(slot)?)?;
-        let Path::Of(side, part) = path else { return None };
-        let subject = self.halo(*side)?.subject;
-        let (time_ms, device, offset) = match part {
-            Part::Signal(name, _) => {
-                let latest = subject.signal(name)?.latest()?;
-                (Some(latest.event_ms), Some(latest.device.clone()), latest.offset)
-            }
-            _ => (None, None, newest(subject).map(|latest| latest.offset).unwrap_or_default()),
-        };
-        Some(Fact { path: path.to_string(), value, time_ms, device, offset })
-    }
-
     /// The looks ahead among these slots, each with how far ahead of the newest reading of its signal what it foresees
     /// lies, ms; the nearest first.
     pub(super) fn leads(&self, slots: impl Iterator<Item = u16>) -> Vec<(Ahead<'v>, i64)> {
@@ -228,24 +201,6 @@ impl<'v, 'h> View<'v, 'h> {
         };
         Some(foreseen_ms.saturating_sub(signal.latest()?.event_ms).max(0))
     }
-}
-
-/// None of lists.
-fn fact_value(value: Value<'_>) -> Option<FactValue> {
-    Some(match value {
-        Value::Bool(is) => FactValue::Bool(is),
-        Value::Int(number) => FactValue::Number(number as f64),
-        Value::Double(number) => FactValue::Number(number),
-        Value::Text(text) => FactValue::Text(text.chars().take(FACT_CHARS_MAX).collect()),
-        Value::Time(at) => FactValue::Time(at),
-        Value::Span(ms) => FactValue::Span(ms),
-        Value::Record(_) | Value::Rows(_) | Value::List(_) => return None,
-    })
-}
-
-/// The reading of a subject that was stored last: what is derived of it rests on nothing later.
-fn newest(subject: &Subject) -> Option<&Latest> {
-    subject.signals().iter().filter_map(|signal| signal.latest()).max_by_key(|latest| latest.offset)
 }
 
 fn kind(subject: &Subject) -> &'static str {
@@ -354,9 +309,13 @@ pub(super) fn local_of(zone: Option<&str>, now_ms: i64, what: &str) -> Option<i6
     })
 }
 
+/// The newest of a rule.
+pub(super) fn last_spark<'s>(subject: &'s Subject, rule: &Name) -> Option<&'s Sparked> {
+    subject.sparks()?.iter().rev().find(|spark| spark.rule == *rule)
+}
+
 fn spark<'s>(subject: &'s Subject, rule: &Name, what: &str) -> Option<Value<'s>> {
-    let of_rule = || subject.sparks()?.iter().rev().find(|spark| spark.rule == *rule);
-    let last = of_rule();
+    let last = last_spark(subject, rule);
     Some(match what {
         "active" => Value::Bool(last.is_some_and(|spark| spark.is_open())),
         "since" => Value::Time(last?.since_ms),
@@ -375,6 +334,13 @@ impl Event<'_> {
         match self {
             Self::Told(event) => event.event_ms,
             Self::Derived(event) => event.event_ms,
+        }
+    }
+
+    fn device(&self) -> &Name {
+        match self {
+            Self::Told(event) => &event.device,
+            Self::Derived(event) => &event.device,
         }
     }
 }

@@ -52,6 +52,7 @@ mod value;
 pub use code::Program;
 pub use error::{CelError, Failure, Place, Reason};
 pub use schema::{Resolved, Schema, Step, Unknown};
+pub(super) use show::show;
 pub use template::{RENDERED_BYTES_MAX, Rendered, Template};
 pub use types::{Kind, Type};
 pub use value::{Facts, Fields, Rows, Value};

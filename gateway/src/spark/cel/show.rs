@@ -12,7 +12,7 @@ use super::value::Value;
 ///
 /// # Errors
 /// A record, a list, a time that no calendar has.
-pub(super) fn show<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, Reason> {
+pub(in crate::spark) fn show<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, Reason> {
     Ok(match value {
         Value::Text(text) => text.clone(),
         Value::Bool(true) => Cow::Borrowed("true"),

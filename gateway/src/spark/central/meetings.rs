@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::graph::{Graph, TOGETHER_MAX};
 use crate::halo::{DerivedValue, Models, Subject};
-use crate::record::Name;
+use crate::record::{Name, Offset};
 use crate::spark::cohort::takes_part;
 use crate::spark::joins::told;
 
@@ -33,6 +33,8 @@ pub(in crate::spark) struct Central {
     changed: bool,
     /// Ranks are not computed before.
     due_ms: u64,
+    /// The newest record that has a share in the ranks.
+    as_of: Option<Offset>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,11 @@ impl Central {
         self.graph.standing(subject).map(|(_, share)| share)
     }
 
+    /// The newest record that has a share in the ranks; none before the first.
+    pub(in crate::spark) fn as_of(&self) -> Option<Offset> {
+        self.as_of
+    }
+
     /// Monotonic milliseconds at which ranks are to be computed.
     pub(in crate::spark) fn deadline(&self) -> Option<u64> {
         self.changed.then_some(self.due_ms)
@@ -88,13 +95,14 @@ impl Central {
     }
 
     /// Computes ranks if it is time to; whose are others now, in order of name.
-    pub(in crate::spark) fn refresh(&mut self, now_ms: u64) -> Vec<Name> {
+    pub(in crate::spark) fn refresh(&mut self, now_ms: u64, as_of: Offset) -> Vec<Name> {
         if !self.changed || now_ms < self.due_ms {
             return Vec::new();
         }
         let fresh_ms = u64::try_from(self.graph.size() / SIZE_A_MS).unwrap_or(u64::MAX);
         let fresh_ms = fresh_ms.clamp(*FRESH_MS.start(), *FRESH_MS.end());
         (self.changed, self.due_ms) = (false, now_ms.saturating_add(fresh_ms));
+        self.as_of = Some(as_of);
         self.graph.rank()
     }
 

@@ -1,5 +1,7 @@
 //! When which cohort is looked at, and what is to be published of it.
 
+use std::sync::Arc;
+
 use tracing::warn;
 
 use super::apart::{Settled, changed, may_stand_beside, settle};
@@ -55,7 +57,11 @@ pub(in crate::spark) struct Census {
 }
 
 impl Census {
-    pub(in crate::spark) fn new(configs: &[CohortConfig], rules: &[Rule], known: &Known) -> Result<Self, CohortError> {
+    pub(in crate::spark) fn new(
+        configs: &[CohortConfig],
+        rules: &[Arc<Rule>],
+        known: &Known,
+    ) -> Result<Self, CohortError> {
         let entry = |cohort| Entry { cohort, look: Look::None, due_ms: 0, stale: true, proposed: None, news: false };
         Ok(Self { entries: compile(configs, rules, known)?.into_iter().map(entry).collect() })
     }

@@ -1,5 +1,6 @@
 //! What a configuration says of a cohort, and what is made of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use halo_proto::topic::id_is_valid;
@@ -9,7 +10,8 @@ use super::{COHORTS_MAX, FIGURES_MAX};
 use crate::record::Name;
 use crate::spark::cel::{CelError, Program, Type};
 use crate::spark::path::{Known, Part, Path};
-use crate::spark::rules::{Asked, Rule, Rules, Who};
+use crate::spark::rules::{Asked, Rule, Who};
+use crate::spark::ruleset::Rules;
 use crate::units;
 
 /// One `[[cohort]]`.
@@ -91,7 +93,11 @@ pub(in crate::spark) fn wants_ranks<'a>(mut paths: impl Iterator<Item = &'a Path
     paths.any(|path| matches!(path, Path::Of(_, Part::Central(_))))
 }
 
-pub(super) fn compile(configs: &[CohortConfig], rules: &[Rule], known: &Known) -> Result<Vec<Cohort>, CohortError> {
+pub(super) fn compile(
+    configs: &[CohortConfig],
+    rules: &[Arc<Rule>],
+    known: &Known,
+) -> Result<Vec<Cohort>, CohortError> {
     if configs.len() > COHORTS_MAX {
         return Err(CohortError::TooMany(configs.len()));
     }

@@ -66,11 +66,65 @@ fn a_rule_that_cannot_be_run_is_fenced_off_with_the_reason_and_the_others_go_on(
     assert_eq!(rig.decided(), ["raised high anna"]);
     let ailments: Vec<String> = rig.engine.ailments().collect();
     assert_eq!(ailments.len(), 3, "{ailments:?}");
-    assert!(ailments[0].contains("rule zero is fenced off") && ailments[0].contains("line 1"), "{}", ailments[0]);
+    assert!(ailments[0].contains("rule zero is fenced off for anna: when: line 1"), "{}", ailments[0]);
     assert!(ailments[1].contains("loop") && ailments[1].contains("budget"), "{}", ailments[1]);
     rig.act(crate::record::Deed::Resume { rule: "zero".to_owned() });
     assert_eq!(rig.engine.ailments().count(), 3, "it still divides by zero");
     rig.value("anna", "steps", 10.0).act(crate::record::Deed::Resume { rule: "zero".to_owned() });
     assert_eq!(rig.engine.ailments().count(), 2);
     assert!(rig.decided().contains(&"raised zero anna".to_owned()));
+}
+
+/// Doubles what somebody has set, which fails where that is a word.
+const DOUBLED: &str = "[[rule]]\nname = 'double'\nwhen = '2 * int(a.settings.limit) > 10'\n";
+
+#[test]
+fn a_word_where_a_number_should_be_stops_a_rule_for_whoever_has_it_alone_and_until_it_is_mended() {
+    let mut rig = Rig::new(DOUBLED);
+    rig.set("anna", "limit", "six").set("ben", "limit", "7");
+    assert_eq!(rig.decided(), ["raised double ben"]);
+    let state = || crate::spark::Working::FencedFor;
+    let reason = rig.engine.ailments().next().expect("it is told");
+    assert!(reason.starts_with("rule double is fenced off for anna: when: line 1"), "{reason}");
+    assert!(matches!(&rig.engine.states(&rig.fold)[0].working, it if *it == state()(reason[26..].to_owned())));
+    rig.set("anna", "limit", "6");
+    assert_eq!((rig.decided(), rig.engine.ailments().count()), (vec!["raised double anna".to_owned()], 0));
+}
+
+#[test]
+fn a_rule_that_fails_for_many_is_fenced_off_for_all() {
+    let mut rig = Rig::new(DOUBLED);
+    for number in 0..8 {
+        rig.set(&format!("s{number}"), "limit", "six");
+    }
+    rig.set("ben", "limit", "7");
+    assert_eq!(rig.decided(), [""; 0]);
+    assert!(matches!(&rig.engine.states(&rig.fold)[0].working, crate::spark::Working::Fenced(_)));
+    rig.act(crate::record::Deed::Resume { rule: "double".to_owned() });
+    assert_eq!(rig.decided(), ["raised double ben"], "the first by name");
+    assert!(matches!(&rig.engine.states(&rig.fold)[0].working, crate::spark::Working::Fenced(_)), "it fails again");
+}
+
+#[test]
+fn a_partner_that_a_rule_fails_with_is_passed_over_and_the_others_are_met() {
+    let text = "[[rule]]\nname = 'meet'\nwith = { join = 'party' }\nwhen = 'int(b.settings.limit) > 5'\n";
+    let mut rig = Rig::new(text);
+    for name in ["anna", "ben", "cleo"] {
+        rig.set(name, "party", "p");
+    }
+    rig.set("ben", "limit", "six").set("cleo", "limit", "7");
+    assert_eq!(rig.decided_sorted(), ["raised meet anna with cleo"], "the rule is not run over ben at all");
+    let reason = rig.engine.ailments().next().expect("it is told");
+    assert!(reason.contains("for ben: "), "{reason}");
+}
+
+#[test]
+fn a_table_that_is_mended_is_looked_at_again() {
+    let mut rig = Rig::new(
+        "[[rule]]\nname = 'cell'\noffer = { table = 'o/t', is = '\"1\"' }\nwhen = 'offer.n > 3'\nabout = { kind = 'person' }\n",
+    );
+    rig.set("anna", "limit", "1").offer("o", "t", "key,n\n1,word\n");
+    assert_eq!((rig.decided().len(), rig.engine.ailments().count()), (0, 1));
+    rig.offer("o", "t", "key,n\n1,5\n");
+    assert_eq!((rig.decided(), rig.engine.ailments().count()), (vec!["raised cell anna with 1".to_owned()], 0));
 }

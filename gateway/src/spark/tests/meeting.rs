@@ -45,7 +45,8 @@ fn a_rule_meets_only_the_kind_it_asks_for() {
 
 #[test]
 fn who_leaves_a_crowd_is_parted_from_everybody_who_has_met_them() {
-    let text = "[[rule]]\nname = 'crowd'\nwith = { join = 'party' }\nwhen = 'b.signals.heart_rate.value > 50'\n";
+    let text = "[[rule]]\nname = 'crowd'\nwith = { join = 'party' }\n\
+                when = 'b.subject == \"s00\" && b.signals.heart_rate.value > 50'\n";
     let mut rig = Rig::new(text);
     for number in 0..80 {
         let name = format!("s{number:02}");
@@ -53,11 +54,19 @@ fn who_leaves_a_crowd_is_parted_from_everybody_who_has_met_them() {
         rig.log.after(10).json(&name, r#"{"party":"all"}"#);
         rig.run();
     }
-    let met = rig.decided().iter().filter(|line| line.starts_with("raised") && line.ends_with("with s00")).count();
+    let open = |rig: &Rig| {
+        let all = rig.fold.subjects();
+        all.iter().filter_map(|subject| subject.sparks()).flat_map(|sparks| sparks.open()).count()
+    };
+    assert_eq!(open(&rig), 64, "32 after it and 32 before it, around in a ring");
+    rig.decided();
+    rig.value("s00", "heart_rate", 40.0);
+    assert_eq!((rig.decided().len(), open(&rig)), (64, 0));
+    rig.value("s00", "heart_rate", 60.0);
+    assert_eq!((rig.decided().len(), open(&rig)), (64, 64), "a change of one is seen by all who meet it");
     rig.log.after(10).json("s00", r#"{"party":"none"}"#);
     rig.run();
-    let parted = rig.decided().iter().filter(|line| line.ends_with("with s00")).count();
-    assert_eq!((met, parted), (79, 79));
+    assert_eq!((rig.decided().len(), open(&rig)), (64, 0));
 }
 
 #[test]
@@ -171,23 +180,28 @@ fn offers_are_found_by_another_column_too_and_all_of_them_can_be_asked_about() {
 
 #[test]
 fn a_machine_is_compared_with_the_fleet_of_its_organisation() {
-    let text = "[[rule]]\nname = 'worse'\nabout = { kind = 'person' }\nwith = { join = 'relation:maker' }\n\
+    let text = "[[rule]]\nname = 'worse'\nabout = { kind = 'machine' }\nwith = { join = 'relation:maker' }\n\
                 when = 'b.members.n >= 3 && a.signals.skin_temperature.value > b.members.signals.skin_temperature.mean + 2'\n";
     let mut rig = Rig::new(text);
     for (name, value) in [("e1", 30.0), ("e2", 31.0), ("e3", 30.5)] {
-        rig.set(name, "x", "y").relate(name, "maker", "maker").value(name, "skin_temperature", value);
+        rig.set_of(SubjectKind::Machine, name, "x", "y").relate(name, "maker", "maker");
+        rig.value(name, "skin_temperature", value);
     }
     assert!(rig.decided().is_empty());
     rig.after(2_000).value("e2", "skin_temperature", 36.0).after(2_000);
     rig.value("e1", "skin_temperature", 30.0).value("e2", "skin_temperature", 36.5);
     assert!(rig.decided().contains(&"raised worse e2 with maker".to_owned()));
+    let (record, _) = rig.raised();
+    let (cause, fact) = (record.cause.expect("a cause"), rig.fact("b.members.n"));
+    assert!(fact.value == FactValue::Number(3.0) && fact.offset <= cause && fact.offset.0 + 6 > cause.0, "{fact:?}");
 }
 
 #[test]
 fn figures_over_members_are_looked_at_again_though_none_of_them_changes_any_more() {
     let text = "[[rule]]\nname = 'warm'\nwhen = 'a.members.signals.skin_temperature.mean > 33'\n";
     let mut rig = Rig::new(text);
-    rig.set("e1", "organisation", "maker").set("maker", "x", "y").value("e1", "skin_temperature", 31.0);
+    rig.set_of(SubjectKind::Machine, "e1", "organisation", "maker").set("maker", "x", "y");
+    rig.value("e1", "skin_temperature", 31.0);
     let kept = rig.engine.deadline();
     rig.log.after(100).value("e1", "skin_temperature", 34.0, 0);
     rig.run();
@@ -195,6 +209,35 @@ fn figures_over_members_are_looked_at_again_though_none_of_them_changes_any_more
     assert!(rig.engine.deadline().is_some() && kept.is_none());
     assert_eq!(rig.after(1_000).decided(), ["raised warm maker"]);
     assert_eq!(rig.engine.deadline(), None);
+}
+
+#[test]
+fn no_figure_is_told_of_what_is_measured_of_people() {
+    let text = "[[rule]]\nname = 'many'\nwhen = 'a.members.n >= 3'\n\
+                [[rule]]\nname = 'warm'\nwhen = 'a.members.signals.skin_temperature.n > 0'\n";
+    let mut rig = Rig::new(text);
+    rig.set("maker", "x", "y");
+    for name in ["anna", "ben", "cleo"] {
+        rig.set(name, "organisation", "maker").value(name, "skin_temperature", 34.0).after(2_000);
+    }
+    assert_eq!(rig.decided(), ["raised many maker"]);
+    rig.set_of(SubjectKind::Machine, "e1", "organisation", "maker").value("e1", "skin_temperature", 34.0).after(2_000);
+    assert_eq!(rig.decided(), ["raised warm maker"]);
+    assert_eq!(rig.fact("a.members.signals.skin_temperature.n").value, FactValue::Number(1.0));
+}
+
+#[test]
+fn one_that_a_whole_crowd_is_about_is_met_by_all_of_it_whatever_its_name() {
+    let text = "[[rule]]\nname = 'closing'\nwith = { join = 'party', subject = 'host' }\n\
+                when = 'b.settings.closing == \"yes\"'\n";
+    let mut rig = Rig::new(text);
+    for name in (0..100).map(|number| format!("a{number:02}")).chain(["host".to_owned()]) {
+        rig.set(&name, "party", "all");
+    }
+    rig.set("host", "closing", "yes");
+    assert_eq!(rig.decided().len(), 100);
+    rig.set("host", "closing", "no");
+    assert_eq!(rig.decided().len(), 100);
 }
 
 #[test]

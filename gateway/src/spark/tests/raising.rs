@@ -31,6 +31,29 @@ fn a_spark_names_its_cause_and_the_facts_it_rests_on_with_their_offsets() {
     assert_eq!(fact.time_ms, Some(rig.log.now().wall_ms));
 }
 
+/// Each kind of fact, and the record that said it.
+#[test]
+fn a_fact_rests_on_the_record_that_said_it_and_a_list_is_told_too() {
+    let text = "[[rule]]\nname = 'all'\nwhen = 'a.settings.x == \"yes\" && a.relations.exists(r, r.kind == \"family\") && \
+                a.devices.exists(d, d.device == \"band\") && a.sparks.first.active'\n\
+                [[rule]]\nname = 'first'\nwhen = 'a.settings.x == \"yes\"'\n";
+    let mut rig = Rig::new(text);
+    rig.value("anna", "heart_rate", 60.0);
+    rig.relate("anna", "ben", "family").set("anna", "x", "yes");
+    let set = rig.log.records.iter().rev().find(|record| matches!(record.body, Body::Act(_))).expect("an act").offset;
+    assert_eq!(rig.decided(), ["raised first anna"]);
+    rig.log.after(10).push(Body::Tick);
+    let text = text.replace("d.device == \"band\"", "d.device == \"anna\"");
+    let mut rig = rig.restarted(&text);
+    assert_eq!(rig.decided(), ["raised all anna"]);
+    let is = |path: &str| (rig.fact(path).value.clone(), rig.fact(path).offset);
+    assert_eq!(is("a.settings.x"), (FactValue::Text("yes".to_owned()), set));
+    assert_eq!(is("a.relations"), (FactValue::Number(1.0), set));
+    assert_eq!(is("a.devices").0, FactValue::Number(1.0));
+    let first = rig.subject("anna").sparks().and_then(|sparks| sparks.iter().next()).expect("the first").mark.offset;
+    assert_eq!(is("a.sparks.first.active"), (FactValue::Bool(true), first));
+}
+
 /// A burst of a drained buffer is folded before the first decision about it is in the log.
 #[test]
 fn what_changed_while_a_decision_was_under_way_is_not_missed() {
@@ -239,4 +262,43 @@ fn a_subject_has_a_bounded_number_of_open_sparks() {
     assert_eq!(rig.decided().len(), 32, "none is forgotten to make room");
     rig.value("anna", "heart_rate", 31.5);
     assert!(rig.decided().iter().all(|line| line.starts_with("cleared(over)") || line.starts_with("raised")));
+}
+
+/// Forty offers of which each is wanted while its key is at most the limit.
+const FORTY: &str = "[[rule]]\nname = 'wanted'\noffer = { table = 'o/t' }\nwhen = 'offer.n <= int(a.settings.limit)'\n\
+                     about = { kind = 'person' }\ncool_down = '1h'\n";
+
+fn forty(limit: &str) -> Rig {
+    let mut rig = Rig::new(FORTY);
+    rig.set("anna", "limit", limit);
+    let rows: String = (1..=40).map(|n| format!("k{n:02},{n}\n")).collect();
+    rig.offer("o", "t", &format!("key,n\n{rows}"));
+    rig
+}
+
+#[test]
+fn what_found_no_room_is_raised_when_there_is_some() {
+    let text = format!("{FORTY}clear = 'offer.n == int(a.settings.gone)'\n");
+    let mut rig = Rig::new(&text);
+    rig.set("anna", "limit", "40");
+    let rows: String = (1..=40).map(|n| format!("k{n:02},{n}\n")).collect();
+    rig.offer("o", "t", &format!("key,n\n{rows}"));
+    assert_eq!(rig.decided().len(), 32);
+    rig.set("anna", "gone", "7");
+    assert_eq!(rig.decided(), ["cleared(over) wanted anna with k07", "raised wanted anna with k33"]);
+}
+
+#[test]
+fn a_cool_down_is_kept_though_so_much_came_after_that_the_spark_is_not() {
+    let mut rig = forty("20");
+    rig.set("anna", "limit", "0").set("anna", "limit", "40");
+    let raised = |rig: &mut Rig| rig.decided().iter().filter(|line| line.starts_with("raised")).count();
+    assert_eq!(raised(&mut rig), 40, "twenty, and then the other twenty");
+    rig.set("anna", "limit", "0").set("anna", "limit", "40");
+    assert_eq!(raised(&mut rig), 0, "all of them cool down");
+    let mut rig = rig.restarted(FORTY);
+    rig.set("anna", "limit", "0").set("anna", "limit", "40");
+    assert_eq!(raised(&mut rig), 0, "also after a restart");
+    rig.after(3_600_000);
+    assert_eq!(raised(&mut rig), 32);
 }

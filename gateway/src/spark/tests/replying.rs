@@ -1,7 +1,7 @@
 //! What is said to sparks, and what follows from it.
 
 use super::rig::Rig;
-use crate::record::{Answer, Deed};
+use crate::record::{Answer, Body, Deed, Spark, SparkTurn};
 use crate::spark::quiet_until_ms;
 
 const ASK: &str = "[[rule]]\nname = 'ask'\nwhen = 'a.signals.heart_rate.value > 120'\ncmd = true\n\
@@ -54,6 +54,19 @@ fn a_rule_whose_answers_are_mostly_no_goes_quiet_until_it_is_resumed() {
     }
     rig.decided();
     assert_eq!(rig.engine.states(&rig.fold)[0].working, crate::spark::Working::Quiet);
+    let answers: Vec<Spark> = rig
+        .log
+        .records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Spark(spark @ Spark { turn: SparkTurn::Answered { .. }, .. }) => Some(spark.clone()),
+            _ => None,
+        })
+        .collect();
+    let (declined, accepted) = (&answers[19], &answers[0]);
+    let turned = rig.engine.turned(declined, &rig.fold).expect("the twentieth answer turned it");
+    assert!(turned.quiet && turned.answers == 20 && (turned.acceptance - 0.45).abs() < 1e-9, "{turned:?}");
+    assert!(rig.engine.turned(accepted, &rig.fold).is_some_and(|turned| turned.quiet), "before there were too few");
     rig.value("anna", "heart_rate", 130.0);
     assert!(rig.decided().is_empty());
     rig.act(Deed::Resume { rule: "ask".to_owned() });

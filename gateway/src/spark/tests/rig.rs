@@ -104,8 +104,12 @@ impl Rig {
     }
 
     pub(super) fn set(&mut self, subject: &str, name: &str, value: &str) -> &mut Self {
+        self.set_of(SubjectKind::Person, subject, name, value)
+    }
+
+    pub(super) fn set_of(&mut self, kind: SubjectKind, subject: &str, name: &str, value: &str) -> &mut Self {
         let settings = vec![(name.to_owned(), Some(value.to_owned()).filter(|value| !value.is_empty()))];
-        self.act(Deed::Set { subject: subject.to_owned(), kind: Some(SubjectKind::Person), settings })
+        self.act(Deed::Set { subject: subject.to_owned(), kind: Some(kind), settings })
     }
 
     pub(super) fn relate(&mut self, of: &str, subject: &str, kind: &str) -> &mut Self {
