@@ -40,14 +40,8 @@ pub(crate) fn muster(config: &FleetConfig) -> Result<Vec<Device>, FleetError> {
             simulated(config, &grammar, &crew, prefix, *devices, End::Periods(*frames))
         }
         Cast::Crews { crews, lasting } => {
-            // One width for all crews of a kind, so that their names sort together.
-            let last = |crew: &Crew| {
-                let ends =
-                    crews.iter().filter(|other| other.kind == crew.kind).map(|other| other.first + other.devices);
-                ends.max().unwrap_or(0)
-            };
             let of_crew =
-                |crew| simulated(config, &grammar, crew, crew.kind.prefix(), last(crew), End::After(*lasting));
+                |crew| simulated(config, &grammar, crew, crew.kind.prefix(), last(crews, crew), End::After(*lasting));
             crews.iter().flat_map(of_crew).collect()
         }
         Cast::Recorded(series) => series.iter().map(|series| recorded(config, &grammar, series)).collect::<Vec<_>>(),
@@ -115,10 +109,31 @@ enum End {
     After(Option<Duration>),
 }
 
+/// The number of the last device of a crew's kind: one width for all crews of a kind, so that their names sort together.
+fn last(crews: &[Crew], crew: &Crew) -> u32 {
+    let like = crews.iter().filter(|other| other.kind == crew.kind);
+    like.map(|other| other.first + other.devices).max().unwrap_or(0)
+}
+
+/// The name of a device by its number, from 0.
+fn naming(prefix: &str, last: u32) -> impl Fn(u32) -> String + '_ {
+    let width = last.to_string().len().max(2);
+    move |number| format!("{prefix}-{:0width$}", number + 1)
+}
+
+/// What the devices of a fleet of crews will be named, crew by crew; nothing of another fleet.
+pub fn names(config: &FleetConfig) -> Vec<String> {
+    let Cast::Crews { crews, .. } = &config.cast else { return Vec::new() };
+    let of_crew = |crew: &Crew| {
+        let name = naming(crew.kind.prefix(), last(crews, crew));
+        (crew.first..crew.first + crew.devices).map(|number| name(number + config.shift)).collect::<Vec<_>>()
+    };
+    crews.iter().flat_map(of_crew).collect()
+}
+
 /// The devices of a crew, their names counted from 1 and padded for `last` of them, so that names sort.
 fn simulated(config: &FleetConfig, grammar: &Grammar, crew: &Crew, prefix: &str, last: u32, end: End) -> Vec<Device> {
-    let width = last.to_string().len().max(2);
-    let name = |number: u32| format!("{prefix}-{:0width$}", number + 1);
+    let name = naming(prefix, last);
     (crew.first..crew.first + crew.devices)
         .map(|number| {
             let device = one(config, grammar, crew, &name(number), number, end);

@@ -28,6 +28,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::ops::Add;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -91,6 +92,26 @@ pub struct Summary {
     pub unacked: u64,
     /// Connections the broker accepted.
     pub connects: u64,
+}
+
+/// Of two fleets together.
+impl Add for Summary {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            devices: self.devices + other.devices,
+            frames: self.frames + other.frames,
+            sent: self.sent + other.sent,
+            resent: self.resent + other.resent,
+            acked: self.acked + other.acked,
+            bad_acked: self.bad_acked + other.bad_acked,
+            refused: self.refused + other.refused,
+            dropped: self.dropped + other.dropped,
+            unacked: self.unacked + other.unacked,
+            connects: self.connects + other.connects,
+        }
+    }
 }
 
 impl fmt::Display for Summary {

@@ -74,6 +74,7 @@ pub use broker::Broker;
 pub use catalogue::{list, list_json};
 pub use client::Protocol;
 pub use config::{Cast, Crew, FleetConfig, FleetError, Speed};
+pub use crew::names as device_names;
 pub use faults::Faults;
 pub use fleet::{Fleet, FleetHandle};
 pub use kind::{Kind, Twist};

@@ -1,5 +1,6 @@
 //! What all devices of a fleet write to, and the look a caller takes at it.
 
+use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +21,20 @@ pub struct Progress {
     pub finished: u64,
     /// Frames on the wire, not yet acknowledged.
     pub in_flight: u64,
+}
+
+/// Of two fleets together.
+impl Add for Progress {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            counts: self.counts + other.counts,
+            connected: self.connected + other.connected,
+            finished: self.finished + other.finished,
+            in_flight: self.in_flight + other.in_flight,
+        }
+    }
 }
 
 /// What all devices of a fleet write to.

@@ -34,12 +34,7 @@ impl Fleets {
     /// Counts of all of them.
     pub(super) fn progress(&self) -> Progress {
         let more = self.more();
-        more.iter().map(FleetHandle::progress).fold(self.first.progress(), |all, one| Progress {
-            counts: sum(all.counts, one.counts),
-            connected: all.connected + one.connected,
-            finished: all.finished + one.finished,
-            in_flight: all.in_flight + one.in_flight,
-        })
+        more.iter().map(FleetHandle::progress).fold(self.first.progress(), |all, one| all + one)
     }
 
     /// Resolves when the first one has left by itself.
@@ -58,7 +53,7 @@ impl Fleets {
             entries: self.first.ledger().entries(),
         };
         for fleet in more {
-            outcome.summary = sum(outcome.summary, fleet.finished().await);
+            outcome.summary = outcome.summary + fleet.finished().await;
             outcome.devices.extend_from_slice(fleet.devices());
             outcome.entries.extend(fleet.ledger().entries());
         }
@@ -67,20 +62,5 @@ impl Fleets {
 
     fn more(&self) -> MutexGuard<'_, Vec<FleetHandle>> {
         self.more.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn sum(one: Summary, two: Summary) -> Summary {
-    Summary {
-        devices: one.devices + two.devices,
-        frames: one.frames + two.frames,
-        sent: one.sent + two.sent,
-        resent: one.resent + two.resent,
-        acked: one.acked + two.acked,
-        bad_acked: one.bad_acked + two.bad_acked,
-        refused: one.refused + two.refused,
-        dropped: one.dropped + two.dropped,
-        unacked: one.unacked + two.unacked,
-        connects: one.connects + two.connects,
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use firmware_sim::{Broker, Cast, Crew, Fleet, FleetConfig};
+use firmware_sim::{Broker, Fleet, FleetConfig, device_names};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,13 +44,8 @@ fn anywhere() -> FleetConfig {
 
 /// What its devices are named here, by what a fleet without a quarter names them.
 fn names(fleet: &FleetConfig, shift: u32) -> Names {
-    let Cast::Crews { crews, .. } = &fleet.cast else { return Names::new() };
-    let name = |prefix: &str, number: u32| format!("{prefix}-{number:02}");
-    let of_crew = |crew: &Crew| {
-        let prefix = crew.kind.prefix();
-        (crew.first + 1..=crew.first + crew.devices).map(move |at| (name(prefix, at), name(prefix, at + shift)))
-    };
-    crews.iter().flat_map(of_crew).collect()
+    let here = FleetConfig { shift, ..fleet.clone() };
+    device_names(fleet).into_iter().zip(device_names(&here)).collect()
 }
 
 /// The configuration of all of them together.
