@@ -1,11 +1,15 @@
 //! A situation on stage: the real gateway with its configuration, made ready by its own commands; simulated devices that
 //! publish to it as fast as they are acknowledged; and an integrator who listens.
 
-use std::collections::VecDeque;
+mod script;
+
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use firmware_sim::{Broker, Delivery, FleetConfig, Step, scenario, stepped};
+use firmware_sim::{Delivery, Step};
 use halo_gateway::situations::{Situation, named};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,12 +19,27 @@ use crate::clock::unix_ms;
 use crate::mqtt::{Client, Packet};
 use crate::process::{self, Gateway};
 use crate::sparks::Spark;
+pub use script::Script;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Frames on their way at a time.
 const WINDOW: usize = 20;
-/// Device time is so much faster than the time of the steps.
-const PACE: f64 = 1_000.0;
+/// Rules of the stage's own, about a subject no situation has: what they tell comes behind all that was said before, and
+/// of the second also behind what the gateway does at most once a second (ranks), or a cohort every two.
+const CURTAINS: &str = "
+[[rule]]
+name = 'curtain'
+about = { subject = 'curtain' }
+when = 'a.signals.battery.value > 50'
+cmd = true
+
+[[rule]]
+name = 'late-curtain'
+about = { subject = 'late-curtain' }
+when = 'a.signals.battery.value > 50'
+hold = '3s'
+cmd = true
+";
 
 /// See the module's text.
 pub struct Stage {
@@ -60,6 +79,7 @@ impl Stage {
         let map = format!("halo.zones.file={}", zones.display());
         let sets: Vec<&str> = sets.iter().copied().chain(zones.exists().then_some(map.as_str())).collect();
         let config = folder.path().join("situation.toml");
+        hang_curtains(&config)?;
         let (data, address) = (folder.path().join("data"), SocketAddr::from(([127, 0, 0, 1], 0)));
         let gateway = Gateway::start_with(Some(&config), &data, address, &sets)?;
         let (mut ears, _) = Client::connect(gateway.address(), "integrator", true, PATIENCE)?;
@@ -104,20 +124,22 @@ impl Stage {
     /// # Errors
     /// The simulator does not know the scenario.
     pub fn script(&self, name: &str, devices: u32, lasting: Duration, seed: u64) -> Result<Script, Failure> {
-        let base = FleetConfig { seed, ..FleetConfig::new(Broker::new("nowhere", 1), 0) };
-        let scenario = scenario(name).ok_or("no such scenario")?;
-        let config = scenario.config(Some(devices), Some(PACE), Some(lasting), base);
-        // A recording ends when its device connects.
-        let start_ms = unix_ms();
-        let mut steps = Vec::new();
-        for device in stepped(&config, start_ms)? {
-            let id = device.id().to_string();
-            for step in device {
-                steps.push((id.clone(), step?));
-            }
-        }
-        steps.sort_by_key(|(_, step)| step.at_ms);
-        Ok(Script { steps: steps.into(), start_ms })
+        Script::of(name, devices, lasting, seed, unix_ms())
+    }
+
+    /// The same of devices that know the time: a recording that ended at Unix time `end_ms`, at whatever hour it is played.
+    ///
+    /// # Errors
+    /// As [`Self::script`].
+    pub fn recording(
+        &self,
+        name: &str,
+        devices: u32,
+        lasting: Duration,
+        seed: u64,
+        end_ms: i64,
+    ) -> Result<Script, Failure> {
+        Script::of(name, devices, lasting, seed, end_ms)
     }
 
     /// Publishes with QoS 1 and waits for the acknowledgement.
@@ -248,6 +270,34 @@ impl Stage {
         Ok(())
     }
 
+    /// Waits until all that was published and said by now is folded, what follows from it is decided, and what follows
+    /// from that: what has not been heard by then is not told. Sparks and messages to devices leave in order of the log.
+    ///
+    /// # Errors
+    /// The gateway does not get that far.
+    pub fn settled(&mut self) -> Result<(), Failure> {
+        // Each turn stands in the log behind what was decided before the last one was told.
+        self.curtain("curtain", 100, "raised")?;
+        self.curtain("curtain", 0, "cleared")
+    }
+
+    /// As [`Self::settled`], and all that the gateway does from time to time alone (ranks, cohorts) is done with it.
+    ///
+    /// # Errors
+    /// As [`Self::settled`].
+    pub fn settled_for_long(&mut self) -> Result<(), Failure> {
+        self.curtain("late-curtain", 100, "raised")?;
+        self.curtain("late-curtain", 0, "cleared")?;
+        self.settled()
+    }
+
+    fn curtain(&mut self, name: &str, battery: u8, state: &str) -> Result<(), Failure> {
+        let payload = serde_json::json!({ "battery": battery }).to_string();
+        self.publish(&format!("halo/v1/d/{name}/t"), false, payload.as_bytes())?;
+        self.spark(state, name, name)?;
+        self.cmd(name, if state == "raised" { "offered" } else { state }, name).map(drop)
+    }
+
     /// What came for a device about sparks and was not asked for.
     pub fn told(&self, device: &str) -> Vec<Value> {
         let cmds = self.heard.iter().filter_map(|heard| match heard {
@@ -255,6 +305,16 @@ impl Stage {
             _ => None,
         });
         cmds.collect()
+    }
+
+    /// What was raised by a rule, told on the subject's own topic, and not asked for.
+    pub fn raised(&self, rule: &str) -> Vec<Spark> {
+        let is_own = |topic: &str, spark: &Spark| topic == format!("halo/v1/sparks/{}/{rule}", spark.subject);
+        let sparks = self.heard.iter().filter_map(|heard| match heard {
+            Heard::Spark(topic, spark) if is_own(topic, spark) && spark.state == "raised" => Some((**spark).clone()),
+            _ => None,
+        });
+        sparks.collect()
     }
 
     /// What came and was not asked for, of one rule.
@@ -265,6 +325,10 @@ impl Stage {
         });
         sparks.collect()
     }
+}
+
+fn hang_curtains(config: &Path) -> Result<(), Failure> {
+    Ok(OpenOptions::new().append(true).open(config)?.write_all(CURTAINS.as_bytes())?)
 }
 
 impl Heard {
@@ -279,24 +343,5 @@ impl Heard {
             Some(device) => Self::Cmd(device, document),
             None => Self::Document(topic, document),
         })
-    }
-}
-
-/// What is still to be played.
-pub struct Script {
-    steps: VecDeque<(String, Step)>,
-    start_ms: i64,
-}
-
-impl Script {
-    /// Truths that are still to come.
-    pub fn truths<'s>(&'s self, what: &'s str) -> impl Iterator<Item = &'s Value> {
-        self.steps.iter().flat_map(|(_, step)| &step.truths).filter(move |line| line["truth"] == *what)
-    }
-
-    /// Leaves out the steps of which `is_kept` is not true; it is told the device, and how long it has been on, seconds.
-    pub fn keep(&mut self, mut is_kept: impl FnMut(&str, f64) -> bool) {
-        let start_ms = self.start_ms;
-        self.steps.retain(|(id, step)| is_kept(id, (step.at_ms - start_ms) as f64 / 1_000.0 * PACE));
     }
 }
