@@ -27,8 +27,8 @@ fn three_drivers_of_one_car_each_hear_of_all_their_trips_and_of_no_other() -> Re
         let shown = shown["derived"]["trip.distance"]["value"].as_f64().unwrap_or_default();
         assert!(is_near(shown, really_m(last)), "{shown} m in the halo of {driver} after {last}");
     }
-    let raised = |spark: &Spark| spark.state == "raised";
-    let more: Vec<Spark> = stage.left("my-trip").into_iter().filter(raised).collect();
+    stage.settled()?;
+    let more = stage.raised("my-trip");
     assert!(more.is_empty(), "trips that nobody drove: {more:#?}");
     Ok(())
 }

@@ -49,6 +49,7 @@ fn a_new_band_gets_its_wearers_settings_and_last_state_and_the_lost_one_tells_of
     stage.run("subject set nora pulse_limit=30")?;
     stage.spark("raised", "pulse-above-limit", "nora")?;
     stage.cmd("wrist-02", "offered", "pulse-above-limit")?;
+    stage.settled()?;
     assert!(stage.told("wrist-01").is_empty(), "{:?}", stage.told("wrist-01"));
     Ok(())
 }

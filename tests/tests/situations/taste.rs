@@ -69,6 +69,7 @@ fn a_phone_likes_and_skips_in_json() -> Result<(), Failure> {
     (0..2).try_for_each(|_| say(&mut stage, "skip"))?;
     let cleared = offer(&mut stage, "lena", "cleared", "fado")?;
     assert_eq!((cleared.id, cleared.why.as_deref()), (raised.id, Some("apart")));
+    stage.settled()?;
     assert!(stage.left(RULE).iter().all(|spark| spark.offer.as_deref() == Some("fado-1")), "nothing else");
     Ok(())
 }
