@@ -3,6 +3,7 @@
 mod bad;
 mod central;
 mod cohorts;
+mod crowd;
 mod foreseeing;
 mod meeting;
 mod raising;

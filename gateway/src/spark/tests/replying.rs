@@ -1,6 +1,7 @@
 //! What is said to sparks, and what follows from it.
 
 use super::rig::Rig;
+use crate::halo::tests::support::WALL_MS;
 use crate::record::{Answer, Body, Deed, Spark, SparkTurn};
 use crate::spark::quiet_until_ms;
 
@@ -77,13 +78,17 @@ fn a_rule_whose_answers_are_mostly_no_goes_quiet_until_it_is_resumed() {
 #[test]
 fn quiet_hours_are_those_of_the_subjects_own_clock_and_what_stands_is_told_when_they_end() {
     let mut rig = Rig::new(ASK);
-    // 20:00 UTC.
-    rig.value("anna", "heart_rate", 60.0).set("anna", "quiet", "21:30-22:15").set("anna", "time_zone", "Europe/Berlin");
-    let until_ms = quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms);
-    let now_ms = rig.log.now().wall_ms;
-    assert!(until_ms.is_none_or(|until| until > now_ms));
-    let (hour, from) = (local_hour(now_ms), local_hour(now_ms));
-    rig.set("anna", "quiet", &format!("{from:02}:00-{:02}:30", (hour + 1) % 24));
+    // 20:00 UTC, 21:00 where she is.
+    rig.value("anna", "heart_rate", 60.0).set("anna", "quiet", "20:30-21:15");
+    assert_eq!(quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms), None, "by UTC they are to come");
+    rig.set("anna", "time_zone", "Europe/Berlin");
+    let ends_ms = WALL_MS + 15 * 60_000;
+    assert_eq!(quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms), Some(ends_ms));
+    assert_eq!(quiet_until_ms(rig.subject("anna"), ends_ms), None, "they are over");
+    rig.set("anna", "quiet", "21:30-22:15");
+    assert_eq!(quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms), None, "in half an hour");
+    let hour = local_hour(rig.log.now().wall_ms);
+    rig.set("anna", "quiet", &format!("{hour:02}:00-{:02}:30", (hour + 1) % 24));
     assert!(quiet_until_ms(rig.subject("anna"), rig.log.now().wall_ms).is_some());
     rig.value("anna", "heart_rate", 130.0).value("anna", "heart_rate", 130.0);
     assert_eq!(rig.decided(), ["raised ask anna"], "it stands in the halo");
