@@ -76,5 +76,7 @@ mod tests {
         assert_eq!(error(r#"{"spark":"a","answer":"accepted","rating":6}"#), "rating 6, wanted 1 to 5");
         assert!(error(r#"{"spark":"","answer":"accepted"}"#).contains("spark id of 0 bytes"));
         assert!(error(&format!("{{\"spark\":\"{}\"}}", "x".repeat(9_000))).contains("at most 4096"));
+        let words = format!("{{\"spark\":\"a\",\"answer\":\"accepted\",\"text\":\"{}\"}}", "x".repeat(1_025));
+        assert_eq!(error(&words), "text of 1025 bytes, at most 1024");
     }
 }

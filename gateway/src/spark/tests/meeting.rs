@@ -1,7 +1,7 @@
 //! Halos meet: by a key, by a relation, with offers, as members of an organisation.
 
 use super::rig::Rig;
-use crate::record::{Body, Deed, FactValue, Offset, Relation, SubjectKind};
+use crate::record::{Body, Deed, FactValue, Offset, Relation, Spark, SparkTurn, SubjectKind};
 
 #[test]
 fn two_halos_that_share_a_setting_meet_and_part_again() {
@@ -67,6 +67,22 @@ fn who_leaves_a_crowd_is_parted_from_everybody_who_has_met_them() {
     rig.log.after(10).json("s00", r#"{"party":"none"}"#);
     rig.run();
     assert_eq!((rig.decided().len(), open(&rig)), (64, 0));
+}
+
+#[test]
+fn where_one_leaves_a_crowd_the_next_one_is_met_in_their_place() {
+    let text =
+        "[[rule]]\nname = 'crowd'\nwith = { join = 'party' }\nwhen = 'a.subject == \"s00\" && b.subject == \"s33\"'\n";
+    let mut rig = Rig::new(text);
+    (0..80).for_each(|number| {
+        rig.set(&format!("s{number:02}"), "party", "all");
+    });
+    let is_open = |rig: &Rig| rig.subject("s00").sparks().is_some_and(|sparks| sparks.open().count() > 0);
+    assert!(!is_open(&rig), "32 stand between them");
+    rig.set("s10", "party", "none");
+    assert!(is_open(&rig));
+    rig.set("s10", "party", "all");
+    assert!(!is_open(&rig), "and come between them again");
 }
 
 #[test]
@@ -212,6 +228,32 @@ fn figures_over_members_are_looked_at_again_though_none_of_them_changes_any_more
 }
 
 #[test]
+fn figures_over_members_rest_on_the_record_as_of_which_they_were_computed() {
+    let text = "[[rule]]\nname = 'both'\nwith = { join = 'relation:owner', subject = 'maker' }\n\
+                when = 'a.signals.heart_rate.value > 100 && b.members.n >= 1'\nabout = { kind = 'person' }\n\
+                [[rule]]\nname = 'central'\nwhen = 'a.signals.heart_rate.value > 100 && a.central.rank < 1000'\n";
+    let mut rig = Rig::new(text);
+    (0..10).for_each(|number| {
+        rig.set(&format!("s{number}"), "cohorts", "yes");
+    });
+    rig.relate("s1", "maker", "owner").set("maker", "x", "y").after(5_000);
+    rig.value("s1", "heart_rate", 90.0);
+    let computed = rig.log.records.last().expect("a record").offset;
+    rig.log.after(100).value("s1", "heart_rate", 130.0, 0);
+    rig.run();
+    assert_eq!(rig.decided(), ["raised both s1 with maker", "raised central s1"]);
+    let rank = rig.fact("a.central.rank").offset;
+    let both = rig.log.records.iter().find_map(|record| match &record.body {
+        Body::Spark(Spark { turn: SparkTurn::Raised(raised), rule, .. }) if **rule == *"both" => Some(raised.clone()),
+        _ => None,
+    });
+    let members =
+        both.expect("it was raised").facts.iter().find(|fact| fact.path == "b.members.n").expect("a fact").offset;
+    assert_eq!(members, computed);
+    assert!(rank < computed, "ranks have not changed since");
+}
+
+#[test]
 fn no_figure_is_told_of_what_is_measured_of_people() {
     let text = "[[rule]]\nname = 'many'\nwhen = 'a.members.n >= 3'\n\
                 [[rule]]\nname = 'warm'\nwhen = 'a.members.signals.skin_temperature.n > 0'\n";
@@ -238,6 +280,21 @@ fn one_that_a_whole_crowd_is_about_is_met_by_all_of_it_whatever_its_name() {
     assert_eq!(rig.decided().len(), 100);
     rig.set("host", "closing", "no");
     assert_eq!(rig.decided().len(), 100);
+    rig.set("host", "closing", "yes").decided();
+    rig.set("host", "party", "another");
+    assert_eq!(rig.decided().len(), 100, "all of them are parted from it");
+}
+
+#[test]
+fn a_relation_to_another_kind_than_the_rule_asks_for_is_no_meeting() {
+    let text = "[[rule]]\nname = 'car'\nwith = { join = 'relation:driver', kind = 'machine' }\n\
+                when = 'b.settings.free == \"yes\"'\n";
+    let mut rig = Rig::new(text);
+    rig.set("anna", "x", "y").relate("anna", "ben", "driver").relate("anna", "car", "driver");
+    rig.set("ben", "free", "yes");
+    assert_eq!(rig.decided(), [""; 0], "ben is no car");
+    rig.set_of(SubjectKind::Machine, "car", "free", "yes");
+    assert_eq!(rig.decided(), ["raised car anna with car"]);
 }
 
 #[test]

@@ -212,6 +212,20 @@ fn a_rule_given_over_the_socket_works_is_replaced_while_it_holds_and_goes_with_i
 }
 
 #[test]
+fn a_rule_whose_sparks_another_one_reads_can_not_be_taken_away() {
+    let mut rig = Rig::new(HIGH);
+    let rule = |name: &str, when: &str| Deed::Rule {
+        name: name.to_owned(),
+        text: Some(format!("name = '{name}'\nwhen = '{when}'")),
+    };
+    rig.act(rule("one", "a.signals.heart_rate.value > 100")).act(rule("two", "a.sparks.one.active"));
+    let refused = rig.engine.check_removal("one").expect_err("two reads it");
+    assert!(refused.contains("rule \"two\", when") && refused.contains("there is no rule \"one\""), "{refused}");
+    assert_eq!(rig.engine.check_removal("two"), Ok(()));
+    assert!(rig.engine.check_removal("high").is_err_and(|why| why.contains("stands in the configuration")));
+}
+
+#[test]
 fn what_has_held_for_a_while_goes_on_holding_when_other_rules_come() {
     let mut rig = Rig::new(&format!("{HIGH}hold = '30s'\n"));
     rig.value("anna", "heart_rate", 130.0);

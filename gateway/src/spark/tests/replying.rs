@@ -151,3 +151,17 @@ fn quiet_hours_that_are_longer_by_now_end_when_they_do() {
 fn local_hour(unix_ms: i64) -> i64 {
     (unix_ms + crate::ingest::zones::offset_ms("Europe/Berlin", unix_ms)).div_euclid(3_600_000).rem_euclid(24)
 }
+
+#[test]
+fn of_what_people_say_to_a_rule_the_newest_words_are_kept() {
+    let mut rig = Rig::new(ASK);
+    for number in 0..10 {
+        let name = format!("s{number}");
+        rig.value(&name, "heart_rate", 130.0);
+        let id = rig.id(&name);
+        rig.reply(&name, &id, Answer::Accepted);
+    }
+    let book = rig.fold.ledger().book("ask").expect("a book");
+    let from: Vec<&str> = book.feedback.iter().map(|(subject, ..)| &**subject).collect();
+    assert_eq!((from.len(), from[0], from[7], book.accepted), (8, "s2", "s9", 10));
+}

@@ -1,6 +1,7 @@
 //! A table meets what somebody likes: rows whose cell is any element of a list.
 
 use super::rig::Rig;
+use crate::record::FactValue;
 
 const CATALOGUE: &str =
     "key,genre,title,new\na1,jazz,Night,true\na2,jazz,Day,false\nb1,folk,Hill,true\nc1,soul,Heart,true\n";
@@ -29,6 +30,7 @@ fn rows_of_every_topic_that_is_liked_are_offered_until_it_is_not() {
     rig.say("like", 1, "jazz").say("like", 3, "folk");
     assert_eq!(rig.decided(), ["raised new lena with a1", "raised new lena with b1"]);
     assert_eq!(rig.raised().1.message, "Hill, as you like folk");
+    assert_eq!(rig.fact("a.derived.taste.likes.value").value, FactValue::Text("folk, jazz".to_owned()));
     rig.say("skip", 1, "jazz");
     assert_eq!(rig.decided(), ["cleared(apart) new lena with a1"]);
     rig.offer("radio", "catalogue", &format!("{CATALOGUE}b2,folk,Moor,true\n"));
