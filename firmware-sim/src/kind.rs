@@ -7,7 +7,7 @@ use std::time::Duration;
 use halo_proto::registry;
 
 use crate::kinds::{
-    Car, Guest, Host, PHONE, Pacemaker, Parcel, Phone, Player, Sensors, Station, Turbofan, WEATHER, Wristband,
+    Car, CareBand, Guest, Host, PHONE, Pacemaker, Parcel, Phone, Player, Sensors, Station, Turbofan, WEATHER, Wristband,
 };
 use crate::random::{Purpose, stream};
 
@@ -54,11 +54,13 @@ pub enum Kind {
     SharedCar,
     /// Minutes until the next appointment, steps, charge; its births describe them.
     Phone,
+    /// As [`Self::Wristband`], with acceleration, on an elderly wearer who falls at times.
+    CareBand,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Wristband,
         Self::CarDongle,
         Self::Turbofan,
@@ -69,6 +71,7 @@ impl Kind {
         Self::WeatherStation,
         Self::SharedCar,
         Self::Phone,
+        Self::CareBand,
     ];
 
     /// The word for it on the command line.
@@ -84,6 +87,7 @@ impl Kind {
             Self::WeatherStation => "weather-station",
             Self::SharedCar => "shared-car",
             Self::Phone => "phone",
+            Self::CareBand => "care-band",
         }
     }
 
@@ -100,6 +104,7 @@ impl Kind {
             Self::WeatherStation => "station",
             Self::SharedCar => "share",
             Self::Phone => "phone",
+            Self::CareBand => "care",
         }
     }
 
@@ -109,6 +114,7 @@ impl Kind {
             Self::WeatherStation => return &WEATHER,
             Self::Phone => return &PHONE,
             Self::CarDongle | Self::SharedCar => "car-dongle-trip",
+            Self::CareBand => "wristband-acc",
             other => other.name(),
         };
         registry::schema_named(name).expect("every other simulated kind has a registered schema")
@@ -121,7 +127,8 @@ impl Kind {
             Self::ParkBand => 2,
             Self::Phone => 10,
             Self::WeatherStation => 60,
-            Self::Wristband | Self::CarDongle | Self::SharedCar | Self::Turbofan | Self::Pacemaker | Self::Player => 1,
+            Self::Wristband | Self::CareBand | Self::Pacemaker | Self::Player => 1,
+            Self::CarDongle | Self::SharedCar | Self::Turbofan => 1,
         })
     }
 
@@ -149,6 +156,7 @@ impl Kind {
         match self {
             Self::Wristband if twist == Twist::Drawers => Box::new(Wristband::with_drawers(body, start_ms)),
             Self::Wristband => Box::new(Wristband::new(body, start_ms)),
+            Self::CareBand => Box::new(CareBand::new(body, start_ms)),
             Self::CarDongle => Box::new(Car::new(body)),
             Self::SharedCar => Box::new(Car::shared(body)),
             Self::Turbofan => Box::new(Turbofan::new(body)),

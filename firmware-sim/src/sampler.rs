@@ -48,11 +48,14 @@ impl Sampler {
         batch
     }
 
-    /// A regular group gets a row when its step has passed, any other group the rows the sensors made.
+    /// A regular group gets a row when its step has passed; any other group, and one with a step of less than a second,
+    /// the rows the sensors made.
     fn sample(&self, at_ms: u64, rows: &mut Vec<Row>) {
         let since_ms = at_ms - self.start_ms;
         for (group, shape) in (0_u8..).zip(self.schema.groups) {
-            if let Clock::Regular { dt_ms } = shape.clock {
+            if let Clock::Regular { dt_ms } = shape.clock
+                && u64::from(dt_ms) >= SECOND_MS
+            {
                 let step_ms = if self.moment.asleep { ASLEEP_MS.max(dt_ms.into()) } else { dt_ms.into() };
                 if since_ms.is_multiple_of(step_ms) {
                     let reading = |column| name(column).map_or(f64::NAN, |name| self.moment.reading(name));
@@ -103,5 +106,12 @@ mod tests {
         assert_eq!(times(2).collect::<Vec<_>>(), (0..12).map(|s| s * 10_000).collect::<Vec<_>>());
         assert_eq!(times(3).collect::<Vec<_>>(), [0, 60_000]);
         assert!(times(0).count() == 120 && times(1).count() > 60, "the heart beats");
+    }
+
+    #[test]
+    fn acceleration_comes_25_times_a_second() {
+        let rows = rows(Kind::CareBand, 10_000, 3);
+        let times = rows.iter().filter(|row| row.group == 4).map(|row| row.at_ms - 7_200_000);
+        assert_eq!(times.collect::<Vec<_>>(), (0..30 * 25).map(|n| n * 40).collect::<Vec<_>>());
     }
 }

@@ -30,7 +30,7 @@ pub struct Scenario {
     crews: &'static [(Kind, u32)],
 }
 
-static SCENARIOS: [Scenario; 20] = [
+static SCENARIOS: [Scenario; 21] = [
     Scenario {
         name: "mixed",
         says: "15 devices of all kinds, live, with a duplicate, a reboot and a dead zone now and then",
@@ -244,6 +244,16 @@ static SCENARIOS: [Scenario; 20] = [
         faults: Faults::NONE,
         twist: Twist::None,
         crews: &[(Kind::Wristband, 3), (Kind::CarDongle, 3), (Kind::Phone, 3)],
+    },
+    Scenario {
+        name: "falls",
+        says: "4 care bands with acceleration for 20 minutes: falls, and all that is taken for one, as often as in months",
+        lasting: Some(Duration::from_secs(1_200)),
+        period: Duration::from_secs(10),
+        compression: 20,
+        faults: Faults::NONE,
+        twist: Twist::None,
+        crews: &[(Kind::CareBand, 4)],
     },
 ];
 

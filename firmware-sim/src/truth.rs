@@ -17,6 +17,7 @@
 //! | `pulse` | wristband | `rate`, without noise: at the beginning, and each time it has changed by 2 a minute |
 //! | `off_skin` | wristband | `from_ms`, `to_ms`: the band saw no pulse |
 //! | `steps` | wristband, park-band | `total` since the device was first worn; every minute |
+//! | `fall` | care-band | `how` (hard; soft; slide: along a wall), `from_ms`, `to_ms` (moves again), `still_s` (of lying, unmoved but for a twitch), `impact_g`, `read_g` (the most the sensor read of it); `at_ms` is the impact |
 //! | `departure` | car-dongle | `driver`: the engine is started, a trip begins |
 //! | `trip` | car-dongle | `from_ms`, `to_ms`, `driver`, `distance_m`, `fuel_l`, `idle_s`, `speed_max_kmh`, `harsh_brakes`, `harsh_accelerations` |
 //! | `harsh_brake`, `harsh_acceleration` | car-dongle | `driver`, `mps2` |

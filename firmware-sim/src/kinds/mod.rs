@@ -9,6 +9,8 @@
 
 mod road;
 mod wristband;
+mod wrist;
+mod care;
 mod car;
 mod turbofan;
 mod parcel;
@@ -25,6 +27,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 pub(crate) use car::Car;
+pub(crate) use care::CareBand;
 pub(crate) use pacemaker::Pacemaker;
 pub(crate) use parcel::Parcel;
 pub(crate) use park::{Guest, Host};

@@ -399,3 +399,36 @@ fn a_parcel_nears_where_it_is_bound_for_before_each_delivery() {
         assert!((20.0..31.0).contains(&minutes) && number(told, "least_m") < 200.0, "{told:?}");
     }
 }
+
+#[test]
+fn falls_are_hard_soft_or_slow_and_are_read_no_harder_than_they_were() {
+    let falls: Vec<Told> = (0..12).flat_map(|seed| told(Kind::CareBand, seed, 1, "fall")).collect();
+    let of = |how: &str| falls.iter().filter(|fall| fall.facts["how"] == how).count();
+    assert!(of("hard") > 60 && of("soft") > 3 && of("slide") > 5, "{} falls", falls.len());
+    let mut long = 0;
+    for fall in &falls {
+        let (from_ms, to_ms) = (number(fall, "from_ms"), number(fall, "to_ms"));
+        let before_ms = fall.at_ms as f64 - from_ms;
+        assert!((280.0..2_000.0).contains(&before_ms) && to_ms > fall.at_ms as f64 + 2_000.0, "{fall:?}");
+        assert!(number(fall, "read_g") < number(fall, "impact_g") + 0.5, "{fall:?}");
+        assert!(fall.facts["how"] != "hard" || (2.5..6.0).contains(&number(fall, "impact_g")), "{fall:?}");
+        long += usize::from(number(fall, "still_s") >= 20.0);
+    }
+    assert!(long * 2 > falls.len(), "{long} of {} lie long", falls.len());
+}
+
+#[test]
+fn a_band_that_is_dropped_sees_no_pulse_while_it_lies() {
+    let mut dropped = 0;
+    for seed in 0..8 {
+        live(Kind::CareBand, seed, 1, |_, moment| {
+            // Nothing but a band without an arm in it reads so little for a tenth of a second.
+            let light = |row: &&(u8, u64, Vec<f64>)| row.0 == 4 && row.2.iter().all(|axis| axis.abs() < 0.06);
+            if moment.rows.iter().filter(light).count() > 3 {
+                dropped += 1;
+                assert!(moment.reading("heart_rate").is_nan());
+            }
+        });
+    }
+    assert!(dropped > 3, "{dropped}");
+}

@@ -165,6 +165,23 @@ impl Wristband {
         Self { drawers: true, ..Self::new(random, start_ms) }
     }
 
+    /// The same on somebody who sits; what they do is for [`Self::goes_on`] to say.
+    pub(super) fn sitting(random: ChaCha8Rng, start_ms: u64) -> Self {
+        let mut band = Self { activity: Activity::Sit, ..Self::new(random, start_ms) };
+        band.heart = band.target_rate();
+        band
+    }
+
+    /// The wearer does this in the next second.
+    pub(super) fn goes_on(&mut self, activity: Activity) {
+        (self.activity, self.activity_left_s) = (activity, 1);
+    }
+
+    /// It sees no pulse for so long.
+    pub(super) fn off_the_skin_for(&mut self, seconds: u32) {
+        self.off_skin_s = seconds;
+    }
+
     /// The readings of the next second.
     pub(crate) fn second(&mut self) -> Second {
         self.choose_activity();
