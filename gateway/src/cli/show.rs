@@ -273,7 +273,7 @@ mod tests {
             .into_iter()
             .map(|it| if lists.contains(&&*it) { format!("[[{it}]]") } else { format!("[{it}]") });
         let inner = ["[gateway.tls]", "[halo.models]", "[[halo.models.onnx]]", "[halo.zones]", "[[halo.destination]]"];
-        let own = ["signals]", "kinds]", "drive", "drive.score", "journey", "heart", "motion", "taste"];
+        let own = ["signals]", "kinds]", "drive", "drive.score", "journey", "heart", "motion", "motion.fall", "taste"];
         let own = own.map(|it| if it.ends_with(']') { format!("[[halo.{it}]") } else { format!("[halo.{it}]") });
         for heading in sections.chain(inner.map(str::to_owned)).chain(own) {
             let (told, least) = (documented(&docs, &heading), least(&heading));

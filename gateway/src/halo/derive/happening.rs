@@ -73,6 +73,12 @@ pub(super) enum What {
     ActivityEnded(Activity),
     PutOn,
     TakenOff,
+    Fell {
+        impact_g: f64,
+    },
+    MovedAgain {
+        still_s: f64,
+    },
     Ride {
         queued_s: Option<f32>,
     },
@@ -105,6 +111,8 @@ impl Happening {
             What::ActivityEnded(_) => "activity.ended",
             What::PutOn => "wear.on",
             What::TakenOff => "wear.off",
+            What::Fell { .. } => "fall",
+            What::MovedAgain { .. } => "fall.moved",
             What::Ride { .. } => "visit.ride",
         }
     }
@@ -127,7 +135,8 @@ impl Happening {
     }
 
     /// How much, and its UCUM unit: a trip's length, how hard a manoeuvre was at most, how long something stood or
-    /// queued, the first or the worst value of an excursion, an interval between beats, the mean rate of 16 of them.
+    /// queued, the first or the worst value of an excursion, an interval between beats, the mean rate of 16 of them, the
+    /// impact of a fall, how long somebody lay still after it.
     pub fn value(&self) -> Option<(f64, &'static str)> {
         Some(match &self.what {
             What::TripEnded { distance_m } => (*distance_m, "m"),
@@ -139,6 +148,8 @@ impl Happening {
             What::Premature { rr_ms } | What::Pause { rr_ms } => (*rr_ms, "ms"),
             What::Bradycardia { rate } | What::Tachycardia { rate } | What::UsualPace { rate } => (*rate, "/min"),
             What::Ride { queued_s } => (f64::from((*queued_s)?), "s"),
+            What::Fell { impact_g } => (*impact_g, "[g]"),
+            What::MovedAgain { still_s } => (*still_s, "s"),
             _ => return None,
         })
     }
@@ -208,6 +219,8 @@ impl Happenings {
             MotionEvent::BoutEnded { activity, to_ms, .. } => (to_ms, What::ActivityEnded(activity)),
             MotionEvent::PutOn { at_ms } => (at_ms, What::PutOn),
             MotionEvent::TakenOff { at_ms } => (at_ms, What::TakenOff),
+            MotionEvent::Fell { at_ms, impact_g } => (at_ms, What::Fell { impact_g }),
+            MotionEvent::MovedAgain { at_ms, still_s } => (at_ms, What::MovedAgain { still_s }),
         };
         self.keep(device, event_ms, what);
     }

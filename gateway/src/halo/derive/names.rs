@@ -13,8 +13,17 @@ pub enum DerivedKind {
     Numbers,
 }
 
-const TEXTS: &[&str] =
-    &["activity", "activity.bout", "heart.pace", "heart.rhythm", "journey.state", "trip.state", "visit.place", "wear"];
+const TEXTS: &[&str] = &[
+    "activity",
+    "activity.bout",
+    "fall.state",
+    "heart.pace",
+    "heart.rhythm",
+    "journey.state",
+    "trip.state",
+    "visit.place",
+    "wear",
+];
 const LISTS: &[&str] = &["engine.drivers", "journey.excursion", "taste.dislikes", "taste.likes", "trip.reasons"];
 const LISTS_OF_NUMBERS: &[&str] = &["taste.strengths"];
 const NUMBERS: &[&str] = &[
@@ -24,6 +33,9 @@ const NUMBERS: &[&str] = &[
     "dtc.count",
     "engine.health",
     "engine.rul",
+    "fall",
+    "fall.impact",
+    "fall.still",
     "heart.irregularity",
     "heart.pause",
     "heart.pauses",

@@ -68,7 +68,7 @@ pub enum Derive {
     Journey,
     /// Rate, rhythm, variability, zones: of `rr_interval` with `paced`, `heart_rate`.
     Heart,
-    /// Activity, steps, wear: of `steps`, or of `acc_x`, `acc_y`, `acc_z`.
+    /// Activity, steps, wear: of `steps`, or of `acc_x`, `acc_y`, `acc_z`; falls, of these alone.
     Motion,
     /// Where a guest is and how long queues were: of `reader`, each reading of which is a tap.
     Visit,

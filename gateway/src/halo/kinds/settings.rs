@@ -22,8 +22,8 @@ type Bound = (&'static str, f64, f64, f64);
 /// The first key at fault, below `halo`.
 pub(super) fn check(settings: &Settings) -> Result<(), OwnInvalid> {
     let Settings { drive, journey, heart, motion, taste } = settings;
-    let score = &drive.score;
-    let bounds: [Bound; 40] = [
+    let (score, fall) = (&drive.score, &motion.fall);
+    let bounds: [Bound; 48] = [
         ("drive.braking_mps2", drive.braking_mps2, 0.1, 50.0),
         ("drive.acceleration_mps2", drive.acceleration_mps2, 0.1, 50.0),
         ("drive.cornering_mps2", drive.cornering_mps2, 0.1, 50.0),
@@ -60,6 +60,14 @@ pub(super) fn check(settings: &Settings) -> Result<(), OwnInvalid> {
         ("motion.bout_s", motion.bout_s.into(), 5.0, 86_400.0),
         ("motion.off_s", motion.off_s.into(), 60.0, 86_400.0),
         ("motion.day_of_use_s", motion.day_of_use_s.into(), 0.0, 86_400.0),
+        ("motion.fall.light_g", fall.light_g, 0.1, 0.9),
+        ("motion.fall.light_ms", fall.light_ms.into(), 40.0, 1_000.0),
+        ("motion.fall.impact_g", fall.impact_g, 1.0, 16.0),
+        ("motion.fall.within_ms", fall.within_ms.into(), 0.0, 5_000.0),
+        ("motion.fall.turn_deg", fall.turn_deg, 0.0, 180.0),
+        ("motion.fall.still_g", fall.still_g, 0.02, 1.0),
+        ("motion.fall.still_s", fall.still_s.into(), 1.0, 600.0),
+        ("motion.fall.up_s", fall.up_s.into(), 1.0, 600.0),
         ("taste.half_life_h", taste.half_life_h, 0.1, 87_600.0),
         ("taste.like_points", taste.like_points, 0.0, 100.0),
         ("taste.skip_points", taste.skip_points, 0.0, 100.0),

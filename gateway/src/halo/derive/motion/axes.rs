@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::order::Order;
+use super::fall::Falls;
 use super::features::Features;
 use super::gait::Gait;
 use super::grid::Grid;
@@ -23,6 +24,7 @@ pub(super) struct Axes {
     /// Of the last full window.
     pub(super) features: Option<Features>,
     pub(super) gait: Gait,
+    pub(super) falls: Falls,
     /// Of the day.
     pub(super) steps: u32,
 }
@@ -49,6 +51,6 @@ impl Axes {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.grid.heap_bytes() + self.gait.heap_bytes()
+        self.grid.heap_bytes() + self.gait.heap_bytes() + self.falls.heap_bytes()
     }
 }

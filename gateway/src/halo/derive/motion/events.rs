@@ -3,7 +3,7 @@
 use super::bouts::{Activity, Turn};
 
 /// Something that began or ended. Times are corrected device time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum MotionEvent {
     /// A bout has lasted long enough to be one.
     BoutStarted {
@@ -30,6 +30,20 @@ pub(crate) enum MotionEvent {
     TakenOff {
         /// When a pulse or movement was last seen.
         at_ms: i64,
+    },
+    /// The wearer fell, and has lain still long enough for it to be told.
+    Fell {
+        /// Of the impact.
+        at_ms: i64,
+        /// The most that was read of it.
+        impact_g: f64,
+    },
+    /// Who fell moves again.
+    MovedAgain {
+        /// Since when.
+        at_ms: i64,
+        /// For how long they had lain still.
+        still_s: f64,
     },
 }
 

@@ -80,7 +80,9 @@ impl Motion {
             return;
         }
         self.pass(at_ms, events);
-        if self.axes.as_mut().is_some_and(|axes| axes.push(at_ms, g)) {
+        let Some(axes) = &mut self.axes else { return };
+        events.extend(axes.falls.push(at_ms, g, self.pulses.newest_ms(), &self.settings.fall));
+        if axes.push(at_ms, g) {
             self.look(at_ms, events);
         }
     }

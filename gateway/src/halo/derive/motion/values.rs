@@ -12,7 +12,7 @@ impl Motion {
     /// Appends `activity` (confidence: its calibrated probability; none from a step counter), `activity.intensity`, the
     /// bout that goes on and since when (`activity.bout.from`, Unix time), `cadence`, `steps.today`, `wear`,
     /// `wear.today`, `wear.days` of 30 and of 60 days, and `wear.streak`. Where a device counts steps itself, its count is
-    /// told.
+    /// told. Of the last fall: when it was (`fall`, Unix time), `fall.impact`, `fall.still`, and `fall.state`.
     pub(crate) fn values(&self, out: &mut Vec<Derived>) {
         if let Some((activity, confidence)) = self.activity {
             out.push(Derived { confidence, ..Derived::plain("activity", Value::Text(activity.as_str()), "") });
@@ -39,6 +39,15 @@ impl Motion {
             out.push(Derived::plain("steps.today", Value::Number(f64::from(steps)), "{steps}"));
         }
         self.tell_wear(out);
+        self.tell_fall(out);
+    }
+
+    fn tell_fall(&self, out: &mut Vec<Derived>) {
+        let Some(fall) = self.axes.as_ref().and_then(|axes| axes.falls.last.as_deref()) else { return };
+        out.push(Derived::plain("fall", Value::Number(fall.at_ms as f64), "ms"));
+        out.push(Derived::plain("fall.impact", Value::Number(fall.impact_g()), "[g]"));
+        out.push(Derived::plain("fall.still", Value::Number(fall.still_s()), "s"));
+        out.push(Derived::plain("fall.state", Value::Text(if fall.up { "up" } else { "lying" }), ""));
     }
 
     fn tell_wear(&self, out: &mut Vec<Derived>) {
