@@ -17,6 +17,7 @@ mod spans;
 mod cars;
 mod hearts;
 mod bands;
+mod falls;
 mod parcels;
 mod guests;
 mod told;
@@ -70,10 +71,11 @@ const fn trial(scenario: &'static str, period_s: u64, prefix: &'static str, devi
     Trial { scenario, period: Duration::from_secs(period_s), judge, prefix, devices, kept: false }
 }
 
-const TRIALS: [Trial; 22] = [
+const TRIALS: [Trial; 24] = [
     trial("commute", 5, "car", usize::MAX, Judge::Each(cars::judge)),
     trial("cardiac", 2, "pacer", usize::MAX, Judge::Each(hearts::judge)),
     trial("cardiac", 10, "wrist", usize::MAX, Judge::Each(bands::judge)),
+    trial("falls", 10, "care", usize::MAX, Judge::Each(falls::judge)),
     trial("parcel-week", 60, "parcel", usize::MAX, Judge::Each(parcels::judge)),
     trial("park-day", 10, "band", usize::MAX, Judge::Each(guests::judge)),
     trial("parcel-week", 120, "parcel", SPARKS, Judge::Rules(sparks::parcels)),
@@ -93,6 +95,7 @@ const TRIALS: [Trial; 22] = [
     Trial { kept: true, ..trial("shared-car", 10, "share", 1, Judge::Rules(drives::turns_kept)) },
     trial("cardiac", 10, "wrist", SPARKS, Judge::Rules(pulses::judge)),
     trial("three-devices", 10, "", usize::MAX, Judge::Together(walks::judge)),
+    trial("falls", 2, "care", usize::MAX, Judge::Rules(falls::sparks)),
 ];
 
 /// How much of each scenario is played.
