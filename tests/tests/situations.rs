@@ -195,6 +195,26 @@ fn a_heart_out_of_step_away_from_home_is_told_to_its_owner_the_doctor_and_the_fa
 }
 
 #[test]
+fn a_fall_after_which_nobody_gets_up_is_told_to_its_wearer_the_family_and_the_doctor() -> Result<(), Failure> {
+    let mut stage = Stage::set("fallen", &[])?;
+    let mut morning = stage.script("falls", 1, HOUR / 3, 42)?;
+    let lies_long = |fall: &&Value| fall["how"] == "hard" && fall["still_s"].as_f64() > Some(45.0);
+    let fall = morning.truths("fall").find(lies_long).cloned().ok_or("nobody lies for long")?;
+    stage.play(&mut morning, |_, _| false)?;
+    let own = stage.spark("raised", "fallen", "wilma")?;
+    assert_eq!(own.severity.as_deref(), Some("critical"));
+    stage.cmd("care-01", "offered", "fallen")?;
+    let familys = stage.spark("raised", "family-fallen", "jonas")?;
+    assert_eq!(familys.message.as_deref(), Some("wilma has fallen and lies still"));
+    let doctors = stage.spark("raised", "patient-fallen", "dr-lee")?;
+    assert_eq!((doctors.with.as_deref(), familys.with.as_deref()), (Some("wilma"), Some("wilma")));
+    let doctors = doctors.message.unwrap_or_default();
+    assert!(doctors.contains(" g and has lain still for 3"), "{doctors}, of {fall}");
+    stage.spark("cleared", "fallen", "wilma")?;
+    Ok(())
+}
+
+#[test]
 fn a_goal_that_is_reached_days_in_a_row_and_days_without_are_told_to_the_wearer() -> Result<(), Failure> {
     let mut stage = Stage::set("goals", &[])?;
     // Days are her own: it is noon where she is, at whatever hour this runs.

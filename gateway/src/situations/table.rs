@@ -20,7 +20,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-pub(super) static SITUATIONS: [Situation; 16] = [
+pub(super) static SITUATIONS: [Situation; 17] = [
     Situation {
         name: "prescription",
         says: "a prescription is ready at the pharmacy, and the band of whom it is for says so until it is picked up",
@@ -60,6 +60,14 @@ pub(super) static SITUATIONS: [Situation; 16] = [
         setup: file!("heart-abroad.setup"),
         files: &[named!("heart-abroad.zones.geojson")],
         fleet: Some(Cast { scenario: "away", devices: 2, lasting_s: 2 * HOUR, compression: 120 }),
+    },
+    Situation {
+        name: "fallen",
+        says: "somebody falls and does not get up: they are asked, the family hears at once, and the doctor of a long lie",
+        config: file!("fallen.toml"),
+        setup: file!("fallen.setup"),
+        files: &[],
+        fleet: Some(Cast { scenario: "falls", devices: 1, lasting_s: 20 * MINUTE, compression: 20 }),
     },
     Situation {
         name: "rain",
