@@ -169,6 +169,22 @@ impl Line {
     }
 }
 
+impl Lead {
+    /// What a figure is at most for such a share of the sparks.
+    pub fn at(&self, share: f64, of: fn(&Ahead) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.each.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        let last = values.len().saturating_sub(1) as f64;
+        values.get((last * share).round() as usize).copied().unwrap_or(f64::NAN)
+    }
+
+    /// The share of the sparks whose interval has what was really left.
+    pub fn within(&self) -> f64 {
+        let within = self.each.iter().filter(|ahead| (ahead.low..=ahead.high).contains(&ahead.left)).count();
+        share(within as f64, self.each.len() as f64)
+    }
+}
+
 fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 1.0 }
 }
@@ -194,7 +210,10 @@ impl fmt::Display for Table {
         if self.leads.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\n| device | spark | sparks | told ahead | really left | told less left | within its interval |")?;
+        writeln!(
+            f,
+            "\n| device | what is told | times | told ahead | really left | told less left | within its interval |"
+        )?;
         writeln!(f, "|---|---|---|---|---|---|---|")?;
         self.leads.iter().try_for_each(|lead| writeln!(f, "{lead}"))
     }
@@ -205,14 +224,10 @@ impl fmt::Display for Lead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, event, unit, each } = self;
         let spread = |of: fn(&Ahead) -> f64| {
-            let mut values: Vec<f64> = each.iter().map(of).collect();
-            values.sort_by(f64::total_cmp);
-            let at = |share: f64| values.get(((values.len() - 1) as f64 * share).round() as usize).copied();
-            let [low, middle, high] = [0.05, 0.5, 0.95].map(|share| at(share).unwrap_or(f64::NAN));
+            let [low, middle, high] = [0.05, 0.5, 0.95].map(|share| self.at(share, of));
             format!("{middle:.0} {unit} ({low:.0} to {high:.0})")
         };
-        let within = each.iter().filter(|ahead| (ahead.low..=ahead.high).contains(&ahead.left)).count();
-        let within = 100.0 * share(within as f64, each.len() as f64);
+        let within = 100.0 * self.within();
         let (told, left, off) = (spread(|it| it.told), spread(|it| it.left), spread(|it| it.told - it.left));
         write!(f, "| {kind} | {event} | {} | {told} | {left} | {off} | {within:.0} % |", each.len())
     }

@@ -18,6 +18,8 @@ use crate::Failure;
 
 /// A warning is of use when so many flights are left at least; with more than the other it is alarm for nothing.
 const LEAD: std::ops::RangeInclusive<i64> = 5..=80;
+/// More flights than these are not told to be left: wear does not show earlier.
+const TOLD: std::ops::RangeInclusive<i64> = 1..=125;
 /// An engine whose history is shorter when it fails could not be known.
 const KNOWN_CYCLES: usize = 40;
 /// Ends of a way near the destination are seen by fixes five seconds apart, in frames of two minutes.
@@ -167,6 +169,7 @@ pub(super) fn engines(table: &mut Table, devices: Vec<Stepped>, _: u64) -> Resul
     }
     for (id, step) in together(&lives) {
         scene.play(id, step)?;
+        flown(table, &scene, id, step);
         for raise in scene.new_ones().iter().filter(|raise| *raise.rule == *"maintenance-due") {
             worn(table, &scene, raise, &lives);
         }
@@ -189,6 +192,19 @@ pub(super) fn together(lives: &BTreeMap<String, Vec<Step>>) -> Vec<(&str, &Step)
 fn failures(steps: &[Step]) -> Vec<i64> {
     let failures = truths(steps, "engine").filter(|line| line["remaining"] == 0);
     failures.filter_map(|line| line["at_ms"].as_i64()).collect()
+}
+
+/// What is told at every tenth flight of an engine's last ones, whether or not anything follows from it.
+fn flown(table: &mut Table, scene: &Scene, id: &str, step: &Step) {
+    for line in truths(std::slice::from_ref(step), "engine") {
+        let (Some(at_ms), Some(remaining)) = (line["at_ms"].as_i64(), line["remaining"].as_i64()) else { continue };
+        let left = remaining - flights(at_ms, step.at_ms);
+        let Some(rul) = scene.derived(id, "engine.rul").filter(|_| TOLD.contains(&left)) else { continue };
+        if let (Some(told), Some(low), Some(high)) = (number(&rul.value), rul.low, rul.high) {
+            let left = left as f64;
+            table.ahead(("engine", "every tenth flight: remaining life", "flights"), Ahead { told, low, high, left });
+        }
+    }
 }
 
 /// A cycle a second.
