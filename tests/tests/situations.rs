@@ -121,8 +121,9 @@ fn goods_that_grow_too_warm_are_told_of_and_a_parcel_that_is_nearly_there_too() 
     let parcel = warm.first().ok_or("no parcel has grown too warm")?;
     let told = stage.spark("raised", "too-warm", parcel)?;
     assert_eq!(told.severity.as_deref(), Some("warning"));
-    // All it reads is a list, and lists are not told as facts; how warm it is, is told in words.
-    assert!(told.facts.is_empty(), "{:?}", told.facts);
+    // All it reads is a list of what is wrong; how warm it is, is told in words.
+    let wrong = &told.facts["a.derived.journey.excursion.value"];
+    assert!(told.facts.len() == 1 && wrong.value == "warm" && wrong.offset > 0, "{:?}", told.facts);
     let warm_cel =
         told.message.as_deref().and_then(|text| text.strip_prefix(&format!("the goods of {parcel} are at ")));
     let warm_cel = warm_cel.and_then(|text| text.strip_suffix(" °C")?.parse::<f64>().ok());
