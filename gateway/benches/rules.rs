@@ -249,4 +249,29 @@ fn run(trial: &Trial) {
     let bytes = compiled.memory_bytes() / rules.len();
     println!("  bytes a rule             {bytes:10}");
     println!("  compiled in, ms          {:10.0}", compiling.as_secs_f64() * 1e3);
+    let (checked, added) = one_more(&records, &rules);
+    println!("  one more checked, ms     {:10.1}", checked.as_secs_f64() * 1e3);
+    println!("  one more in force, ms    {:10.1}", added.as_secs_f64() * 1e3);
+}
+
+/// What a rule takes that is added beside these: to be checked among them, and to be in force.
+fn one_more(records: &[Record], rules: &[RuleConfig]) -> (Duration, Duration) {
+    let mut fold = Fold::new(Grammar::default());
+    for record in records {
+        fold.apply(record);
+    }
+    let mut engine = engine(rules);
+    engine.begin(&fold);
+    let (mut checks, mut adds) = (Vec::new(), Vec::new());
+    let mut last = records.last().expect("frames").clone();
+    for number in 0..RUNS {
+        let text = format!("name = 'more-{number}'\nwhen = 'a.signals.heart_rate.value > 100000'\n");
+        checks.push(timed(|| engine.check(&text).map_or(0, |_| 1)).0);
+        last.offset = last.offset.next();
+        let deed = Deed::Rule { name: format!("more-{number}"), text: Some(text) };
+        last.body = Body::Act(Act { by: "bench".to_owned(), deed });
+        fold.apply(&last);
+        adds.push(timed(|| engine.follow(&last, &fold).len() as u64).0);
+    }
+    (median(checks), median(adds))
 }

@@ -17,7 +17,7 @@ use crate::config::{Config, ModelFiles};
 use crate::forward::json::Time;
 use crate::history::Supposed;
 use crate::record::{Answer, Said};
-use crate::spark::{Known, OnPaper, RuleConfig, Rules as Compiled, check_cohorts, on_paper};
+use crate::spark::{CohortConfig, Known, OnPaper, RuleConfig, Rules as Compiled, check_cohorts, on_paper};
 use crate::terminal::{complain, say};
 use crate::units::when::{self, When};
 
@@ -29,7 +29,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 pub(super) enum Rules {
     /// The rules of a running gateway, how each is and what became of its sparks.
     List(Target),
-    /// Check a file of rules, and the cohorts in it: exit code 0 means a gateway would take them.
+    /// Check a file of rules, and the cohorts in it: exit code 0 means a gateway with this configuration would take them.
     Check(File),
     /// Put the rules of a file in force in a running gateway, beside those of its configuration.
     Add(To),
@@ -56,7 +56,7 @@ pub(super) struct File {
 /// Which rules, and which gateway.
 #[derive(Args)]
 pub(super) struct To {
-    /// TOML with [[rule]] tables; the rest of a configuration is passed over.
+    /// TOML with [[rule]] tables. If it is a whole configuration, signals of its own are known; only rules are added.
     file: PathBuf,
     #[command(flatten)]
     target: Target,
@@ -207,7 +207,7 @@ fn done(rows: &[Value], target: &Target, text: &str) {
 struct Read {
     rules: Vec<RuleConfig>,
     texts: Vec<String>,
-    cohorts: usize,
+    cohorts: Vec<CohortConfig>,
     known: Known,
     models: ModelFiles,
 }
@@ -226,19 +226,17 @@ fn read(file: &Path) -> Result<Read, Failure> {
     if rules.is_empty() {
         return Err(named(&"has no [[rule]]").into());
     }
-    let compiled = Compiled::compile(&rules, &known).map_err(|error| named(&error))?;
-    check_cohorts(&cohorts, &compiled, &known).map_err(|error| named(&error))?;
+    Compiled::compile(&rules, &known).map_err(|error| named(&error))?;
     let tree: toml::Table = toml::from_str(&text).map_err(|error| named(&error))?;
     let tables = tree.get("rule").and_then(toml::Value::as_array).into_iter().flatten();
     let texts = tables.map(toml::to_string).collect::<Result<_, _>>()?;
-    Ok(Read { rules, texts, cohorts: cohorts.len(), known, models: halo.models })
+    Ok(Read { rules, texts, cohorts, known, models: halo.models })
 }
 
 fn check(File { file, json }: &File) -> Result<ExitCode, Failure> {
-    match read(file) {
-        Ok(Read { rules, cohorts, .. }) => {
-            let (rules, also) =
-                (rules.len(), if cohorts > 0 { format!(" and {cohorts} cohorts") } else { String::new() });
+    match read(file).and_then(|read| checked(file, read)) {
+        Ok((rules, cohorts)) => {
+            let also = if cohorts > 0 { format!(" and {cohorts} cohorts") } else { String::new() };
             if *json {
                 say(json!({"valid": true, "rules": rules, "cohorts": cohorts}));
             } else {
@@ -252,6 +250,14 @@ fn check(File { file, json }: &File) -> Result<ExitCode, Failure> {
         Err(failure) => return Err(failure),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many rules and cohorts there are.
+fn checked(file: &Path, read: Read) -> Result<(usize, usize), Failure> {
+    let Read { rules, cohorts, known, .. } = read;
+    let compiled = Compiled::compile(&rules, &known)?;
+    check_cohorts(&cohorts, &compiled, &known).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok((rules.len(), cohorts.len()))
 }
 
 fn add(file: &Path, target: &Target) -> Result<(), Failure> {

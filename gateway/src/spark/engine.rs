@@ -7,15 +7,14 @@ use tracing::warn;
 
 use super::book::Book;
 use super::cohort::{Census, CohortConfig, CohortError, CohortState, Sight, wants_ranks};
-use super::fences::Fence;
+use super::fences::{Failure, Fence};
 use super::going::{Case, Going, Proposal, SUBJECT};
 use super::id::spark_id;
 use super::index::{Change, is_one};
-use super::judge::Failure;
 use super::path::{Known, Side};
 use super::rules::{Rule, RuleConfig, RuleError};
 use super::ruleset::{Given, Rules};
-use crate::halo::{Fold, Models, SPARKS_MAX, Subject};
+use crate::halo::{Fold, Models, Subject};
 use crate::record::{Answered, Body, Deed, Draft, Mark, Name, Offset, Record, Reply, Spark, SparkTurn};
 use crate::store::identity::Identities;
 
@@ -100,6 +99,7 @@ impl Engine {
         }
         self.settle(record);
         self.resume(record, fold);
+        self.speak_up(record, fold);
         if let Body::Reply(reply) = &record.body {
             self.reply(record.offset, reply, fold);
         }
@@ -114,7 +114,7 @@ impl Engine {
     fn follow_rules(&mut self, record: &Record, fold: &Fold) {
         let change = match (&record.body, fold.last().readings()) {
             (Body::Frame(_) | Body::Replayed(_), Some(readings)) => Change::Frame(readings),
-            (Body::Spark(spark), _) if makes_room(spark, fold) => Change::All,
+            (Body::Spark(spark), _) if self.makes_room(spark, fold) => Change::All,
             (Body::Spark(_), _) => Change::Sparks,
             _ => Change::All,
         };
@@ -131,6 +131,11 @@ impl Engine {
         for organisation in self.book.members.due(fold.clock().mono_ms) {
             self.refresh(&organisation, record.offset, fold);
         }
+    }
+
+    fn makes_room(&self, spark: &Spark, fold: &Fold) -> bool {
+        matches!(spark.turn, SparkTurn::Cleared { .. })
+            && fold.subject(&spark.subject).is_some_and(|subject| self.going.has_room_again(subject))
     }
 
     /// Figures over the members of an organisation are looked at if it is time to, and rules look at them.
@@ -295,7 +300,7 @@ impl Engine {
             self.going.await_answers(subject, fold);
         }
         for number in self.book.unlike(&before) {
-            fold.subjects().into_iter().for_each(|subject| self.judge(number, subject, offset, fold));
+            self.judge_everybody(number, offset, fold);
         }
         self.rank(offset, fold);
         self.sweep_ms = fold.clock().mono_ms.saturating_add(SWEEP_MS);
@@ -307,7 +312,21 @@ impl Engine {
         let Deed::Resume { rule } = &act.deed else { return };
         let Some(number) = self.book.number(rule) else { return };
         self.book.fences.lift(number);
-        fold.subjects().into_iter().for_each(|subject| self.judge(number, subject, record.offset, fold));
+        self.judge_everybody(number, record.offset, fold);
+    }
+
+    /// A rule that was quiet is heard again: what it would have raised meanwhile it has kept to itself.
+    fn speak_up(&mut self, record: &Record, fold: &Fold) {
+        let Body::Spark(spark) = &record.body else { return };
+        if self.turned(spark, fold).is_some_and(|turned| !turned.quiet)
+            && let Some(number) = self.book.number(&spark.rule)
+        {
+            self.judge_everybody(number, record.offset, fold);
+        }
+    }
+
+    fn judge_everybody(&mut self, number: u32, cause: Offset, fold: &Fold) {
+        fold.subjects().into_iter().for_each(|subject| self.judge(number, subject, cause, fold));
     }
 
     /// What was proposed stands in the log now.
@@ -402,10 +421,10 @@ impl Engine {
         if self.book.fences.hold_off(number, a.name()) || !is_one((about.subject.as_deref(), about.kind), a) {
             return;
         }
-        let judged = self.going.judge(&self.book, (number, rule), a, cause, fold, &self.models);
-        if let Err(Failure { pair, reason }) = judged {
+        let failures = self.going.judge(&self.book, (number, rule), a, cause, fold, &self.models);
+        if let Some(Failure { reason, .. }) = failures.first() {
             warn!(rule = %rule.name, subject = %a.name(), %reason, "a rule is fenced off");
-            self.book.fences.put_up(number, a.name(), &pair, reason);
+            self.book.fences.put_up(number, a.name(), failures);
         }
     }
 
@@ -467,11 +486,4 @@ impl Engine {
         let body = Spark { subject: reply.subject.clone(), rule: spark.rule.clone(), turn };
         self.going.propose(case, Proposal::Answer(spark.mark), cause, body);
     }
-}
-
-/// Whether a subject had as many open sparks as there can be until this one ended: what found no room may find it now.
-fn makes_room(spark: &Spark, fold: &Fold) -> bool {
-    let sparks = || fold.subject(&spark.subject)?.sparks();
-    matches!(spark.turn, SparkTurn::Cleared { .. })
-        && sparks().is_some_and(|sparks| sparks.open().count() + 1 == SPARKS_MAX)
 }

@@ -1,9 +1,11 @@
 //! One rule and one subject: with what it is brought together, whether the condition holds there, and what follows.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use super::book::Book;
 use super::cel::{Program, Value};
+use super::fences::Failure;
 use super::going::{Case, Going, Proposal, Since};
 use super::index::is_one;
 use super::offered::{Wanted, rows};
@@ -24,14 +26,6 @@ struct Meeting<'a> {
     pair: Pair,
     b: Option<Halo<'a>>,
     row: Option<&'a Row>,
-}
-
-/// A rule could not be run.
-pub(super) struct Failure {
-    /// What the subject was brought together with.
-    pub(super) pair: Pair,
-    /// Why, for a human.
-    pub(super) reason: String,
 }
 
 /// What all evaluations of one rule about one subject share.
@@ -73,10 +67,7 @@ impl<'v, 'h> Hearing<'v, 'h> {
 }
 
 impl Going {
-    /// Looks at everything that a rule says of a subject.
-    ///
-    /// # Errors
-    /// Why the rule cannot be run: it is to be looked at no more where it fails.
+    /// Looks at everything that a rule says of a subject; what could not be run.
     pub(super) fn judge(
         &mut self,
         book: &Book,
@@ -85,26 +76,31 @@ impl Going {
         cause: Offset,
         fold: &Fold,
         models: &Models,
-    ) -> Result<(), Failure> {
+    ) -> Vec<Failure> {
         let halo = Halo::new(a, models);
         let table = rule.table.as_ref().and_then(|(organisation, table)| fold.offers().table(organisation, table));
         let tally = std::mem::take(&mut self.tally);
         let table = table.map(|table| &**table);
         let hearing = Hearing { number, rule, book, a: &halo, table, fold, models, tally: &tally, cause };
-        let heard = self.hear_all(&hearing);
+        let failures = self.hear_all(&hearing);
         self.tally = tally;
-        heard
+        failures
     }
 
-    fn hear_all(&mut self, hearing: &Hearing<'_, '_>) -> Result<(), Failure> {
-        let meetings = meetings(hearing).map_err(|reason| Failure { pair: Pair::default(), reason })?;
-        let is_fenced = |with: &Name| hearing.book.fences.hold_off(hearing.number, with);
-        for meeting in meetings.iter().filter(|meeting| !meeting.pair.with.as_ref().is_some_and(is_fenced)) {
-            let heard = self.hear(hearing, meeting);
-            heard.map_err(|reason| Failure { pair: meeting.pair.clone(), reason })?;
+    fn hear_all(&mut self, hearing: &Hearing<'_, '_>) -> Vec<Failure> {
+        let Met { meetings, passed_over, mut failures } = meetings(hearing);
+        for meeting in &meetings {
+            if let Err(reason) = self.hear(hearing, meeting) {
+                failures.push(Failure { with: meeting.pair.with.clone(), elsewhere: false, reason });
+            }
         }
-        self.part(hearing, &meetings);
-        Ok(())
+        let failed: BTreeSet<Option<Name>> = failures.iter().map(|it| it.with.clone()).collect();
+        let elsewhere = meetings.iter().any(|meeting| !failed.contains(&meeting.pair.with));
+        failures.iter_mut().for_each(|failure| failure.elsewhere = elsewhere);
+        self.part(hearing, |pair| {
+            passed_over.contains(&pair.with) || meetings.iter().any(|meeting| meeting.pair == *pair)
+        });
+        failures
     }
 
     fn hear<'h>(&mut self, hearing: &Hearing<'_, 'h>, meeting: &Meeting<'h>) -> Result<(), String> {
@@ -174,13 +170,20 @@ impl Going {
 
     /// Whether another spark of a subject has no place beside the open ones and those that are on their way.
     fn is_full(&self, subject: &Subject) -> bool {
-        let open = subject.sparks().map_or(0, |sparks| sparks.open().count());
-        open + self.raising(subject.name()) >= SPARKS_MAX
+        self.begun(subject) >= SPARKS_MAX
+    }
+
+    /// Whether there was no such place until one of a subject's sparks ended: what found none may find it now.
+    pub(super) fn has_room_again(&self, subject: &Subject) -> bool {
+        self.begun(subject) + 1 >= SPARKS_MAX
+    }
+
+    fn begun(&self, subject: &Subject) -> usize {
+        subject.sparks().map_or(0, |sparks| sparks.open().count()) + self.raising(subject.name())
     }
 
     /// What is open, or was holding, with what the subject is not brought together with any more.
-    fn part(&mut self, hearing: &Hearing<'_, '_>, meetings: &[Meeting<'_>]) {
-        let meets = |pair: &Pair| meetings.iter().any(|meeting| meeting.pair == *pair);
+    fn part(&mut self, hearing: &Hearing<'_, '_>, meets: impl Fn(&Pair) -> bool) {
         let (number, name) = (hearing.number, hearing.a.subject.name());
         let first = hearing.case(&Pair::default());
         let gone: Vec<Case> = self
@@ -223,20 +226,39 @@ impl Going {
     }
 }
 
-fn meetings<'h>(hearing: &Hearing<'_, 'h>) -> Result<Vec<Meeting<'h>>, String> {
-    let mut meetings = Vec::new();
+/// Whom and what a subject meets.
+#[derive(Default)]
+struct Met<'a> {
+    meetings: Vec<Meeting<'a>>,
+    /// Those it meets too, but over whom the rule is not run.
+    passed_over: BTreeSet<Option<Name>>,
+    failures: Vec<Failure>,
+}
+
+fn meetings<'h>(hearing: &Hearing<'_, 'h>) -> Met<'h> {
+    let mut met = Met::default();
+    let (fences, a) = (&hearing.book.fences, hearing.a.subject.name());
     for b in partners_of(hearing) {
         let with = b.map(|b| b.name().clone());
+        if with.as_ref().is_some_and(|with| fences.passes_over(hearing.number, a, with)) {
+            met.passed_over.insert(with);
+            continue;
+        }
         let rows = match hearing.rule.config.offer {
-            Some(_) => rows_of(hearing, b)?,
-            None => vec![None],
+            Some(_) => rows_of(hearing, b),
+            None => Ok(vec![None]),
         };
+        let rows = rows.unwrap_or_else(|reason| {
+            met.failures.push(Failure { with: with.clone(), elsewhere: false, reason });
+            met.passed_over.insert(with.clone());
+            Vec::new()
+        });
         for row in rows {
             let pair = Pair { with: with.clone(), offer: row.map(|row| row.key().clone()) };
-            meetings.push(Meeting { pair, b: b.map(|b| Halo::new(b, hearing.models)), row });
+            met.meetings.push(Meeting { pair, b: b.map(|b| Halo::new(b, hearing.models)), row });
         }
     }
-    Ok(meetings)
+    met
 }
 
 /// None alone, where the rule is about one halo.

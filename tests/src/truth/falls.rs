@@ -1,6 +1,6 @@
 //! Care bands: falls among all that is taken for one, and when who fell moves again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firmware_sim::Stepped;
 use halo_gateway::record::FoldConfig;
@@ -26,11 +26,13 @@ const MOVES_LATE_MS: i64 = 4_000;
 
 const UNSEEN: &str = "read softer than 2 g, along a wall, or up again within 13 s: as one sits down";
 
-/// Somebody who lay still for longer than this did so for more than 30 s when a frame was looked at.
+/// Somebody who lay still for longer than this did so for more than 30 s when a frame was looked at; who lay for less than
+/// the other did not, whatever the first seconds of it were like.
 const LONG_S: f64 = 36.0;
+const SHORT_S: f64 = 25.0;
 /// A fall is told a frame after its wearer begins to move at most.
 const LATE_MS: i64 = 4_000;
-const SHORT: &str = "read softer than 2 g, along a wall, or up again within 36 s";
+const SHORT: &str = "25 to 36 s; or read softer than 2 g, or along a wall";
 
 pub(super) fn judge(table: &mut Table, device: Stepped) -> Result<(), Failure> {
     let (id, steps) = whole_life(device)?;
@@ -70,15 +72,22 @@ pub(super) fn sparks(table: &mut Table, device: Stepped) -> Result<(), Failure> 
     let mut scene = Scene::new(&["fallen"], &[(&id, "wilma")], &[])?;
     steps.iter().try_for_each(|step| scene.play(&id, step))?;
     let end_ms = steps.last().map_or(0, |step| step.at_ms);
-    let wanted = |shown: fn(f64) -> bool| -> Vec<Wanted> {
+    let still_s = |line: &Value| line["still_s"].as_f64().unwrap_or_default();
+    let wanted = |least_s: f64, shown_s: f64| -> Vec<Wanted> {
         let of = |line: &Value| Wanted {
-            span: Span { from_ms: instant(&line["at_ms"]).from_ms, to_ms: instant(&line["to_ms"]).from_ms },
-            shown: is_shown(line, end_ms) && line["still_s"].as_f64().is_some_and(shown),
+            span: instant(&line["at_ms"]),
+            shown: is_shown(line, end_ms) && still_s(line) > shown_s,
         };
-        truths(&steps, "fall").map(of).collect()
+        truths(&steps, "fall").filter(|line| still_s(line) >= least_s).map(of).collect()
     };
-    let (falls, long) = (wanted(|_| true), wanted(|still_s| still_s > LONG_S));
-    let within = |truth: Span, found: Span| truth.wider(0, LATE_MS).touches(found);
+    let (falls, long) = (wanted(0.0, 0.0), wanted(SHORT_S, LONG_S));
+    // Instants, so that whoever is told twice of one fall was told wrongly once.
+    let ends: BTreeMap<i64, i64> =
+        truths(&steps, "fall").map(|line| (instant(&line["at_ms"]).from_ms, instant(&line["to_ms"]).from_ms)).collect();
+    let within = |truth: Span, found: Span| {
+        let to_ms = ends.get(&truth.from_ms).copied().unwrap_or(truth.to_ms);
+        Span { to_ms, ..truth }.wider(0, LATE_MS).touches(found)
+    };
     for (rule, event, wanted, note) in [
         ("fallen", "spark: fallen", &falls, UNSEEN),
         ("family-fallen", "spark: the same, to the family", &falls, UNSEEN),

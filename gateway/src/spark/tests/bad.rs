@@ -109,13 +109,45 @@ fn a_rule_that_fails_for_many_is_fenced_off_for_all() {
 fn a_partner_that_a_rule_fails_with_is_passed_over_and_the_others_are_met() {
     let text = "[[rule]]\nname = 'meet'\nwith = { join = 'party' }\nwhen = 'int(b.settings.limit) > 5'\n";
     let mut rig = Rig::new(text);
+    for (name, limit) in [("anna", "1"), ("ben", "six"), ("cleo", "7"), ("zoe", "8")] {
+        rig.set(name, "limit", limit);
+    }
+    for name in ["anna", "ben", "cleo", "zoe"] {
+        rig.set(name, "party", "p");
+    }
+    let met = ["anna with cleo", "anna with zoe", "ben with cleo", "ben with zoe", "cleo with zoe", "zoe with cleo"];
+    let met = met.map(|pair| format!("raised meet {pair}"));
+    let told = rig.decided_sorted();
+    assert!(told.iter().all(|line| met.contains(line)), "{told:?}");
+    // Whoever is not at fault has met everybody who is not, without anything said anew.
+    assert!(
+        ["anna with cleo", "anna with zoe", "cleo with zoe", "zoe with cleo"]
+            .iter()
+            .all(|pair| told.iter().any(|line| line.ends_with(pair))),
+        "{told:?}"
+    );
+    let reason = rig.engine.ailments().next().expect("it is told");
+    assert!(reason.contains("for ben: "), "{reason}");
+    rig.set("ben", "limit", "9");
+    assert_eq!(rig.engine.ailments().count(), 0);
+    assert!(rig.decided().contains(&"raised meet anna with ben".to_owned()));
+}
+
+#[test]
+fn a_partner_by_whom_no_offer_can_be_found_is_passed_over_too() {
+    let text = "[[rule]]\nname = 'row'\nwith = { join = 'party' }\nwhen = 'offer.n > 3'\n\
+                offer = { table = 'o/t', column = 'n', is = 'double(b.settings.limit)' }\n";
+    let mut rig = Rig::new(text);
+    rig.offer("o", "t", "key,n\n1,5\n");
+    for (name, limit) in [("anna", "1"), ("ben", "six"), ("cleo", "5")] {
+        rig.set(name, "limit", limit);
+    }
     for name in ["anna", "ben", "cleo"] {
         rig.set(name, "party", "p");
     }
-    rig.set("ben", "limit", "six").set("cleo", "limit", "7");
-    assert_eq!(rig.decided_sorted(), ["raised meet anna with cleo"], "the rule is not run over ben at all");
-    let reason = rig.engine.ailments().next().expect("it is told");
-    assert!(reason.contains("for ben: "), "{reason}");
+    let told = rig.decided_sorted();
+    assert!(told.contains(&"raised row anna with cleo 1".to_owned()), "{told:?}");
+    assert!(rig.engine.ailments().next().is_some_and(|reason| reason.contains("anna with ben")), "{told:?}");
 }
 
 #[test]

@@ -300,6 +300,10 @@ fn what_found_no_room_is_raised_when_there_is_some() {
     assert_eq!(rig.decided().len(), 32);
     rig.set("anna", "gone", "7");
     assert_eq!(rig.decided(), ["cleared(over) wanted anna with k07", "raised wanted anna with k33"]);
+    // Two at once: the second ends while what takes the first one's place is on its way.
+    rig.offer("o", "t", &format!("key,n\n{}", rows.replace("k08,8\n", "").replace("k09,9\n", "")));
+    let decided = rig.decided_sorted();
+    assert_eq!(decided.iter().filter(|line| line.starts_with("raised")).count(), 2, "{decided:?}");
 }
 
 #[test]

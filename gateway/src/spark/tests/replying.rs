@@ -165,3 +165,26 @@ fn of_what_people_say_to_a_rule_the_newest_words_are_kept() {
     let from: Vec<&str> = book.feedback.iter().map(|(subject, ..)| &**subject).collect();
     assert_eq!((from.len(), from[0], from[7], book.accepted), (8, "s2", "s9", 10));
 }
+
+#[test]
+fn what_a_quiet_rule_kept_to_itself_is_told_when_a_late_answer_turns_it_back() {
+    let mut rig = Rig::new(ASK);
+    let name = |number: usize| format!("s{number:02}");
+    for number in 0..22 {
+        rig.value(&name(number), "heart_rate", 130.0);
+    }
+    let answer = |rig: &mut Rig, number: usize, answer| {
+        let id = rig.id(&name(number));
+        rig.reply(&name(number), &id, answer);
+    };
+    for number in 0..20 {
+        answer(&mut rig, number, if number < 9 { Answer::Accepted } else { Answer::Declined });
+    }
+    rig.decided();
+    rig.value("late", "heart_rate", 130.0);
+    assert_eq!(rig.decided(), [""; 0], "9 of 20 are too few");
+    answer(&mut rig, 20, Answer::Accepted);
+    assert_eq!(rig.decided(), ["accepted ask s20"], "10 of 21 are, too");
+    answer(&mut rig, 21, Answer::Accepted);
+    assert_eq!(rig.decided(), ["accepted ask s21", "raised ask late"]);
+}

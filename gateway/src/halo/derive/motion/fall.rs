@@ -97,7 +97,15 @@ impl Fall {
         (f64::from(self.impact_g) * 100.0).round() / 100.0
     }
 
-    /// For how long the wearer has lain still, or did.
+    /// Nothing was read for a while: nobody knows of that time whether the wearer lay still.
+    fn unseen(&mut self, ms: i64) {
+        if !self.up {
+            self.still_from_ms = self.still_from_ms.saturating_add(ms);
+            self.moves_from_ms = None;
+        }
+    }
+
+    /// For how long the wearer has been seen to lie still, or was.
     pub(super) fn still_s(&self) -> f64 {
         self.still_to_ms.saturating_sub(self.still_from_ms) as f64 / 1000.0
     }
@@ -118,8 +126,10 @@ impl Falls {
         if since_ms > APART_MS {
             (self.posture, self.quick, self.moves, self.light) = (g, g, 0.0, Light::default());
             self.struck.take_if(|_| since_ms > LOST_MS);
+            self.last.iter_mut().for_each(|fall| fall.unseen(since_ms));
         }
-        let since_ms = since_ms.min(APART_MS) as f32;
+        // What lay between readings that are not of one movement was not seen: neither force nor stillness.
+        let since_ms = if since_ms > APART_MS { 0.0 } else { since_ms as f32 };
         self.moves = toward(self.moves, norm(minus(g, self.quick)), since_ms / (MOVES_MS + since_ms));
         self.quick = mean(self.quick, g, since_ms / (QUICK_MS + since_ms));
         self.strike(at_ms, g, since_ms, settings);

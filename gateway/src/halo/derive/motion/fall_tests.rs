@@ -252,6 +252,28 @@ fn a_fall_survives_a_gap_of_two_seconds_while_its_wearer_lies_and_no_longer_one(
 }
 
 #[test]
+fn nobody_is_told_to_have_lain_still_for_a_time_that_was_not_seen() {
+    let mut wearer = Wearer::new();
+    wearer.falls(15_000);
+    let Some(Value::Number(still_s)) = wearer.value("fall.still") else { panic!("a fall") };
+    wearer.at_ms += 3_600_000;
+    wearer.holds(2_000, LIES, 1.0);
+    let Some(Value::Number(later_s)) = wearer.value("fall.still") else { panic!("a fall") };
+    assert!((later_s - still_s - 2.0).abs() < 0.1, "an hour passed between {still_s} and {later_s} s");
+    wearer.moves(10_000);
+    assert_eq!(wearer.value("fall.state"), Some(Value::Text("up")));
+}
+
+#[test]
+fn one_reading_after_a_gap_is_no_time_of_little_force() {
+    let mut wearer = Wearer::new();
+    wearer.holds(5_000, HANGS, 1.0);
+    wearer.at_ms += 1_000;
+    wearer.holds(40, HANGS, 0.55).holds(80, LIES, 3.5).holds(20_000, LIES, 1.0);
+    assert_eq!(wearer.fell(), 0, "{:?}", wearer.told);
+}
+
+#[test]
 fn readings_that_come_late_change_nothing() {
     let (mut wearer, mut other) = (Wearer::new(), Wearer::new());
     wearer.falls(5_000);
