@@ -19,6 +19,7 @@ use crate::history::Supposed;
 use crate::record::{Answer, Said};
 use crate::spark::{CohortConfig, Known, OnPaper, RuleConfig, Rules as Compiled, check_cohorts, on_paper};
 use crate::terminal::{complain, say};
+use crate::units::count;
 use crate::units::when::{self, When};
 
 /// A file of rules may be as long as this.
@@ -207,6 +208,7 @@ fn done(rows: &[Value], target: &Target, text: &str) {
 struct Read {
     rules: Vec<RuleConfig>,
     texts: Vec<String>,
+    compiled: Compiled,
     cohorts: Vec<CohortConfig>,
     known: Known,
     models: ModelFiles,
@@ -226,21 +228,21 @@ fn read(file: &Path) -> Result<Read, Failure> {
     if rules.is_empty() {
         return Err(named(&"has no [[rule]]").into());
     }
-    Compiled::compile(&rules, &known).map_err(|error| named(&error))?;
+    let compiled = Compiled::compile(&rules, &known).map_err(|error| named(&error))?;
     let tree: toml::Table = toml::from_str(&text).map_err(|error| named(&error))?;
     let tables = tree.get("rule").and_then(toml::Value::as_array).into_iter().flatten();
     let texts = tables.map(toml::to_string).collect::<Result<_, _>>()?;
-    Ok(Read { rules, texts, cohorts, known, models: halo.models })
+    Ok(Read { rules, texts, compiled, cohorts, known, models: halo.models })
 }
 
 fn check(File { file, json }: &File) -> Result<ExitCode, Failure> {
     match read(file).and_then(|read| checked(file, read)) {
         Ok((rules, cohorts)) => {
-            let also = if cohorts > 0 { format!(" and {cohorts} cohorts") } else { String::new() };
             if *json {
                 say(json!({"valid": true, "rules": rules, "cohorts": cohorts}));
             } else {
-                say(format_args!("{rules} rules{also}, all valid"));
+                let also = if cohorts > 0 { format!(" and {}", count(cohorts, "cohort")) } else { String::new() };
+                say(format_args!("{}{also}, all valid", count(rules, "rule")));
             }
         }
         Err(failure) if *json => {
@@ -253,11 +255,10 @@ fn check(File { file, json }: &File) -> Result<ExitCode, Failure> {
 }
 
 /// How many rules and cohorts there are.
-fn checked(file: &Path, read: Read) -> Result<(usize, usize), Failure> {
-    let Read { rules, cohorts, known, .. } = read;
-    let compiled = Compiled::compile(&rules, &known)?;
+fn checked(file: &Path, read: Read) -> Result<(u64, u64), Failure> {
+    let Read { rules, compiled, cohorts, known, .. } = read;
     check_cohorts(&cohorts, &compiled, &known).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok((rules.len(), cohorts.len()))
+    Ok((rules.len() as u64, cohorts.len() as u64))
 }
 
 fn add(file: &Path, target: &Target) -> Result<(), Failure> {

@@ -94,9 +94,11 @@ impl Going {
                 failures.push(Failure { with: meeting.pair.with.clone(), elsewhere: false, reason });
             }
         }
-        let failed: BTreeSet<Option<Name>> = failures.iter().map(|it| it.with.clone()).collect();
-        let elsewhere = meetings.iter().any(|meeting| !failed.contains(&meeting.pair.with));
-        failures.iter_mut().for_each(|failure| failure.elsewhere = elsewhere);
+        if !failures.is_empty() {
+            let failed: BTreeSet<Option<Name>> = failures.iter().map(|it| it.with.clone()).collect();
+            let elsewhere = meetings.iter().any(|meeting| !failed.contains(&meeting.pair.with));
+            failures.iter_mut().for_each(|failure| failure.elsewhere = elsewhere);
+        }
         self.part(hearing, |pair| {
             passed_over.contains(&pair.with) || meetings.iter().any(|meeting| meeting.pair == *pair)
         });
