@@ -1,18 +1,12 @@
 //! Bits, most significant first, and the Rice codes written with them.
 
+mod reader;
+pub(crate) use reader::{BitError, BitReader, PAIRS_K_MAX, READY_BITS};
+
 /// Longest run of ones before a Rice code escapes to an explicit length.
 pub(crate) const ESCAPE_ONES: u32 = 16;
 /// Largest Rice parameter.
 pub(crate) const K_MAX: u8 = 30;
-
-/// Why bits could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BitError {
-    /// The bytes ended.
-    Truncated,
-    /// An escape for a value that fits without, or with a leading zero bit.
-    NonCanonical,
-}
 
 /// The output slice is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,84 +34,6 @@ pub(crate) fn rice_cost(code: u64, k: u8) -> u32 {
         quotient as u32 + 1 + u32::from(k)
     } else {
         ESCAPE_ONES + 6 + bit_length(code)
-    }
-}
-
-/// Reads bits from a slice; past its end they read as zeros, and consuming them is an error.
-pub(crate) struct BitReader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> BitReader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    /// The next bits, left-aligned; at least 57 of them are real or past the end.
-    #[inline]
-    fn peek(&self) -> u64 {
-        let rest = self.bytes.get(self.at >> 3..).unwrap_or_default();
-        let word = match rest.first_chunk::<8>() {
-            Some(chunk) => u64::from_be_bytes(*chunk),
-            None => {
-                let mut padded = [0u8; 8];
-                padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                u64::from_be_bytes(padded)
-            }
-        };
-        word << (self.at & 7)
-    }
-
-    #[inline]
-    fn skip(&mut self, count: u32) -> Result<(), BitError> {
-        self.at += count as usize;
-        if self.at > self.bytes.len() * 8 { Err(BitError::Truncated) } else { Ok(()) }
-    }
-
-    /// Reads `count` bits, 0..=32.
-    #[inline]
-    pub(crate) fn bits(&mut self, count: u32) -> Result<u32, BitError> {
-        debug_assert!(count <= 32);
-        let value = if count == 0 { 0 } else { self.peek() >> (64 - count) };
-        self.skip(count)?;
-        Ok(value as u32)
-    }
-
-    #[inline]
-    pub(crate) fn bit(&mut self) -> Result<bool, BitError> {
-        Ok(self.bits(1)? == 1)
-    }
-
-    /// Reads one Rice code with parameter `k`, 0..=[`K_MAX`].
-    #[inline]
-    pub(crate) fn rice(&mut self, k: u8) -> Result<u64, BitError> {
-        debug_assert!(k <= K_MAX);
-        let word = self.peek();
-        let ones = word.leading_ones();
-        if ones >= ESCAPE_ONES {
-            return self.escaped(k);
-        }
-        // At most 15 + 1 + 30 bits: all of them are in the word.
-        let low = (word << (ones + 1)) >> 1 >> (63 - u32::from(k));
-        self.skip(ones + 1 + u32::from(k))?;
-        Ok((u64::from(ones) << k) | low)
-    }
-
-    #[cold]
-    fn escaped(&mut self, k: u8) -> Result<u64, BitError> {
-        self.skip(ESCAPE_ONES)?;
-        let length = self.bits(6)? + 1;
-        let high = u64::from(self.bits(length.saturating_sub(32))?);
-        let code = (high << 32) | u64::from(self.bits(length.min(32))?);
-        let fits = code >> k < u64::from(ESCAPE_ONES);
-        if fits || bit_length(code) != length { Err(BitError::NonCanonical) } else { Ok(code) }
-    }
-
-    /// Whether what is left is less than a byte, all zeros.
-    pub(crate) fn only_padding_left(&self) -> bool {
-        let left = (self.bytes.len() * 8).saturating_sub(self.at);
-        left < 8 && self.peek() == 0
     }
 }
 
@@ -214,11 +130,18 @@ mod tests {
                 let bits = writer.at * 8 + writer.pending_bits as usize;
                 assert_eq!(bits as u32, rice_cost(code, k), "code {code}, k {k}");
                 let len = writer.finish().unwrap();
-                let mut reader = BitReader::new(&out[..len]);
-                assert_eq!(reader.rice(k), Ok(code), "code {code}, k {k}");
-                assert!(reader.only_padding_left());
+                assert_eq!(rice(&out[..len], k), Ok((code, true)), "code {code}, k {k}");
             }
         }
+    }
+
+    /// One code at the start of `bytes`, and whether only padding follows.
+    fn rice(bytes: &[u8], k: u8) -> Result<(u64, bool), BitError> {
+        let mut reader = BitReader::new(bytes);
+        reader.refill();
+        let code = reader.rice(k)?;
+        let ends_well = reader.only_padding_left() && !reader.is_overrun();
+        Ok((code, ends_well))
     }
 
     #[test]
@@ -229,16 +152,28 @@ mod tests {
         writer.bits(3, 6).unwrap();
         writer.bits(0b1000, 4).unwrap();
         let len = writer.finish().unwrap();
-        assert_eq!(BitReader::new(&out[..len]).rice(0), Err(BitError::NonCanonical), "8 fits with k = 0");
+        assert_eq!(rice(&out[..len], 0), Err(BitError::NonCanonical), "8 fits with k = 0");
         let leading_zero = [0xFF, 0xFF, 0b0001_1101, 0b0000_0000];
-        assert_eq!(BitReader::new(&leading_zero).rice(0), Err(BitError::NonCanonical));
+        assert_eq!(rice(&leading_zero, 0), Err(BitError::NonCanonical));
     }
 
     #[test]
     fn reading_past_the_end_is_an_error_and_writing_past_it_too() {
-        assert_eq!(BitReader::new(&[0xFF]).rice(0), Err(BitError::Truncated));
-        assert_eq!(BitReader::new(&[]).bits(1), Err(BitError::Truncated));
-        assert_eq!(BitReader::new(&[]).bits(0), Ok(0));
+        assert_eq!(rice(&[0xFF, 0xFF], 0), Err(BitError::Truncated), "as many zeros more are no code");
+        for len in 0..20 {
+            let bytes = [0xFF; 20];
+            let mut reader = BitReader::new(&bytes[..len]);
+            let mut bits = |count| {
+                reader.refill();
+                (reader.bits(count), reader.is_overrun(), reader.only_padding_left())
+            };
+            for left in (0..len * 8).rev() {
+                assert_eq!(bits(1), (1, false, left == 0), "{len} bytes, {left} bits left");
+            }
+            assert_eq!(bits(0), (0, false, true));
+            assert_eq!(bits(1), (0, true, true));
+            assert!((0..1000).all(|_| bits(32) == (0, true, true)));
+        }
         let mut full = BitWriter::new(&mut []);
         assert_eq!(full.bits(0xFF, 8).and_then(|()| full.finish()), Err(Full));
     }

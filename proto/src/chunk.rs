@@ -4,8 +4,11 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bits::{BitReader, BitWriter, Full, K_MAX};
+use crate::bits::{BitWriter, Full, K_MAX};
 use crate::{series, varint};
+
+mod read;
+pub use read::Chunk;
 
 /// Most rows in one chunk.
 pub const ROWS_MAX: usize = 1024;
@@ -144,147 +147,6 @@ impl fmt::Display for ChunkError {
 }
 
 impl core::error::Error for ChunkError {}
-
-/// A chunk whose head was checked; its bits are read by [`Chunk::decode`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chunk<'a> {
-    rows: usize,
-    offset_ms: i32,
-    bits: &'a [u8],
-}
-
-impl<'a> Chunk<'a> {
-    /// Reads the head of a chunk body: 1..=[`ROWS_MAX`] rows and the offset, both in their shortest form.
-    pub fn new_checked(body: &'a [u8]) -> Option<Self> {
-        let (rows, rest) = varint::take_u32(body)?;
-        let (offset_ms, bits) = varint::take_i32(rest)?;
-        let rows = usize::try_from(rows).ok().filter(|rows| (1..=ROWS_MAX).contains(rows))?;
-        Some(Self { rows, offset_ms, bits })
-    }
-
-    /// Number of rows, 1..=[`ROWS_MAX`].
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Time of row 0 minus the frame's `t0_ms`.
-    pub fn offset_ms(&self) -> i32 {
-        self.offset_ms
-    }
-
-    /// Decodes into `times` (device uptime, ms; at least [`Chunk::rows`]) and `values` (column after column, each of
-    /// [`Chunk::rows`] slots; at least rows × columns). `t0_ms` is the frame header's.
-    ///
-    /// # Errors
-    /// Any [`ChunkError`] but `Budget`; the slices then hold garbage.
-    pub fn decode(
-        &self,
-        t0_ms: u64,
-        clock: Clock,
-        columns: impl IntoIterator<Item = Coding>,
-        times: &mut [i64],
-        values: &mut [Option<i64>],
-    ) -> Result<(), ChunkError> {
-        self.decode_traced(t0_ms, clock, columns, times, values, |_, _| {})
-    }
-
-    /// [`Chunk::decode`] that also tells the plan of each series with more than one value.
-    ///
-    /// # Errors
-    /// As [`Chunk::decode`].
-    pub fn decode_traced(
-        &self,
-        t0_ms: u64,
-        clock: Clock,
-        columns: impl IntoIterator<Item = Coding>,
-        times: &mut [i64],
-        values: &mut [Option<i64>],
-        mut trace: impl FnMut(Part, Plan),
-    ) -> Result<(), ChunkError> {
-        let times = times.get_mut(..self.rows).ok_or(ChunkError::Full)?;
-        let mut bits = BitReader::new(self.bits);
-        self.read_steps(&mut bits, clock, times, |plan| trace(Part::Times, plan))?;
-        let mut free = values;
-        for (index, coding) in columns.into_iter().enumerate() {
-            let (column, rest) = free.split_at_mut_checked(self.rows).ok_or(ChunkError::Full)?;
-            free = rest;
-            read_column(&mut bits, coding, column, |plan| trace(Part::Column(index), plan))?;
-            if index == 0 && clock == Clock::Interval {
-                for (step, value) in times.iter_mut().zip(column.iter()) {
-                    *step = value.ok_or(ChunkError::Times)?;
-                }
-            }
-        }
-        if !bits.only_padding_left() {
-            return Err(ChunkError::Padding);
-        }
-        sum_steps(times, t0_ms, self.offset_ms)
-    }
-
-    /// Leaves the step before row i in `times[i]`; that of row 0 is meaningless.
-    fn read_steps(
-        &self,
-        bits: &mut BitReader<'_>,
-        clock: Clock,
-        times: &mut [i64],
-        trace: impl FnOnce(Plan),
-    ) -> Result<(), ChunkError> {
-        let steps = times.get_mut(1..).unwrap_or_default();
-        let exact = match clock {
-            _ if steps.is_empty() => return Ok(()),
-            // Filled from column 0; without one, the value that no step may have stays.
-            Clock::Interval => Some(-1),
-            Clock::Regular { dt_ms } => (!bits.bit()?).then_some(i64::from(dt_ms)),
-            Clock::Irregular { .. } => None,
-        };
-        match exact {
-            Some(step) => steps.fill(step),
-            None => series::read(bits, Coding::of_steps(clock), steps.len(), steps.iter_mut(), trace)?,
-        }
-        Ok(())
-    }
-}
-
-fn read_column(
-    bits: &mut BitReader<'_>,
-    coding: Coding,
-    column: &mut [Option<i64>],
-    trace: impl FnOnce(Plan),
-) -> Result<(), ChunkError> {
-    if coding.k0 > RICE_K_MAX {
-        return Err(ChunkError::Schema);
-    }
-    if !bits.bit()? {
-        column.fill(None);
-        return Ok(());
-    }
-    if !bits.bit()? {
-        return series::read(bits, coding, column.len(), column.iter_mut(), trace);
-    }
-    let mut present = 0;
-    for slot in column.iter_mut() {
-        *slot = bits.bit()?.then_some(0);
-        present += usize::from(slot.is_some());
-    }
-    if present == 0 || present == column.len() {
-        return Err(ChunkError::NonCanonical);
-    }
-    series::read(bits, coding, present, column.iter_mut().flatten(), trace)
-}
-
-/// Turns steps into times, refusing those that decrease or leave ±2^31 ms of `t0_ms`.
-fn sum_steps(times: &mut [i64], t0_ms: u64, offset_ms: i32) -> Result<(), ChunkError> {
-    let mut offset = i64::from(offset_ms);
-    for (row, slot) in times.iter_mut().enumerate() {
-        if row > 0 {
-            let step = u32::try_from(*slot).map_err(|_| ChunkError::Times)?;
-            offset += i64::from(step);
-            i32::try_from(offset).map_err(|_| ChunkError::Times)?;
-        }
-        *slot = (t0_ms as i64).wrapping_add(offset);
-    }
-    Ok(())
-}
 
 /// Why a chunk cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

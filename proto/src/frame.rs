@@ -34,7 +34,6 @@ pub(crate) mod tag {
     pub(crate) const TIME_SYNC: u8 = 0x40;
     pub(crate) const EVENT: u8 = 0x41;
     pub(crate) const TEXT: u8 = 0x42;
-    pub(crate) const FREE: u8 = 0x43;
     pub(crate) const CRITICAL: u8 = 0x80;
     pub(crate) const MAC8: u8 = 0xC0;
     pub(crate) const ED25519: u8 = 0xC1;
@@ -302,15 +301,21 @@ fn take_header(bytes: &[u8]) -> Result<(Header, usize), FrameError> {
     if got != Some(MAGIC) {
         return Err(FrameError::Magic { got });
     }
-    let ((_, header), rest) = postcard::take_from_bytes::<(u8, Header)>(bytes).map_err(|_| FrameError::Header)?;
-    let len = bytes.len() - rest.len();
-    // postcard accepts over-long varints; two spellings of one frame would defeat duplicate detection.
-    let mut canonical = [0u8; HEADER_LEN_MAX];
-    let same = put_header(&mut canonical, &header).is_ok_and(|written| canonical.get(..written) == bytes.get(..len));
-    if same && header.t0_ms <= T0_MS_MAX { Ok((header, len)) } else { Err(FrameError::Header) }
+    let (header, rest) = bytes.get(1..).and_then(take_header_fields).ok_or(FrameError::Header)?;
+    Ok((header, bytes.len() - rest.len()))
+}
+
+/// Two spellings of one frame would defeat duplicate detection: varints are refused in any but their shortest form.
+fn take_header_fields(rest: &[u8]) -> Option<(Header, &[u8])> {
+    let (schema, rest) = varint::take_u32(rest)?;
+    let (boot, rest) = varint::take_u32(rest)?;
+    let (seq, rest) = varint::take_u32(rest)?;
+    let (t0_ms, rest) = varint::take_u64(rest)?;
+    (t0_ms <= T0_MS_MAX).then_some((Header { schema, boot, seq, t0_ms }, rest))
 }
 
 /// The item at `at`, and where the next one starts.
+#[inline]
 fn take_item(bytes: &[u8], at: usize) -> Result<(Item<'_>, usize), FrameError> {
     let rest = bytes.get(at..).unwrap_or_default();
     let Some((&tag, rest)) = rest.split_first() else { return Err(FrameError::Item { at, tag: 0 }) };
@@ -320,15 +325,25 @@ fn take_item(bytes: &[u8], at: usize) -> Result<(Item<'_>, usize), FrameError> {
     let next = bytes.len() - rest.len() + body.len();
     let item = match tag {
         ..=tag::GROUP_MAX => {
-            Chunk::new_checked(body).map(|chunk| Item::Chunk { group: tag, chunk }).ok_or(malformed)?
+            let chunk = Chunk::new_checked(body).ok_or(malformed)?;
+            Item::Chunk { group: tag, chunk }
         }
+        _ => other_item(bytes, at, tag, body)?,
+    };
+    Ok((item, next))
+}
+
+/// Apart from the chunks, which are most items.
+fn other_item<'a>(bytes: &'a [u8], at: usize, tag: u8, body: &'a [u8]) -> Result<Item<'a>, FrameError> {
+    let malformed = FrameError::Item { at, tag };
+    Ok(match tag {
         tag::TIME_SYNC => Item::TimeSync(struct_at_front(body).ok_or(malformed)?),
         tag::EVENT => Item::Event(struct_at_front(body).ok_or(malformed)?),
         tag::TEXT => {
             let text = struct_at_front::<Text<'_>>(body).filter(|text| text.val.len() <= TEXT_LEN_MAX);
             Item::Text(text.ok_or(malformed)?)
         }
-        tag::FREE..tag::CRITICAL => Item::Unknown { tag, body },
+        ..tag::CRITICAL => Item::Unknown { tag, body },
         tag::CRITICAL.. => {
             let kind = MacKind::of_tag(tag).ok_or(FrameError::Critical { tag })?;
             if body.len() != kind.code_len() {
@@ -336,8 +351,7 @@ fn take_item(bytes: &[u8], at: usize) -> Result<(Item<'_>, usize), FrameError> {
             }
             Item::Mac(Mac { kind, code: body, covered: bytes.get(..at).unwrap_or_default() })
         }
-    };
-    Ok((item, next))
+    })
 }
 
 /// Structs inside items may have grown at their end: what follows the known fields is ignored.

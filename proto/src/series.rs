@@ -2,31 +2,14 @@
 //!
 //! The encoder walks the values several times instead of storing residuals, so its state is a few words.
 
-use crate::bits::{BitError, BitReader, BitWriter, ESCAPE_ONES, Full, K_MAX};
-use crate::bits::{bit_length, rice_cost, unzigzag, zigzag};
-use crate::chunk::{ChunkError, Coding, Mode, Plan};
+use crate::bits::{BitWriter, ESCAPE_ONES, Full, K_MAX, bit_length, rice_cost, zigzag};
+use crate::chunk::{Coding, Mode, Plan};
 
-/// Where a value goes.
-pub(crate) trait Slot {
-    fn set(&mut self, value: i64);
-}
-
-impl Slot for i64 {
-    #[inline]
-    fn set(&mut self, value: i64) {
-        *self = value;
-    }
-}
-
-impl Slot for Option<i64> {
-    #[inline]
-    fn set(&mut self, value: i64) {
-        *self = Some(value);
-    }
-}
+mod read;
+pub(crate) use read::{HEAD_BITS, Marked, Slots, read};
 
 /// How a mode guesses the next value from those before it.
-trait Predictor: Clone {
+pub(crate) trait Predictor: Clone {
     fn after_first(first: i64) -> Self;
     fn predict(&self) -> i64;
     fn learn(&mut self, value: i64);
@@ -91,95 +74,6 @@ impl Predictor for Level {
     fn learn(&mut self, value: i64) {
         self.0 = self.0.wrapping_add(value).wrapping_sub(self.predict());
     }
-}
-
-impl From<BitError> for ChunkError {
-    fn from(error: BitError) -> Self {
-        match error {
-            BitError::Truncated => Self::Truncated,
-            BitError::NonCanonical => Self::NonCanonical,
-        }
-    }
-}
-
-/// Reads a series of `count` values (at least 1) into `slots`, which must yield exactly that many.
-#[inline]
-pub(crate) fn read<'v, S: Slot + 'v>(
-    bits: &mut BitReader<'_>,
-    coding: Coding,
-    count: usize,
-    mut slots: impl Iterator<Item = &'v mut S>,
-    plan: impl FnOnce(Plan),
-) -> Result<(), ChunkError> {
-    let first = coding.bias.wrapping_add(unzigzag(bits.rice(coding.k0)?));
-    if let Some(slot) = slots.next() {
-        slot.set(first);
-    }
-    if count <= 1 {
-        return Ok(());
-    }
-    let mode = Mode::from_bits(bits.bits(3)?).ok_or(ChunkError::Mode)?;
-    if mode == Mode::Constant {
-        plan(Plan::Fixed { mode, k: 0 });
-        slots.for_each(|slot| slot.set(first));
-        return Ok(());
-    }
-    let k = bits.bits(5)? as u8;
-    if k > K_MAX {
-        return Err(ChunkError::Mode);
-    }
-    plan(Plan::Fixed { mode, k });
-    match mode {
-        Mode::Constant => Ok(()),
-        Mode::Last => read_residuals::<Last, S>(bits, first, k, slots),
-        Mode::Line => read_residuals::<Line, S>(bits, first, k, slots),
-        Mode::Level => read_residuals::<Level, S>(bits, first, k, slots),
-        Mode::Sparse => read_changes(bits, first, k, count, slots),
-    }
-}
-
-#[inline]
-fn read_residuals<'v, P: Predictor, S: Slot + 'v>(
-    bits: &mut BitReader<'_>,
-    first: i64,
-    k: u8,
-    slots: impl Iterator<Item = &'v mut S>,
-) -> Result<(), ChunkError> {
-    let mut predictor = P::after_first(first);
-    for slot in slots {
-        let value = predictor.predict().wrapping_add(unzigzag(bits.rice(k)?));
-        predictor.learn(value);
-        slot.set(value);
-    }
-    Ok(())
-}
-
-fn read_changes<'v, S: Slot + 'v>(
-    bits: &mut BitReader<'_>,
-    first: i64,
-    k: u8,
-    count: usize,
-    mut slots: impl Iterator<Item = &'v mut S>,
-) -> Result<(), ChunkError> {
-    let mut left = count.saturating_sub(1);
-    let width = bit_length(left as u64);
-    let changes = bits.bits(width)? as usize;
-    if changes == 0 || changes > left {
-        return Err(ChunkError::NonCanonical);
-    }
-    let mut value = first;
-    for _ in 0..changes {
-        let unchanged = bits.bits(width)? as usize;
-        left = left.checked_sub(unchanged + 1).ok_or(ChunkError::NonCanonical)?;
-        slots.by_ref().take(unchanged).for_each(|slot| slot.set(value));
-        let code = bits.rice(k)?.checked_add(1).ok_or(ChunkError::NonCanonical)?;
-        value = value.wrapping_add(unzigzag(code));
-        if let Some(slot) = slots.next() {
-            slot.set(value);
-        }
-    }
-    slots.for_each(|slot| slot.set(value));
-    Ok(())
 }
 
 /// Why a series could not be written.

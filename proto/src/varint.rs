@@ -3,17 +3,27 @@
 use crate::bits::Full;
 
 /// Takes one `u32` off the front; `None` when the bytes end, overflow, or hold a longer form than needed.
+#[inline]
 pub(crate) fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0u32;
+    // Most have one byte, and nearly all others two.
+    match bytes {
+        [only @ ..0x80, rest @ ..] => Some((u32::from(*only), rest)),
+        [low, high @ 1..0x80, rest @ ..] => Some((u32::from(*low & 0x7F) | u32::from(*high) << 7, rest)),
+        _ => take_u64(bytes).and_then(|(value, rest)| Some((u32::try_from(value).ok()?, rest))),
+    }
+}
+
+/// Takes one `u64` off the front, as [`take_u32`].
+pub(crate) fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0u64;
     let mut rest = bytes;
-    for shift in [0, 7, 14, 21, 28] {
+    for shift in (0..u64::BITS).step_by(7) {
         let (&byte, tail) = rest.split_first()?;
         rest = tail;
-        let part = u32::from(byte & 0x7F);
-        if shift == 28 && byte > 0x0F || shift > 0 && byte == 0 {
+        if shift == 63 && byte > 0x01 || shift > 0 && byte == 0 {
             return None;
         }
-        value |= part << shift;
+        value |= u64::from(byte & 0x7F) << shift;
         if byte & 0x80 == 0 {
             return Some((value, rest));
         }
@@ -22,6 +32,7 @@ pub(crate) fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// Takes one zigzagged `i32` off the front.
+#[inline]
 pub(crate) fn take_i32(bytes: &[u8]) -> Option<(i32, &[u8])> {
     let (code, rest) = take_u32(bytes)?;
     Some(((code >> 1) as i32 ^ -((code & 1) as i32), rest))
@@ -70,7 +81,14 @@ mod tests {
             assert_eq!(&ours[..len], &*postcard::to_slice(&value, &mut theirs).unwrap());
             assert_eq!(take_i32(&ours[..len]), Some((value, &[][..])));
         }
+        for value in [0, 127, 128, 1 << 35, u64::MAX >> 1, u64::MAX] {
+            let mut theirs = [0u8; 10];
+            assert_eq!(take_u64(postcard::to_slice(&value, &mut theirs).unwrap()), Some((value, &[][..])));
+        }
+        let bytes_of_65_bits = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x03];
+        assert_eq!(take_u64(&bytes_of_65_bits), None);
         assert_eq!(take_u32(&[0x80, 0x00]), None, "over-long zero");
+        assert_eq!(take_u32(&[0x80, 0x80, 0x00]), None, "longer still");
         assert_eq!(take_u32(&[0xFF, 0xFF, 0xFF, 0xFF, 0x1F]), None, "33 bits");
         assert_eq!(take_u32(&[0x80]), None, "cut");
     }
