@@ -2,7 +2,7 @@
     use halo_proto::birth::Birth;
     use halo_proto::chunk::{Clock, Times, VALUES_MAX};
     use halo_proto::frame::Frame;
-    use halo_proto::schema::{Column, Decoded, FrameBuilder, Group, Schema, decode_into};
+    use halo_proto::schema::{Column, Decoded, FrameBuilder, Group, Schema, Surveyor, decode_into};
     use halo_proto::topic::{Grammar, Topic};
 
     if let Ok(text) = core::str::from_utf8(bytes) {
@@ -32,6 +32,8 @@
         let result = decode_into(&frame, &schema, &mut decoded);
         let values: usize = decoded.chunks().map(|rows| rows.times.len() * rows.columns().len()).sum();
         assert!(values <= VALUES_MAX);
+        let surveyed = Surveyor::default().survey(&frame, &schema);
+        assert_eq!(surveyed.map(|survey| survey.sync), result.map(|()| decoded.sync), "one verdict");
         if result.is_ok() {
             let mut builder = FrameBuilder::new();
             builder.begin(&frame.header()).expect("the header was checked");

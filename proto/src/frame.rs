@@ -9,9 +9,8 @@ use crate::varint;
 
 mod write;
 pub use write::FrameWriter;
-pub(crate) use write::put_header;
 #[cfg(feature = "alloc")]
-pub(crate) use write::{check_text, put_chunk, put_item};
+pub(crate) use write::{check_text, put_chunk, put_header, put_item};
 
 /// First byte of a frame of this version.
 pub const MAGIC: u8 = 0xF9;
@@ -76,6 +75,13 @@ pub struct Event<'a> {
     /// More, opaque.
     #[serde(borrow)]
     pub data: &'a [u8],
+}
+
+impl Event<'_> {
+    /// When, device uptime, ms, in a frame that starts at `t0_ms`.
+    pub const fn time_ms(&self, t0_ms: u64) -> i64 {
+        (t0_ms as i64).wrapping_add(self.dt_ms as i64)
+    }
 }
 
 /// A text: serial number, firmware version.

@@ -10,8 +10,10 @@ use crate::registry;
 
 mod build;
 mod decode;
+mod survey;
 pub use build::FrameBuilder;
 pub use decode::{DecodeError, Decoded, Event, Rows, Text, decode_into};
+pub use survey::{Survey, Surveyor};
 
 /// How to read a device's chunks: from the registry or from its birth.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

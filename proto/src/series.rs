@@ -6,6 +6,8 @@ use crate::bits::{BitWriter, ESCAPE_ONES, Full, K_MAX, bit_length, rice_cost, zi
 use crate::chunk::{Coding, Mode, Plan};
 
 mod read;
+#[cfg(feature = "alloc")]
+pub(crate) use read::Unkept;
 pub(crate) use read::{HEAD_BITS, Marked, Slots, read};
 
 /// How a mode guesses the next value from those before it.

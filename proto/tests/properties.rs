@@ -4,8 +4,8 @@ mod common;
 
 use common::{arbitrary_bytes, golden_schema};
 use halo_proto::chunk::{self, Chunk, ChunkError, Clock, Coding, EncodeError, Mode, Plan, Source, Times, VALUES_MAX};
-use halo_proto::frame::{Frame, FrameError, FrameWriter, Header, LEN_MAX};
-use halo_proto::schema::{Column, DecodeError, Decoded, FrameBuilder, Group, Schema, decode_into};
+use halo_proto::frame::{Event, Frame, FrameError, FrameWriter, Header, LEN_MAX};
+use halo_proto::schema::{Column, DecodeError, Decoded, FrameBuilder, Group, Schema, Survey, Surveyor, decode_into};
 use proptest::prelude::*;
 
 fn any_clock() -> impl Strategy<Value = Clock> {
@@ -147,6 +147,36 @@ proptest! {
     }
 
     #[test]
+    fn a_frame_can_be_surveyed_exactly_if_it_can_be_decoded(
+        case in any_case(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8u8), 0..4),
+        end in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let column = |coding: Coding| Column { metric: 1, num: 1, den: 1, bias: coding.bias, k0: coding.k0, name: None };
+        let groups = vec![Group { clock: case.clock, columns: case.codings().map(column).collect() }];
+        let schema = Schema { id: 1, groups };
+        let mut out = vec![0; 61_440];
+        let header = Header { schema: 1, boot: 1, seq: 0, t0_ms: case.t0_ms };
+        let mut writer = FrameWriter::new(&mut out, &header).unwrap();
+        let written = writer.chunk_planned(0, case.clock, Times::Each(&case.times), case.time_plan, case.sources());
+        prop_assume!(written.is_ok());
+        let event = Event { dt_ms: 5, code: 1, severity: 0, value: 0, data: &[] };
+        writer.event(&event).unwrap();
+        let mut bytes = writer.finish().to_vec();
+        for (index, bit) in flips {
+            let at = index.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        if let Some(end) = end {
+            bytes.truncate(end.index(bytes.len()));
+        }
+        let Ok(frame) = Frame::new_checked(&bytes) else { return Ok(()) };
+        let mut decoded = Decoded::default();
+        let wanted = decode_into(&frame, &schema, &mut decoded).map(|()| survey_of(&decoded));
+        prop_assert_eq!(Surveyor::default().survey(&frame, &schema), wanted);
+    }
+
+    #[test]
     fn any_bytes_end_well(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         arbitrary_bytes(&bytes);
         let mut framed = vec![0xF9, 1, 7, 1, 0];
@@ -164,6 +194,18 @@ proptest! {
         }
         arbitrary_bytes(&bytes);
     }
+}
+
+/// What surveying the frame should have said.
+fn survey_of(decoded: &Decoded) -> Survey {
+    let mut rows_ms = Vec::new();
+    for rows in decoded.chunks() {
+        let has_value = |row: usize| rows.columns().any(|column| column[row].is_some());
+        rows_ms.extend(rows.times.iter().enumerate().filter(|(row, _)| has_value(*row)).map(|(_, time_ms)| *time_ms));
+    }
+    let events_ms = decoded.events.iter().map(|event| event.time_ms);
+    let last_ms = rows_ms.iter().copied().chain(events_ms).max();
+    Survey { first_ms: rows_ms.iter().copied().min(), last_ms, sync: decoded.sync }
 }
 
 /// A group of 24 columns, all constant: 1,024 rows of them take 56 bytes.

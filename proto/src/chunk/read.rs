@@ -2,8 +2,13 @@
 
 use super::{ChunkError, Clock, Coding, Part, Plan, RICE_K_MAX, ROWS_MAX};
 use crate::bits::{BitReader, READY_BITS};
-use crate::series::{self, Marked, Slots};
+use crate::series;
 use crate::varint;
+
+mod column;
+use column::Column;
+#[cfg(feature = "alloc")]
+use column::{Intervals, Seen};
 
 /// A chunk whose head was checked; its bits are read by [`Chunk::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,46 @@ impl<'a> Chunk<'a> {
                 }
             }
         }
+        self.finish(&bits, times, t0_ms, exact)
+    }
+
+    /// [`Chunk::decode`] that keeps no values: the same times, the same errors, and which rows have a value, from the
+    /// first to the last one.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn survey(
+        &self,
+        t0_ms: u64,
+        clock: Clock,
+        columns: impl IntoIterator<Item = Coding>,
+        times: &mut [i64],
+    ) -> Result<Option<(usize, usize)>, ChunkError> {
+        let times = times.get_mut(..self.rows).ok_or(ChunkError::Full)?;
+        let mut bits = BitReader::new(self.bits);
+        let exact = self.read_steps(&mut bits, clock, times, |_| {})?;
+        let mut seen = Seen::new(self.rows);
+        for (index, coding) in columns.into_iter().enumerate() {
+            if index == 0 && clock == Clock::Interval {
+                let mut column = Intervals { steps: times, nulls: false };
+                read_column(&mut bits, coding, self.rows, &mut column, |_| {})?;
+                if column.nulls {
+                    return Err(ChunkError::Times);
+                }
+                seen.add(0, self.rows - 1);
+            } else {
+                read_column(&mut bits, coding, self.rows, &mut seen, |_| {})?;
+            }
+        }
+        self.finish(&bits, times, t0_ms, exact)?;
+        Ok(seen.span)
+    }
+
+    fn finish(
+        &self,
+        bits: &BitReader<'_>,
+        times: &mut [i64],
+        t0_ms: u64,
+        exact: Option<u32>,
+    ) -> Result<(), ChunkError> {
         if !bits.only_padding_left() {
             return Err(ChunkError::Padding);
         }
@@ -130,37 +175,6 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// What becomes of a column.
-trait Column {
-    /// It has no value.
-    fn none(&mut self);
-    /// It has a value in each row: where they go.
-    fn all(&mut self) -> impl Slots;
-    /// Of `count` rows from `row` on (at most 32) those have a value whose bits are set, the first one's at the top.
-    fn mark(&mut self, row: usize, count: u32, present: u32);
-    /// Where the values of the marked rows go.
-    fn marked(&mut self) -> impl Slots;
-}
-
-impl Column for [Option<i64>] {
-    fn none(&mut self) {
-        self.fill(None);
-    }
-
-    fn all(&mut self) -> impl Slots {
-        self.iter_mut()
-    }
-
-    fn mark(&mut self, row: usize, count: u32, present: u32) {
-        let slots = self.get_mut(row..row + count as usize).unwrap_or_default();
-        slots.iter_mut().zip(0..).for_each(|(slot, at)| *slot = (present << at >> 31 == 1).then_some(0));
-    }
-
-    fn marked(&mut self) -> impl Slots {
-        Marked(self.iter_mut())
-    }
-}
-
 fn read_column(
     bits: &mut BitReader<'_>,
     coding: Coding,
@@ -182,7 +196,7 @@ fn read_column(
     } else {
         match read_marks(bits, rows, column) {
             present if present == 0 || present == rows => Err(ChunkError::NonCanonical),
-            present => series::read(bits, coding, present, column.marked(), trace),
+            present => series::read(bits, coding, present, column.marked(present), trace),
         }
     };
     unless_overrun(bits, result)

@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::{Column, Group, Schema};
 use crate::chunk::{ChunkError, VALUES_MAX};
-use crate::frame::{Frame, Item, TimeSync};
+use crate::frame::{Frame, Header, Item, TimeSync};
 
 /// Why a checked frame cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,9 +149,7 @@ impl Eq for Decoded {}
 /// Any [`DecodeError`]; `out` then holds a part of the frame.
 pub fn decode_into(frame: &Frame<'_>, schema: &Schema, out: &mut Decoded) -> Result<(), DecodeError> {
     let header = frame.header();
-    if header.schema != schema.id {
-        return Err(DecodeError::Schema { got: header.schema, wanted: schema.id });
-    }
+    schema.check_is_of(&header)?;
     out.clear(schema.groups.len());
     for item in frame.items() {
         match item {
@@ -162,7 +160,7 @@ pub fn decode_into(frame: &Frame<'_>, schema: &Schema, out: &mut Decoded) -> Res
             }
             Item::TimeSync(sync) => out.sync = Some(sync),
             Item::Event(event) => out.events.push(Event {
-                time_ms: (header.t0_ms as i64).wrapping_add(i64::from(event.dt_ms)),
+                time_ms: event.time_ms(header.t0_ms),
                 code: event.code,
                 severity: event.severity,
                 value: event.value,
@@ -174,6 +172,13 @@ pub fn decode_into(frame: &Frame<'_>, schema: &Schema, out: &mut Decoded) -> Res
         }
     }
     Ok(())
+}
+
+impl Schema {
+    pub(super) fn check_is_of(&self, header: &Header) -> Result<(), DecodeError> {
+        let (got, wanted) = (header.schema, self.id);
+        if got == wanted { Ok(()) } else { Err(DecodeError::Schema { got, wanted }) }
+    }
 }
 
 fn decode_chunk(
@@ -202,7 +207,7 @@ fn decode_chunk(
     Ok(())
 }
 
-fn grow<T: Copy>(buffer: &mut Vec<T>, len: usize, filler: T) {
+pub(super) fn grow<T: Copy>(buffer: &mut Vec<T>, len: usize, filler: T) {
     if buffer.len() < len {
         buffer.resize(len, filler);
     }
@@ -210,7 +215,7 @@ fn grow<T: Copy>(buffer: &mut Vec<T>, len: usize, filler: T) {
 
 /// What the chunks of a frame have to keep to together.
 #[derive(Clone, Debug, Default)]
-struct Bounds {
+pub(super) struct Bounds {
     /// How many times and values there are so far.
     times: usize,
     values: usize,
@@ -219,14 +224,14 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn begin(&mut self, groups: usize) {
+    pub(super) fn begin(&mut self, groups: usize) {
         (self.times, self.values) = (0, 0);
         self.last_ms.clear();
         self.last_ms.resize(groups, None);
     }
 
     /// Makes room for a chunk, within the budget.
-    fn take(&mut self, rows: usize, columns: usize) -> Result<(), ChunkError> {
+    pub(super) fn take(&mut self, rows: usize, columns: usize) -> Result<(), ChunkError> {
         // A group without columns counts its times, or tiny chunks would name times without end.
         let budget = VALUES_MAX - self.times.max(self.values).min(VALUES_MAX);
         if rows * columns.max(1) > budget {
@@ -238,7 +243,7 @@ impl Bounds {
     }
 
     /// Takes note of a chunk's times: none may be before those of the chunk before.
-    fn follow(&mut self, group: usize, times: &[i64]) -> Result<(), ChunkError> {
+    pub(super) fn follow(&mut self, group: usize, times: &[i64]) -> Result<(), ChunkError> {
         let last_ms = self.last_ms.get_mut(group).ok_or(ChunkError::Schema)?;
         if times.first().copied() < *last_ms {
             return Err(ChunkError::Times);

@@ -32,6 +32,8 @@ impl Slot for Option<i64> {
 
 /// Where the values of a series go, one after the other.
 pub(crate) trait Slots {
+    /// Whether anybody wants to know the values.
+    const ARE_KEPT: bool = true;
     /// Sets the next one.
     fn put(&mut self, value: i64);
     /// Sets the next `count` ones to the same value.
@@ -92,6 +94,36 @@ impl Slots for Marked<'_> {
     }
 }
 
+/// So many values that nobody wants: they are read past, and what only they need is not computed.
+#[cfg(feature = "alloc")]
+pub(crate) struct Unkept(pub(crate) usize);
+
+#[cfg(feature = "alloc")]
+impl Slots for Unkept {
+    const ARE_KEPT: bool = false;
+
+    #[inline]
+    fn put(&mut self, _: i64) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    #[inline]
+    fn put_same(&mut self, _: i64, count: usize) {
+        self.0 = self.0.saturating_sub(count);
+    }
+
+    #[inline(always)]
+    fn put_all<'b, const N: usize>(self, mut values: Residuals<'b, impl Predictor>) -> Result<BitReader<'b>, BitError> {
+        for _ in 0..self.0 / N {
+            values.next::<N>()?;
+        }
+        for _ in 0..self.0 % N {
+            values.next::<1>()?;
+        }
+        Ok(values.bits)
+    }
+}
+
 impl From<BitError> for ChunkError {
     fn from(error: BitError) -> Self {
         match error {
@@ -104,11 +136,11 @@ impl From<BitError> for ChunkError {
 /// Reads a series of `count` values (at least 1) into `slots`, which must be exactly that many; [`HEAD_BITS`] are ready.
 /// The caller asks whether the bits sufficed, also after an error.
 #[inline]
-pub(crate) fn read(
+pub(crate) fn read<S: Slots>(
     bits: &mut BitReader<'_>,
     coding: Coding,
     count: usize,
-    mut slots: impl Slots,
+    mut slots: S,
     plan: impl FnOnce(Plan),
 ) -> Result<(), ChunkError> {
     let code = bits.rice(coding.k0)?;
@@ -130,6 +162,8 @@ pub(crate) fn read(
     plan(Plan::Fixed { mode, k });
     match mode {
         Mode::Constant => {}
+        // Their codes are as long whatever is predicted.
+        Mode::Last | Mode::Line | Mode::Level if !S::ARE_KEPT => read_residuals::<Last>(bits, first, k, slots)?,
         Mode::Last => read_residuals::<Last>(bits, first, k, slots)?,
         Mode::Line => read_residuals::<Line>(bits, first, k, slots)?,
         Mode::Level => read_residuals::<Level>(bits, first, k, slots)?,
