@@ -3,14 +3,17 @@
 use crate::bits::Full;
 
 /// Takes one `u32` off the front; `None` when the bytes end, overflow, or hold a longer form than needed.
-#[inline]
+#[inline(always)]
 pub(crate) fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    // Most have one byte, and nearly all others two.
-    match bytes {
-        [only @ ..0x80, rest @ ..] => Some((u32::from(*only), rest)),
-        [low, high @ 1..0x80, rest @ ..] => Some((u32::from(*low & 0x7F) | u32::from(*high) << 7, rest)),
-        _ => take_u64(bytes).and_then(|(value, rest)| Some((u32::try_from(value).ok()?, rest))),
-    }
+    // Most have one byte.
+    let (&first, rest) = bytes.split_first()?;
+    if first < 0x80 { Some((u32::from(first), rest)) } else { take_long_u32(bytes) }
+}
+
+#[inline(never)]
+fn take_long_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (value, rest) = take_u64(bytes)?;
+    Some((u32::try_from(value).ok()?, rest))
 }
 
 /// Takes one `u64` off the front, as [`take_u32`].
@@ -32,7 +35,7 @@ pub(crate) fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// Takes one zigzagged `i32` off the front.
-#[inline]
+#[inline(always)]
 pub(crate) fn take_i32(bytes: &[u8]) -> Option<(i32, &[u8])> {
     let (code, rest) = take_u32(bytes)?;
     Some(((code >> 1) as i32 ^ -((code & 1) as i32), rest))

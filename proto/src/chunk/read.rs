@@ -20,12 +20,12 @@ pub struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     /// Reads the head of a chunk body: 1..=[`ROWS_MAX`] rows and the offset, both in their shortest form.
-    #[inline]
+    #[inline(always)]
     pub fn new_checked(body: &'a [u8]) -> Option<Self> {
         let (rows, rest) = varint::take_u32(body)?;
         let (offset_ms, bits) = varint::take_i32(rest)?;
-        let rows = usize::try_from(rows).ok().filter(|rows| (1..=ROWS_MAX).contains(rows))?;
-        Some(Self { rows, offset_ms, bits })
+        let rows = rows as usize;
+        (1..=ROWS_MAX).contains(&rows).then_some(Self { rows, offset_ms, bits })
     }
 
     /// Number of rows, 1..=[`ROWS_MAX`].

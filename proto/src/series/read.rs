@@ -39,7 +39,7 @@ pub(crate) trait Slots {
     /// Sets the next `count` ones to the same value.
     fn put_same(&mut self, value: i64, count: usize);
     /// Sets all that are left, asking for up to `N` values at once.
-    fn put_all<'b, const N: usize>(self, values: Residuals<'b, impl Predictor>) -> Result<BitReader<'b>, BitError>;
+    fn put_all<const N: usize>(self, values: &mut Residuals<'_, impl Predictor>) -> Result<(), BitError>;
 }
 
 impl<S: Slot> Slots for slice::IterMut<'_, S> {
@@ -56,7 +56,7 @@ impl<S: Slot> Slots for slice::IterMut<'_, S> {
     }
 
     #[inline(always)]
-    fn put_all<'b, const N: usize>(self, mut values: Residuals<'b, impl Predictor>) -> Result<BitReader<'b>, BitError> {
+    fn put_all<const N: usize>(self, values: &mut Residuals<'_, impl Predictor>) -> Result<(), BitError> {
         let (groups, rest) = self.into_slice().as_chunks_mut::<N>();
         for group in groups {
             group.iter_mut().zip(values.next::<N>()?).for_each(|(slot, value)| slot.set(value));
@@ -65,7 +65,7 @@ impl<S: Slot> Slots for slice::IterMut<'_, S> {
             let [value] = values.next()?;
             slot.set(value);
         }
-        Ok(values.bits)
+        Ok(())
     }
 }
 
@@ -86,11 +86,11 @@ impl Slots for Marked<'_> {
     }
 
     #[inline(always)]
-    fn put_all<'b, const N: usize>(self, mut values: Residuals<'b, impl Predictor>) -> Result<BitReader<'b>, BitError> {
+    fn put_all<const N: usize>(self, values: &mut Residuals<'_, impl Predictor>) -> Result<(), BitError> {
         for slot in self.0.flatten() {
             [*slot] = values.next()?;
         }
-        Ok(values.bits)
+        Ok(())
     }
 }
 
@@ -113,14 +113,14 @@ impl Slots for Unkept {
     }
 
     #[inline(always)]
-    fn put_all<'b, const N: usize>(self, mut values: Residuals<'b, impl Predictor>) -> Result<BitReader<'b>, BitError> {
+    fn put_all<const N: usize>(self, values: &mut Residuals<'_, impl Predictor>) -> Result<(), BitError> {
         for _ in 0..self.0 / N {
             values.next::<N>()?;
         }
         for _ in 0..self.0 % N {
             values.next::<1>()?;
         }
-        Ok(values.bits)
+        Ok(())
     }
 }
 
@@ -199,23 +199,21 @@ fn read_residuals<P: Predictor>(
     k: u8,
     slots: impl Slots,
 ) -> Result<(), BitError> {
-    *bits = if k <= PAIRS_K_MAX {
-        put_all::<2, P>(bits, first, k, slots)?
-    } else {
-        put_all::<1, P>(bits, first, k, slots)?
-    };
-    Ok(())
+    if k <= PAIRS_K_MAX { put_all::<2, P>(bits, first, k, slots) } else { put_all::<1, P>(bits, first, k, slots) }
 }
 
 /// Out of line: each of these loops has the registers for itself.
 #[inline(never)]
-fn put_all<'a, const N: usize, P: Predictor>(
-    bits: &BitReader<'a>,
+fn put_all<const N: usize, P: Predictor>(
+    bits: &mut BitReader<'_>,
     first: i64,
     k: u8,
     slots: impl Slots,
-) -> Result<BitReader<'a>, BitError> {
-    slots.put_all::<N>(Residuals { bits: *bits, predictor: P::after_first(first), k })
+) -> Result<(), BitError> {
+    let mut values = Residuals { bits: *bits, predictor: P::after_first(first), k };
+    slots.put_all::<N>(&mut values)?;
+    *bits = values.bits;
+    Ok(())
 }
 
 fn read_changes(
