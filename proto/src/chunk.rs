@@ -338,6 +338,9 @@ impl<'a> Steps<'a> {
                 return Ok(());
             }
         }
-        Ok(series::write(bits, Coding::of_steps(clock), self.iter(), plan)?)
+        // Other steps are not a series. Two words, where all kinds of steps are four times as much.
+        let Self::Between(times) = self else { return Err(EncodeError::Times) };
+        let steps = times.array_windows().map(|[before, after]| after.wrapping_sub(*before));
+        Ok(series::write(bits, Coding::of_steps(clock), steps, plan)?)
     }
 }

@@ -106,7 +106,7 @@ pub(crate) fn write(
         return Ok(());
     }
     let (mode, k) = match plan {
-        Plan::Best => best(first, rest.clone()),
+        Plan::Best => best(first, rest.clone()).choice(),
         Plan::Fixed { mode, k } if k <= K_MAX => (mode, k),
         Plan::Fixed { .. } => return Err(WriteError::Plan),
     };
@@ -176,56 +176,70 @@ fn changes(first: i64, rest: impl Iterator<Item = i64> + Clone) -> impl Iterator
     })
 }
 
+/// What a mode costs with its cheapest `k`: bits, mode and `k` in one word, so that the least of several is the cheapest
+/// and of those that cost the same the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Price(u32);
+
+impl Price {
+    const K_BITS: u32 = 5;
+    const MODE_BITS: u32 = 3;
+
+    const fn new(bits: u32, mode: Mode, k: u32) -> Self {
+        Self((bits << Self::MODE_BITS | mode as u32) << Self::K_BITS | k)
+    }
+
+    const fn bits(self) -> u32 {
+        self.0 >> (Self::MODE_BITS + Self::K_BITS)
+    }
+
+    /// With so many bits more.
+    const fn plus(self, bits: u32) -> Self {
+        Self(self.0 + (bits << (Self::MODE_BITS + Self::K_BITS)))
+    }
+
+    fn choice(self) -> (Mode, u8) {
+        let mode = Mode::from_bits(self.0 >> Self::K_BITS & ((1 << Self::MODE_BITS) - 1));
+        (mode.unwrap_or(Mode::Last), (self.0 & ((1 << Self::K_BITS) - 1)) as u8)
+    }
+}
+
 /// The cheapest mode, with its cheapest `k`. One tally serves all modes, one after the other: it is most of the
 /// encoder's stack, and inlined into its callers it would be there several times.
 #[inline(never)]
-fn best(first: i64, rest: impl Iterator<Item = i64> + Clone) -> (Mode, u8) {
+fn best(first: i64, rest: impl Iterator<Item = i64> + Clone) -> Price {
     if rest.clone().all(|value| value == first) {
-        return (Mode::Constant, 0);
+        return Price::new(0, Mode::Constant, 0);
     }
     let mut tally = Tally::EMPTY;
     tally.fill(residuals::<Last>(first, rest.clone()));
-    let (mut k, mut cost) = tally.cheapest();
-    let mut mode = Mode::Last;
+    let mut least = tally.cheapest(Mode::Last);
     let changed = tally.values - tally.zeros();
     let gaps = bit_length(u64::from(tally.values)) * (changed + 1);
-    for other in [Mode::Line, Mode::Level, Mode::Sparse] {
-        let mut other_cost = 0;
-        match other {
-            Mode::Line => tally.fill(residuals::<Line>(first, rest.clone())),
-            Mode::Level => tally.fill(residuals::<Level>(first, rest.clone())),
-            // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
-            _ if gaps + changed >= cost => break,
-            _ => {
-                tally.fill(changes(first, rest.clone()).map(|(_, code)| code));
-                other_cost = gaps;
-            }
-        }
-        let (other_k, codes) = tally.cheapest();
-        other_cost += codes;
-        if other_cost < cost {
-            (mode, k, cost) = (other, other_k, other_cost);
-        }
+    tally.fill(residuals::<Line>(first, rest.clone()));
+    least = least.min(tally.cheapest(Mode::Line));
+    tally.fill(residuals::<Level>(first, rest.clone()));
+    least = least.min(tally.cheapest(Mode::Level));
+    // Each change takes its gap and at least one bit: with many of them the sparse mode need not be tried.
+    if gaps + changed < least.bits() {
+        tally.fill(changes(first, rest).map(|(_, code)| code));
+        least = least.min(tally.cheapest(Mode::Sparse).plus(gaps));
     }
-    (mode, k)
+    least
 }
 
 /// Longest code that some `k` does not escape.
 const PLAIN_LENGTH_MAX: usize = K_MAX as usize + 4;
 /// From so many bits above its low `k` on, a code escapes: its quotient would be 16 or more.
 const ESCAPES_FROM: usize = 5;
-/// Bits of a packed sum.
-const COUNT_BITS: u32 = 10;
-const TWO_BITS: u32 = 10;
 
-/// Everything that the cost of a series under any `k` depends on, in 224 bytes: a code escapes when it is longer than
+/// Everything that the cost of a series under any `k` depends on, in 160 bytes: a code escapes when it is longer than
 /// `k + 4` bits, else its quotient is what stands above its low `k` bits, at most its top four.
 struct Tally {
-    /// By the codes' length: how many (10 bits), and the sums of what follows the top bit: of one bit (10), of two (12).
-    /// Those of codes too short to have so many bits are never used.
-    sums: [u32; PLAIN_LENGTH_MAX + 1],
-    /// And of three.
-    three: [u16; PLAIN_LENGTH_MAX + 1],
+    /// By `k + 4`: the quotients of the codes that do not escape, added up. The first four, below `k` 0, are never used.
+    quotients: [u16; PLAIN_LENGTH_MAX + ESCAPES_FROM - 1],
+    /// By the codes' length: how many.
+    counts: [u16; PLAIN_LENGTH_MAX + 1],
     /// Bits of the codes that escape under any `k`.
     longer: u32,
     /// How many codes.
@@ -235,14 +249,13 @@ struct Tally {
 }
 
 const _: () = {
-    let codes = crate::chunk::ROWS_MAX as u32 - 1;
-    assert!(codes < 1 << COUNT_BITS && COUNT_BITS == TWO_BITS);
-    assert!(codes * 3 < 1 << (32 - COUNT_BITS - TWO_BITS));
-    assert!(codes * 7 <= u16::MAX as u32);
+    let codes = crate::chunk::ROWS_MAX - 1;
+    assert!(codes * (ESCAPE_ONES as usize - 1) <= u16::MAX as usize);
+    assert!(1 << (ESCAPES_FROM - 1) == ESCAPE_ONES);
 };
 
 impl Tally {
-    const EMPTY: Self = Self { sums: [0; _], three: [0; _], longer: 0, values: 0, union: 0 };
+    const EMPTY: Self = Self { quotients: [0; _], counts: [0; _], longer: 0, values: 0, union: 0 };
 
     /// Forgets what it had and takes these.
     #[inline(never)]
@@ -255,7 +268,7 @@ impl Tally {
     fn add(&mut self, code: u64) {
         self.values += 1;
         // Most codes are short, and 32 bits are half the work for a small processor.
-        let (length, after_top) = match u32::try_from(code) {
+        let (length, top) = match u32::try_from(code) {
             Ok(code) => {
                 self.union |= code;
                 let zeros = code.leading_zeros();
@@ -266,32 +279,31 @@ impl Tally {
                 (bit_length(code), ((code << code.leading_zeros()) >> 60) as u32)
             }
         };
-        let three = after_top & 7;
-        match (self.sums.get_mut(length as usize), self.three.get_mut(length as usize)) {
-            (Some(sums), Some(threes)) => {
-                *sums += 1 | (three >> 2) << COUNT_BITS | (three >> 1) << (COUNT_BITS + TWO_BITS);
-                *threes += three as u16;
+        let length = length as usize;
+        let quotients = self.quotients.get_mut(length..).and_then(|from| from.first_chunk_mut());
+        match (quotients, self.counts.get_mut(length)) {
+            (Some([four, three, two, one]), Some(count)) => {
+                *four += top as u16;
+                *three += (top >> 1) as u16;
+                *two += (top >> 2) as u16;
+                *one += (top >> 3) as u16;
+                *count += 1;
             }
             _ => self.longer += rice_cost(code, K_MAX),
         }
     }
 
     fn count(&self, length: usize) -> u32 {
-        self.sums.get(length).copied().unwrap_or_default() & ((1 << COUNT_BITS) - 1)
+        u32::from(self.counts.get(length).copied().unwrap_or_default())
     }
 
     fn zeros(&self) -> u32 {
         self.count(0)
     }
 
-    /// Quotients of the codes of `k` and 1, 2, 3 and 4 bits, added up.
+    /// Quotients of the codes that `k` does not let escape, added up.
     fn quotients(&self, k: usize) -> u32 {
-        let sums = |length: usize| self.sums.get(length).copied().unwrap_or_default();
-        let two = sums(k + 2) >> COUNT_BITS & ((1 << TWO_BITS) - 1);
-        let three = sums(k + 3) >> (COUNT_BITS + TWO_BITS);
-        let four = u32::from(self.three.get(k + 4).copied().unwrap_or_default());
-        let tops = self.count(k + 1) + 2 * self.count(k + 2) + 4 * self.count(k + 3) + 8 * self.count(k + 4);
-        tops + two + three + four
+        u32::from(self.quotients.get(k + ESCAPES_FROM - 1).copied().unwrap_or_default())
     }
 
     /// The longest length any code has, if it is not more than some `k` leaves plain.
@@ -299,32 +311,32 @@ impl Tally {
         if self.union == u32::MAX { PLAIN_LENGTH_MAX } else { bit_length(u64::from(self.union)) as usize }
     }
 
-    /// The cheapest `k`, and the bits it costs.
+    /// What a mode with these codes costs. A loop without closures, which would take twice its stack.
     #[inline(never)]
-    fn cheapest(&self) -> (u8, u32) {
-        let mut best = (0, u32::MAX);
-        for (k, cost) in (0..=self.longest().min(usize::from(K_MAX)) as u8).zip(self.costs()) {
-            if cost < best.1 {
-                best = (k, cost);
-            }
-        }
-        best
-    }
-
-    /// Bits under each `k`, from 0.
-    fn costs(&self) -> impl Iterator<Item = u32> + '_ {
-        let escaped = move |length: usize| self.count(length) * (ESCAPE_ONES + 6 + length as u32);
+    fn cheapest(&self, mode: Mode) -> Price {
+        let longest = self.longest();
         let mut plain: u32 = (0..ESCAPES_FROM).map(|length| self.count(length)).sum();
-        let mut escapes = self.longer + (ESCAPES_FROM..=self.longest()).map(escaped).sum::<u32>();
-        (0..=usize::from(K_MAX)).map(move |k| {
+        let mut escapes = self.longer;
+        for length in ESCAPES_FROM..=longest {
+            escapes += self.escaped(length);
+        }
+        let mut least = Price(u32::MAX);
+        for k in 0..=longest.min(usize::from(K_MAX)) {
             if k > 0 {
                 // With one bit more below the quotient, codes of one length more do not escape.
                 let length = k + ESCAPES_FROM - 1;
                 plain += self.count(length);
-                escapes -= escaped(length);
+                escapes -= self.escaped(length);
             }
-            plain * (1 + k as u32) + self.quotients(k) + escapes
-        })
+            let bits = plain * (1 + k as u32) + self.quotients(k) + escapes;
+            least = least.min(Price::new(bits, mode, k as u32));
+        }
+        least
+    }
+
+    /// Bits of the codes of so many bits, if they escape.
+    fn escaped(&self, length: usize) -> u32 {
+        self.count(length) * (ESCAPE_ONES + 6 + length as u32)
     }
 }
 
@@ -340,13 +352,11 @@ mod tests {
             let mut tally = Tally::EMPTY;
             tally.fill(codes.clone());
             assert_eq!(tally.values as usize, codes.clone().count());
-            let costs: std::vec::Vec<u32> = tally.costs().collect();
             let exact = |k: u8| codes.clone().map(|code| rice_cost(code, k)).sum::<u32>();
-            for k in 0..=K_MAX {
-                assert_eq!(costs[usize::from(k)], exact(k), "{count} codes, k {k}");
-            }
-            assert_eq!(tally.cheapest().1, (0..=K_MAX).map(exact).min().unwrap());
+            let least = (0..=K_MAX).map(|k| (exact(k), k)).min().unwrap();
+            let price = tally.cheapest(Mode::Line);
+            assert_eq!((price.bits(), price.choice()), (least.0, (Mode::Line, least.1)), "{count} codes");
         }
-        assert!(size_of::<Tally>() <= 224);
+        assert!(size_of::<Tally>() <= 160);
     }
 }
