@@ -1,13 +1,14 @@
 //! What a frame record says by itself: everything ingest learns from a frame, read from its bytes alone.
 
 use halo_proto::frame::Header;
+use halo_proto::schema::Survey;
 
 use super::clocks::Sighting;
 use super::duplicates::point_hash;
 use super::native;
-use super::readings::{Readings, Unreadable, read};
+use super::readings::{Readings, Unreadable, survey};
 use super::schemas::Schemas;
-use crate::record::{Format, Frame, Identity, Offset};
+use crate::record::{Frame, Identity, Offset};
 
 /// Drawn from a frame by [`Facts::of`]; depends on the record and the schemas before it, never on its clock or subject.
 #[derive(Clone, Debug)]
@@ -31,10 +32,10 @@ impl Facts {
     /// Reads the frame record at `at` into `readings` and keeps what ingest needs of it.
     pub(super) fn of(frame: &Frame, at: Offset, schemas: &Schemas, readings: &mut Readings) -> Self {
         let header = frame.format.is_native().then(|| native::header(&frame.payload)).flatten();
-        let readable = read(frame, at, schemas, readings);
+        let surveyed = survey(frame, at, schemas, readings);
         let begun_ms = header.map_or(frame.arrival.wall_ms, |header| i64::try_from(header.t0_ms).unwrap_or(i64::MAX));
         let mut facts = Self {
-            readable,
+            readable: Ok(()),
             header,
             crc: crc32c::crc32c(&frame.payload),
             first_ms: begun_ms,
@@ -43,19 +44,24 @@ impl Facts {
             points: Vec::new(),
             timed: false,
         };
-        if facts.readable.is_ok() {
-            facts.take(frame.format, readings);
+        match surveyed {
+            Ok(Some(survey)) => facts.take_survey(&survey),
+            Ok(None) => facts.take(readings),
+            Err(unreadable) => facts.readable = Err(unreadable),
         }
         facts
     }
 
-    fn take(&mut self, format: Format, readings: &Readings) {
+    fn take_survey(&mut self, survey: &Survey) {
+        self.first_ms = survey.first_ms.unwrap_or(self.first_ms);
+        self.last_ms = survey.last_ms.map_or(self.last_ms, |last| last.max(self.last_ms));
+        self.sync = survey.sync.map(|sync| sync.unix_minus_uptime_ms);
+    }
+
+    fn take(&mut self, readings: &Readings) {
         let firsts = readings.series.iter().filter_map(|series| series.points.first());
         self.first_ms = firsts.map(|point| point.device_ms).min().unwrap_or(self.first_ms);
-        if format.is_native() {
-            self.last_ms = readings.last_device_ms().map_or(self.last_ms, |last| last.max(self.last_ms));
-            self.sync = readings.sync;
-        } else if readings.timed {
+        if readings.timed {
             self.timed = true;
             self.points = point_hashes(readings);
         }

@@ -2,7 +2,7 @@
 
 use halo_proto::frame::{self, Header};
 use halo_proto::registry;
-use halo_proto::schema::decode_into;
+use halo_proto::schema::{Survey, Surveyor, decode_into};
 
 use super::readings::{Event, Point, Readings, Text, Unreadable};
 use super::schemas::Schemas;
@@ -16,6 +16,18 @@ pub(super) fn header(payload: &[u8]) -> Option<Header> {
 /// The identity of a frame.
 pub(super) fn identity(header: &Header) -> Identity {
     Identity { boot: header.boot, seq: header.seq }
+}
+
+/// Whether [`read`] can read a frame, and when its readings were taken, for less than reading them.
+pub(super) fn survey(
+    record: &Frame,
+    at: Offset,
+    schemas: &Schemas,
+    surveyor: &mut Surveyor,
+) -> Result<Survey, Unreadable> {
+    let frame = frame::Frame::new_checked(&record.payload).map_err(Unreadable::Frame)?;
+    let layout = schemas.layout(&record.device, frame.header().schema, at)?;
+    surveyor.survey(&frame, layout.schema()).map_err(Unreadable::Chunk)
 }
 
 /// Reads a whole frame: one series per column and chunk that holds a value.
@@ -55,7 +67,6 @@ pub(super) fn read(record: &Frame, at: Offset, schemas: &Schemas, out: &mut Read
             value: text.val,
             event_ms: event_ms(t0_ms),
         }));
-        out.sync = decoded.sync.map(|sync| sync.unix_minus_uptime_ms);
         out.ignored = decoded.unknown_items;
     }
     out.decoded = decoded;

@@ -1,12 +1,13 @@
 //! What one stored frame says: series of points per signal, events and texts. Ingest reads a frame to validate it, the
-//! fold reads it again to use it; both through [`read`], so they cannot disagree.
+//! fold reads it again to use it, through [`read`]. Of a native frame ingest wants no values: it goes through [`survey`],
+//! whose verdict is the same.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use halo_proto::frame::FrameError;
 use halo_proto::registry;
-use halo_proto::schema::{DecodeError, Decoded};
+use halo_proto::schema::{DecodeError, Decoded, Survey, Surveyor};
 use thiserror::Error;
 
 use super::decimal::NotDecimal;
@@ -112,9 +113,8 @@ pub struct Readings {
     pub timed: bool,
     /// What kind of device sent it, by the schema of a native frame; no other format says.
     pub kind: Option<registry::Kind>,
-    /// What a native frame says Unix time minus device time is, milliseconds.
-    pub(super) sync: Option<i64>,
     pub(super) decoded: Decoded,
+    pub(super) surveyor: Surveyor,
     spare: Vec<Vec<Point>>,
 }
 
@@ -144,18 +144,11 @@ impl Readings {
         self.ignored = 0;
         self.timed = true;
         self.kind = None;
-        self.sync = None;
     }
 
     /// Whether the frame said nothing at all.
     pub fn is_empty(&self) -> bool {
         self.series.is_empty() && self.events.is_empty() && self.texts.is_empty()
-    }
-
-    /// The device time of the newest reading or event.
-    pub fn last_device_ms(&self) -> Option<i64> {
-        let points = self.series.iter().filter_map(|series| series.points.last()).map(|point| point.device_ms);
-        points.chain(self.events.iter().map(|event| event.device_ms)).max()
     }
 
     /// Adds a series with a reused buffer for its points.
@@ -310,11 +303,29 @@ pub fn read(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) ->
     guarded(out, |out| understand(frame, at, schemas, out))
 }
 
-/// Whatever a payload does to the code that reads it, it does to itself alone.
-fn guarded(
+/// Whether the frame can be read, exactly as [`read`] would say, and what ingest has to know of it: of a native frame the
+/// survey, with `out` left empty; of any other what `out` then holds.
+pub(super) fn survey(
+    frame: &Frame,
+    at: Offset,
+    schemas: &Schemas,
     out: &mut Readings,
-    understand: impl FnOnce(&mut Readings) -> Result<(), Unreadable>,
-) -> Result<(), Unreadable> {
+) -> Result<Option<Survey>, Unreadable> {
+    if !frame.format.is_native() {
+        return read(frame, at, schemas, out).map(|()| None);
+    }
+    guarded(out, |out| {
+        out.clear();
+        check_length(frame)?;
+        native::survey(frame, at, schemas, &mut out.surveyor).map(Some)
+    })
+}
+
+/// Whatever a payload does to the code that reads it, it does to itself alone.
+fn guarded<T>(
+    out: &mut Readings,
+    understand: impl FnOnce(&mut Readings) -> Result<T, Unreadable>,
+) -> Result<T, Unreadable> {
     // Nothing half-written survives a panic: `out` begins anew.
     let understood = catch_unwind(AssertUnwindSafe(|| understand(&mut *out)));
     understood.unwrap_or_else(|_| {
@@ -325,9 +336,7 @@ fn guarded(
 
 fn understand(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) -> Result<(), Unreadable> {
     out.clear();
-    if frame.payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(Unreadable::TooLong { len: frame.payload.len(), max: PAYLOAD_BYTES_MAX });
-    }
+    check_length(frame)?;
     match frame.format {
         Format::Json => plain::read(&frame.payload, frame.arrival.wall_ms, out)?,
         Format::Senml => senml::read(&frame.payload, frame.arrival.wall_ms, out)?,
@@ -341,6 +350,11 @@ fn understand(frame: &Frame, at: Offset, schemas: &Schemas, out: &mut Readings) 
     }
     schemas.describe(out);
     if out.is_empty() { Err(Unreadable::NoValue) } else { Ok(()) }
+}
+
+fn check_length(frame: &Frame) -> Result<(), Unreadable> {
+    let (len, max) = (frame.payload.len(), PAYLOAD_BYTES_MAX);
+    if len > max { Err(Unreadable::TooLong { len, max }) } else { Ok(()) }
 }
 
 /// Which format a payload claims to be, by its first byte; JSON may start with white space.

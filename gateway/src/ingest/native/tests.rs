@@ -23,10 +23,27 @@ fn frame(payload: Vec<u8>) -> Frame {
     }
 }
 
+fn survey_one(payload: &[u8]) -> Result<Survey, Unreadable> {
+    let (schemas, mut surveyor) = (Schemas::new(Grammar::default()), Surveyor::default());
+    survey(&frame(payload.to_vec()), crate::record::Offset::AFTER_ALL, &schemas, &mut surveyor)
+}
+
+/// Reads a frame, and sees to it that a survey says the same of it.
 fn read_one(payload: Vec<u8>) -> Result<Readings, Unreadable> {
     let mut out = Readings::default();
     out.clear();
-    read(&frame(payload), crate::record::Offset::AFTER_ALL, &Schemas::new(Grammar::default()), &mut out).map(|()| out)
+    let surveyed = survey_one(&payload);
+    let schemas = Schemas::new(Grammar::default());
+    let result = read(&frame(payload), crate::record::Offset::AFTER_ALL, &schemas, &mut out).map(|()| out);
+    match (&result, surveyed) {
+        (Ok(out), Ok(survey)) => {
+            let points = || out.series.iter().flat_map(|series| &series.points).map(|point| point.device_ms);
+            let events = out.events.iter().map(|event| event.device_ms);
+            assert_eq!((survey.first_ms, survey.last_ms), (points().min(), points().chain(events).max()));
+        }
+        (result, surveyed) => assert_eq!(result.as_ref().err(), surveyed.err().as_ref()),
+    }
+    result
 }
 
 fn wristband() -> Schema {
@@ -44,7 +61,11 @@ fn a_frame_becomes_series_events_and_texts() {
     let event = halo_proto::frame::Event { dt_ms: 2500, code: 17, severity: 3, value: -5, data: b"x" };
     builder.event(&event).unwrap();
     builder.text(&halo_proto::frame::Text { key: 9, val: "1.4.2" }).unwrap();
-    let out = read_one(builder.finish()).unwrap();
+    let bytes = builder.finish();
+    let survey = survey_one(&bytes).unwrap();
+    assert_eq!((survey.first_ms, survey.last_ms), (Some(600_000), Some(602_500)));
+    assert_eq!(survey.sync.map(|sync| sync.unix_minus_uptime_ms), Some(1_764_000_000_000));
+    let out = read_one(bytes).unwrap();
 
     assert_eq!(out.series.len(), 1);
     assert_eq!(&*out.series[0].signal.name, "heart_rate");
@@ -57,8 +78,6 @@ fn a_frame_becomes_series_events_and_texts() {
     );
     assert_eq!((out.events[0].device_ms, out.events[0].event_ms, out.events[0].code), (602_500, 1_602_500, 17));
     assert_eq!((&*out.texts[0].key, out.texts[0].value.as_str()), ("9", "1.4.2"));
-    assert_eq!(out.sync, Some(1_764_000_000_000));
-    assert_eq!(out.last_device_ms(), Some(602_500));
 }
 
 #[test]
