@@ -91,7 +91,7 @@ impl App {
         let (accounts, tls, models) = admission(&config)?;
         warnings(&config, &accounts).iter().for_each(|warning| warn!("{warning}"));
         // First, because a taken port is the likeliest mistake and nothing has been touched yet.
-        let listeners = Listeners::bind(&config, tls).await?;
+        let listeners = Listeners::bind(&config, tls)?;
         let common = Common::new(&config, accounts, models);
         let failed = CancellationToken::new();
         let started = Flow::prepare(&config, &common)?.start(&common, &failed)?;

@@ -23,11 +23,11 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) async fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>) -> Result<Self, StartError> {
-        let plain = broker::bind(config.gateway.mqtt).await?;
+    pub(super) fn bind(config: &Config, tls: Option<Arc<rustls::ServerConfig>>) -> Result<Self, StartError> {
+        let plain = broker::bind(config.gateway.mqtt)?;
         let address = plain.local_addr().map_err(|error| BindError::Io { addr: config.gateway.mqtt, error })?;
         let secured = match (&config.gateway.tls, tls) {
-            (Some(tls), Some(server)) => Some((broker::bind(tls.address).await?, server)),
+            (Some(tls), Some(server)) => Some((broker::bind(tls.address)?, server)),
             _ => None,
         };
         let tls_address = secured.as_ref().and_then(|(listener, _)| listener.local_addr().ok());

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{coop, yield_now};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,12 @@ use crate::metrics::Metrics;
 const REFUSALS_MAX: usize = 64;
 /// Out of file descriptors, say: how long to leave the listener alone.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that may wait to be accepted; the system lowers it (Linux: `net.core.somaxconn`, 4,096). A fleet that
+/// comes back at once fills a short queue, and who finds it full asks again after a second, or three.
+const WAITING_MAX: u32 = 1 << 16;
+/// Connections accepted before others get their turn: far more at once than of other work, so that the queue stays short.
+const ACCEPTED_MAX: usize = 1024;
 
 /// Why the broker cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +69,19 @@ pub enum BindError {
 ///
 /// # Errors
 /// By variant; each says the way out.
-pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(addr).await.map_err(|error| match error.kind() {
+pub fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
+    listen(addr).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { addr },
         _ => BindError::Io { addr, error },
     })
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart finds its port although connections of before linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(WAITING_MAX)
 }
 
 /// Only this machine reaches `addr`.
@@ -155,7 +170,12 @@ impl Broker {
     ) {
         let alive = TaskTracker::new();
         let local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
-        while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let mut taken: usize = 0;
+        while let Some(accepted) = stop.run_until_cancelled(coop::unconstrained(listener.accept())).await {
+            taken += 1;
+            if taken.is_multiple_of(ACCEPTED_MAX) {
+                yield_now().await;
+            }
             match accepted {
                 Ok((stream, peer)) => {
                     let Some(admitted) = self.admit(peer, local) else { continue };
@@ -218,6 +238,8 @@ async fn secured(
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
     use super::*;
 
     #[test]
@@ -228,9 +250,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_the_way_out() {
-        let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let addr = first.local_addr().unwrap();
-        let error = bind(addr).await.unwrap_err().to_string();
+        let error = bind(addr).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{addr} is already in use")), "{error}");
+    }
+
+    /// Nobody accepts here: who finds the queue full asks again after a second, for ever.
+    #[tokio::test]
+    async fn more_than_a_thousand_clients_may_come_before_the_first_is_accepted() {
+        const CLIENTS: usize = 1_200;
+        let allowed =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|it| it.trim().parse().ok());
+        if allowed.is_some_and(|allowed: usize| allowed < CLIENTS) || !may_open(2 * CLIENTS as u64) {
+            assert!(std::env::var_os("CI").is_none(), "this machine lets too few connections wait");
+            return println!("SKIP: this machine lets too few connections wait");
+        }
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let all: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(TcpStream::connect(addr))).collect();
+        let mut connected = Vec::new();
+        for one in all {
+            connected.push(one.await.unwrap().unwrap());
+        }
+        assert_eq!(connected.len(), CLIENTS);
+    }
+
+    fn may_open(files: u64) -> bool {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= files);
+        enough(current)
+            || (enough(maximum) && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok())
     }
 }

@@ -338,6 +338,9 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
     served
 }
 
+/// Sockets get half of the processors: log and river have threads of their own, which work harder. On two processors one
+/// worker carried 1.06 times the acknowledgements of two, and 1.13 times the whole job.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread().worker_threads((processors / 2).max(1)).enable_all().build()
 }
