@@ -1,6 +1,7 @@
 //! The river: one thread that pulls durable records, folds them, and lets readings and halos out on local topics.
 
 mod answers;
+mod beside;
 mod health;
 mod writing;
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use halo_proto::topic::{Grammar, Topic};
 use tracing::{error, warn};
 
+use self::beside::Beside;
 use super::cohort_json::cohorts;
 use super::due::Due;
 use super::halo_json::{render, render_in};
@@ -94,7 +96,8 @@ pub struct River<F: Fs> {
     replaying: Option<Replaying>,
     fold: Fold,
     checkpoints: Checkpointer,
-    shared: Shared,
+    shared: Arc<Shared>,
+    beside: Beside,
     sparks: Sparks,
     due: Due,
     topic: String,
@@ -143,7 +146,8 @@ impl<F: Fs> River<F> {
             replaying,
             fold,
             checkpoints,
-            shared,
+            shared: Arc::new(shared),
+            beside: Beside::default(),
             sparks,
             due,
             topic,
@@ -183,6 +187,7 @@ impl<F: Fs> River<F> {
             more = self.step();
         }
         self.write_down_everything();
+        self.beside.end();
     }
 
     fn wait(&self) -> Duration {
@@ -230,20 +235,25 @@ impl<F: Fs> River<F> {
         self.unreadable = false;
         batch.findings.iter().for_each(|finding| self.shared.damages.met(finding));
         let now_ms = self.now_ms();
-        for record in &batch.records {
-            self.fold_record(record, now_ms);
+        let records = Arc::new(batch.records);
+        // Of what is old the readings went out in an earlier life.
+        let is_new = records.first().is_some_and(|first| first.offset > self.old);
+        let beside = is_new && self.beside.take(&records, &self.shared, self.fold.schemas());
+        for record in &*records {
+            self.fold_record(record, now_ms, beside);
         }
-        if let Some(last) = batch.records.last() {
+        if let Some(last) = records.last() {
             self.shared.folded.store(last.offset.0, Ordering::Release);
             let deadlines = self.fold.deadline().into_iter().chain(self.sparks.engine().deadline());
             self.shared.gate.set_fold_deadline(deadlines.min());
             self.checkpoint.bytes += batch.bytes as u64;
         }
         self.tell_gate();
-        !batch.is_empty()
+        !(records.is_empty() && batch.findings.is_empty())
     }
 
-    fn fold_record(&mut self, record: &Record, now_ms: u64) {
+    /// `beside`: what it says goes out elsewhere.
+    fn fold_record(&mut self, record: &Record, now_ms: u64, beside: bool) {
         if let Some(replaying) = self.replaying.as_ref().filter(|_| record.offset <= self.old) {
             if replaying.skipped().contains(record.offset) {
                 return self.fold.skip(record);
@@ -265,7 +275,7 @@ impl<F: Fs> River<F> {
                 self.shared.changes.iter().for_each(|changes| changes.touch(&organisation));
             }
         }
-        if let (Some((stored, frame)), Some(readings)) = (frame_of(record), touched.readings()) {
+        if let (false, Some((stored, frame)), Some(readings)) = (beside, frame_of(record), touched.readings()) {
             let out = (&mut self.topic, &mut self.wakes);
             publish_readings(&self.shared, out, record.epoch, stored, frame, readings);
         }
@@ -277,7 +287,7 @@ impl<F: Fs> River<F> {
 
     /// Lets a decision out, and has what follows from the record decided.
     fn spark(&mut self, record: &Record) {
-        let Shared { log_ids, grammar, .. } = &self.shared;
+        let Shared { log_ids, grammar, .. } = &*self.shared;
         let mut outs = match &record.body {
             Body::Spark(spark) => sparks::outs(log_ids, grammar, record, spark, &self.fold),
             _ => Vec::new(),

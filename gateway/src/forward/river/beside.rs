@@ -1,0 +1,163 @@
+//! Readings beside the fold: written on a thread of their own while much comes.
+//!
+//! Writing what a frame says takes a quarter of what the river does with it, and needs nothing of the fold: the frame and
+//! the births before it tell all of it. Of a batch with many frames it is therefore done from the same records, while they
+//! are folded. Of a few the river does it in its own turn: waking another thread takes longer.
+//!
+//! * Order is the log's, whoever writes: the river waits for the thread before it writes what comes later.
+//! * What may change how frames are read (a birth, the configuration, a device forgotten) is in no batch that is handed
+//!   over; the thread has a copy of the births before it.
+//! * The thread may be two batches behind; then the river waits for it, and the gate for the river.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+use halo_proto::topic::Topic;
+use tracing::warn;
+
+use super::{Held, Shared, frame_of, publish_readings, write_topic};
+use crate::ingest::readings::{Readings, read};
+use crate::ingest::schemas::Schemas;
+use crate::record::{Body, Record};
+
+/// Frames from which on a batch is handed over: writing them takes as long as some wake-ups.
+const MANY: usize = 32;
+/// Batches that wait while another is being written.
+const WAITING_MAX: usize = 1;
+
+/// The thread, once there was much, and what it needs to know.
+#[derive(Default)]
+pub(super) struct Beside {
+    thread: Option<Thread>,
+    /// The births as they are, as long as they stay so.
+    schemas: Option<Arc<Schemas>>,
+    topic: String,
+}
+
+struct Thread {
+    jobs: SyncSender<Job>,
+    /// Batches handed over and not yet out.
+    under_way: Arc<AtomicUsize>,
+    handle: JoinHandle<()>,
+}
+
+enum Job {
+    Write(Arc<Vec<Record>>, Arc<Schemas>),
+    /// Everything before it is out.
+    Tell(SyncSender<()>),
+}
+
+impl Beside {
+    /// Takes a batch over; false: whoever folds it writes it, and everything before it is out. `births` are those before
+    /// the batch.
+    pub(super) fn take(&mut self, records: &Arc<Vec<Record>>, shared: &Arc<Shared>, births: &Schemas) -> bool {
+        if records.iter().any(|record| changes_reading(&record.body)) {
+            self.finish();
+            self.schemas = None;
+            return false;
+        }
+        let behind = self.thread.as_ref().is_some_and(|thread| thread.under_way.load(Ordering::Acquire) > 0);
+        if !behind && records.len() < MANY {
+            return false;
+        }
+        // Asked once for the batch: whoever subscribes meanwhile begins with the next.
+        if !self.is_wanted(records, shared) {
+            return true;
+        }
+        let Some(thread) = self.thread.take().or_else(|| start(shared)) else { return false };
+        let schemas = self.schemas.get_or_insert_with(|| Arc::new(births.clone()));
+        let job = Job::Write(Arc::clone(records), Arc::clone(schemas));
+        thread.under_way.fetch_add(1, Ordering::AcqRel);
+        self.thread = Some(thread.send(job));
+        true
+    }
+
+    /// Waits until everything handed over is out.
+    pub(super) fn finish(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        let (said, heard) = sync_channel(1);
+        let thread = thread.send(Job::Tell(said));
+        // An error says that the thread has ended, which the next hand-over or the end finds out why.
+        heard.recv().ok();
+        self.thread = Some(thread);
+    }
+
+    /// Ends the thread when everything is out.
+    pub(super) fn end(&mut self) {
+        if let Some(Thread { jobs, handle, .. }) = self.thread.take() {
+            drop(jobs);
+            join(handle);
+        }
+    }
+
+    fn is_wanted(&mut self, records: &[Record], shared: &Shared) -> bool {
+        records.iter().filter_map(frame_of).any(|(_, frame)| {
+            let topic = Topic::Readings { subject: &frame.subject, device: &frame.device };
+            write_topic(&mut self.topic, &shared.grammar, topic);
+            shared.router.wants(&self.topic)
+        })
+    }
+}
+
+/// What frames after it may say otherwise than frames before it.
+fn changes_reading(body: &Body) -> bool {
+    matches!(body, Body::Retained(_) | Body::Act(_) | Body::Config(_))
+}
+
+fn start(shared: &Arc<Shared>) -> Option<Thread> {
+    let (jobs, todo) = sync_channel(WAITING_MAX);
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let (shared, left) = (Arc::clone(shared), Arc::clone(&under_way));
+    let work = move || write(&todo, &shared, &left);
+    let started = Builder::new().name("readings".to_owned()).spawn(work);
+    match started {
+        Ok(handle) => Some(Thread { jobs, under_way, handle }),
+        Err(error) => {
+            warn!(%error, "no thread for readings: they are written where halos are folded");
+            None
+        }
+    }
+}
+
+fn write(todo: &Receiver<Job>, shared: &Shared, under_way: &AtomicUsize) {
+    let (mut readings, mut topic, mut held) = (Readings::default(), String::new(), Held::default());
+    for job in todo {
+        match job {
+            Job::Write(records, schemas) => {
+                for record in &*records {
+                    let Some((stored, frame)) = frame_of(record) else { continue };
+                    if read(frame, record.offset, &schemas, &mut readings).is_ok() {
+                        publish_readings(shared, (&mut topic, &mut held), record.epoch, stored, frame, &readings);
+                    }
+                }
+                held.wake();
+                under_way.fetch_sub(1, Ordering::AcqRel);
+            }
+            // Whoever asked waits.
+            Job::Tell(out) => drop(out.send(())),
+        }
+    }
+}
+
+impl Thread {
+    /// Ends as the thread did when it has ended: by a panic, there is no other way.
+    fn send(self, job: Job) -> Self {
+        if self.jobs.send(job).is_err() {
+            join(self.handle);
+            unreachable!("the thread of readings ended while it was wanted");
+        }
+        self
+    }
+}
+
+fn join(handle: JoinHandle<()>) {
+    if let Err(panic) = handle.join() {
+        resume_unwind(panic);
+    }
+}
+
+#[cfg(test)]
+mod tests;
