@@ -29,7 +29,12 @@ struct Column<'a, R> {
     refused: &'a [i64],
     /// Not taken yet; in order of their times.
     points: &'a [Point],
+    /// When the first of them was; none is after all others.
+    next_ms: i64,
 }
+
+/// Behind every time that a reading can have.
+const NEVER_MS: i64 = i64::MAX;
 
 impl<'a, R: Row> Rows<'a, R> {
     /// `refused` is what the signals have refused of these readings.
@@ -38,9 +43,29 @@ impl<'a, R: Row> Rows<'a, R> {
             let (signal, points) = (&*series.signal, series.points.as_slice());
             let (name, factor, shift) = plan.wanted(signal)?;
             let (field, conversion) = (R::field(name)?, (factor, shift));
-            Some(Column { field, signal, conversion, refused: refused.of(index), points })
+            let next_ms = points.first().map_or(NEVER_MS, |first| first.event_ms);
+            Some(Column { field, signal, conversion, refused: refused.of(index), points, next_ms })
         });
         Self { columns: columns.collect(), arrival_ms }
+    }
+}
+
+impl<R> Column<'_, R> {
+    /// Takes what it says at its next time into `row`; whether any of it is good.
+    fn take(&mut self, row: &mut R, arrival_ms: i64) -> bool {
+        let (at_ms, mut good) = (self.next_ms, false);
+        let is_refused = self.refused.contains(&at_ms);
+        while let Some((point, rest)) = self.points.split_first().filter(|(point, _)| point.event_ms == at_ms) {
+            self.points = rest;
+            if !is_refused && Quality::of(self.signal, point, arrival_ms) == Quality::Good {
+                let value = physical(point.raw, self.signal.num, self.signal.den);
+                let (factor, shift) = self.conversion;
+                *(self.field)(row) = Some(value * factor + shift);
+                good = true;
+            }
+        }
+        self.next_ms = self.points.first().map_or(NEVER_MS, |next| next.event_ms);
+        good
     }
 }
 
@@ -49,21 +74,10 @@ impl<R: Row> Iterator for Rows<'_, R> {
 
     fn next(&mut self) -> Option<(i64, R)> {
         loop {
-            let first = self.columns.iter().filter_map(|column| column.points.first());
-            let at_ms = first.map(|point| point.event_ms).min()?;
+            let at_ms = self.columns.iter().map(|column| column.next_ms).min().filter(|at_ms| *at_ms < NEVER_MS)?;
             let (mut row, mut good) = (R::default(), false);
-            for column in &mut self.columns {
-                while let Some((point, rest)) = column.points.split_first().filter(|(point, _)| point.event_ms == at_ms)
-                {
-                    column.points = rest;
-                    let refused = column.refused.contains(&at_ms);
-                    if !refused && Quality::of(column.signal, point, self.arrival_ms) == Quality::Good {
-                        let value = physical(point.raw, column.signal.num, column.signal.den);
-                        let (factor, shift) = column.conversion;
-                        *(column.field)(&mut row) = Some(value * factor + shift);
-                        good = true;
-                    }
-                }
+            for column in self.columns.iter_mut().filter(|column| column.next_ms == at_ms) {
+                good |= column.take(&mut row, self.arrival_ms);
             }
             if good {
                 return Some((at_ms, row));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::labels::{Beat, Label, STEPS_PER_MS};
+use super::labels::{Beat, Label, STEPS_PER_MS, nearest};
 
 /// Panes of a window: it covers between 59 and 60 minutes.
 const MINUTES: i64 = 60;
@@ -51,7 +51,7 @@ impl Hour {
         let Some(minute) = self.minute(beat.at_ms) else { return };
         minute.beats = minute.beats.saturating_add(1);
         minute.premature = minute.premature.saturating_add(u8::from(beat.label == Label::Premature));
-        let ms = (f64::from(beat.rr) / STEPS_PER_MS).round() as u16;
+        let ms = nearest(f64::from(beat.rr) / STEPS_PER_MS);
         minute.observed_ms = minute.observed_ms.saturating_add(ms);
     }
 

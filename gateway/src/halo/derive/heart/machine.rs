@@ -111,9 +111,8 @@ impl Heart {
             self.hour.pause(at_ms, rr);
             events.push(HeartEvent::Pause { at_ms, rr_ms, long: rr_ms > LONG_PAUSE_MS });
         }
-        let changed = self.paces.push(rr, &self.settings);
-        if let Some(rate) = self.paces.rate() {
-            self.today.cover(at_ms, rr_ms.ceil() as i64, rate, &self.settings);
+        if let Some((rate, changed)) = self.paces.push(rr, &self.settings) {
+            self.today.cover(at_ms, begun_ms(rr_ms), rate, &self.settings);
             events.extend(changed.map(|pace| match pace {
                 Pace::Slow => HeartEvent::Bradycardia { at_ms, rate },
                 Pace::Fast => HeartEvent::Tachycardia { at_ms, rate },
@@ -161,4 +160,10 @@ impl Heart {
         self.irregularity.interrupt();
         self.last_beat_ms = None;
     }
+}
+
+/// Milliseconds of an interval, one that has begun too; `f64::ceil` is a call.
+fn begun_ms(rr_ms: f64) -> i64 {
+    let whole = rr_ms as i64;
+    whole + i64::from(rr_ms > whole as f64)
 }

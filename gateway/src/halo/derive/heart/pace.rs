@@ -27,13 +27,14 @@ pub(super) struct Paces {
 }
 
 impl Paces {
-    /// Takes the next interval; returns the new pace if it has changed.
-    pub(super) fn push(&mut self, rr: u16, settings: &HeartSettings) -> Option<Pace> {
+    /// Takes the next interval; returns the mean rate once there is one, and the new pace if it has changed.
+    pub(super) fn push(&mut self, rr: u16, settings: &HeartSettings) -> Option<(f64, Option<Pace>)> {
         *self.ring.get_mut(usize::from(self.at))? = rr;
         self.at = (self.at + 1) % BEATS as u8;
         self.len = (self.len + 1).min(BEATS as u8);
-        let pace = self.judge(self.rate()?, settings);
-        (std::mem::replace(&mut self.pace, pace) != pace).then_some(pace)
+        let rate = self.rate()?;
+        let pace = self.judge(rate, settings);
+        Some((rate, (std::mem::replace(&mut self.pace, pace) != pace).then_some(pace)))
     }
 
     /// Beats are missing: the mean begins anew, the pace stays until there is one.

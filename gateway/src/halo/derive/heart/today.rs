@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::order::day_of;
+use super::labels::nearest;
 use super::settings::HeartSettings;
 
 /// A resting rate is the median of a stretch this long.
@@ -51,7 +52,7 @@ impl Today {
         let from_ms = at_ms.saturating_sub(span_ms).max(counted_ms);
         let covered = u32::try_from(at_ms.saturating_sub(from_ms)).unwrap_or(0);
         self.counted_ms = Some(at_ms.max(counted_ms));
-        self.weigh(rate.round() as u16, covered);
+        self.weigh(nearest(rate), covered);
         let zone = ZONES_PERCENT.iter().filter(|percent| rate * 100.0 >= **percent * settings.rate_max_per_min).count();
         self.zone = u8::try_from(zone).ok();
         if let Some(counted) = zone.checked_sub(1).and_then(|index| self.zones_ms.get_mut(index)) {

@@ -137,19 +137,22 @@ impl Windows {
     /// Lets the beats go that a window ending at `at_ms` leaves behind.
     fn leave(&mut self, at_ms: i64) {
         for (window, length_ms) in self.windows.iter_mut().zip(LENGTHS_MS) {
-            let first = self.ring.len().saturating_sub(window.len.into());
-            let mut before = first.checked_sub(1).and_then(|index| self.ring.get(index)).copied().unwrap_or_default();
-            let mut entries = self.ring.iter().skip(first).copied().peekable();
+            let mut oldest = self.ring.len().saturating_sub(window.len.into());
+            let before = |oldest: usize| oldest.checked_sub(1).and_then(|before| self.ring.get(before)).copied();
             while at_ms.saturating_sub(window.first_ms) >= length_ms || usize::from(window.len) >= ENTRIES_MAX {
-                let Some(entry) = entries.next() else { break };
-                window.sums.count(entry, before, -1);
+                let Some(entry) = self.ring.get(oldest) else { break };
+                window.sums.count(*entry, before(oldest).unwrap_or_default(), -1);
                 window.len -= 1;
-                window.first_ms = window.first_ms.saturating_add(entries.peek().map_or(0, |next| next.since_ms()));
-                before = entry;
+                oldest += 1;
+                let since_ms = self.ring.get(oldest).map_or(0, |next| next.since_ms());
+                window.first_ms = window.first_ms.saturating_add(since_ms);
             }
         }
         let kept = self.windows.iter().map(|window| usize::from(window.len) + 1).max().unwrap_or(0);
-        self.ring.drain(..self.ring.len().saturating_sub(kept));
+        // Nearly always one: a drain costs more than what it takes out.
+        for _ in kept..self.ring.len() {
+            self.ring.pop_front();
+        }
         if self.ring.capacity() > self.ring.len() + FREE_MAX {
             self.ring.shrink_to(self.ring.len() + GROWTH);
         }
