@@ -32,12 +32,23 @@ impl Facts {
     /// Reads the frame record at `at` into `readings` and keeps what ingest needs of it.
     pub(super) fn of(frame: &Frame, at: Offset, schemas: &Schemas, readings: &mut Readings) -> Self {
         let header = frame.format.is_native().then(|| native::header(&frame.payload)).flatten();
+        Self::of_known((header, crc32c::crc32c(&frame.payload)), frame, at, schemas, readings)
+    }
+
+    /// The same where header and checksum were looked at before.
+    pub(super) fn of_known(
+        (header, crc): (Option<Header>, u32),
+        frame: &Frame,
+        at: Offset,
+        schemas: &Schemas,
+        readings: &mut Readings,
+    ) -> Self {
         let surveyed = survey(frame, at, schemas, readings);
         let begun_ms = header.map_or(frame.arrival.wall_ms, |header| i64::try_from(header.t0_ms).unwrap_or(i64::MAX));
         let mut facts = Self {
             readable: Ok(()),
             header,
-            crc: crc32c::crc32c(&frame.payload),
+            crc,
             first_ms: begun_ms,
             last_ms: begun_ms,
             sync: None,

@@ -14,7 +14,7 @@ pub(super) const REPEATS_MS: u64 = 10_000;
 #[derive(Debug, Default)]
 pub struct Live {
     /// Devices that published, by session.
-    sessions: HashMap<u64, HashSet<Name>>,
+    sessions: HashMap<u64, Speakers>,
     /// In how many sessions a device published.
     online: HashMap<Name, u32>,
     /// Devices whose last session ended, until the log says so.
@@ -29,6 +29,14 @@ pub struct Live {
     pub(super) keys: Keys,
 }
 
+/// Devices that published on one session.
+#[derive(Debug, Default)]
+struct Speakers {
+    /// The one that did last, nearly always the only one: comparing a name is cheaper than looking it up.
+    last: Option<Name>,
+    all: HashSet<Name>,
+}
+
 #[derive(Debug)]
 struct Repeats {
     count: u32,
@@ -38,10 +46,14 @@ struct Repeats {
 impl Live {
     /// A device published on a session; whether for the first time.
     pub(super) fn published(&mut self, session: u64, device: &Name) -> bool {
-        if self.sessions.get(&session).is_some_and(|devices| devices.contains(device)) {
+        let speakers = self.sessions.entry(session).or_default();
+        if speakers.last.as_ref() == Some(device) {
             return false;
         }
-        self.sessions.entry(session).or_default().insert(device.clone());
+        speakers.last = Some(device.clone());
+        if !speakers.all.insert(device.clone()) {
+            return false;
+        }
         *self.online.entry(device.clone()).or_default() += 1;
         self.departed.remove(device);
         true
@@ -49,7 +61,7 @@ impl Live {
 
     /// A session ended; devices that no other session speaks for have departed.
     pub(super) fn ended(&mut self, session: u64) {
-        for device in self.sessions.remove(&session).unwrap_or_default() {
+        for device in self.sessions.remove(&session).unwrap_or_default().all {
             let Some(sessions) = self.online.get_mut(&device) else { continue };
             *sessions -= 1;
             if *sessions == 0 {
@@ -104,5 +116,23 @@ impl Live {
     /// Monotonic time at which a count is due.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.repeats_due.first().map(|(due_ms, _)| *due_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_that_take_turns_on_one_session_are_each_new_once_and_leave_once() {
+        let (one, two) = (Name::from("one"), Name::from("two"));
+        let mut live = Live::default();
+        let turns = [&one, &two, &one, &one, &two, &two].map(|device| live.published(7, device));
+        assert_eq!(turns, [true, true, false, false, false, false]);
+        assert!(live.published(8, &one) && !live.published(8, &one));
+        live.ended(7);
+        assert_eq!(live.departed().collect::<Vec<_>>(), [&two]);
+        live.ended(8);
+        assert_eq!(live.departed().collect::<Vec<_>>(), [&one, &two]);
     }
 }

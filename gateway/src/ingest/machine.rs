@@ -251,11 +251,11 @@ impl Ingest {
         let format = self.live.keys.judge(&publish.device, format_of(&publish.payload), &publish.payload);
         // What was not proven has no identity: a forged number would make gaps and conflicts.
         let header = format.is_native().then(|| native::header(&publish.payload)).flatten();
-        let identity = header.as_ref().map(native::identity);
+        let (identity, crc) = (header.as_ref().map(native::identity), crc32c::crc32c(&publish.payload));
         let device = self.devices.get(&publish.device);
         // Before reading the items: after a reconnect most of a backlog may be repeats.
         if let (Some(device), Some(identity)) = (device, identity)
-            && device.has_stored(identity, crc32c::crc32c(&publish.payload))
+            && device.has_stored(identity, crc)
         {
             return self.repeated(publish);
         }
@@ -270,7 +270,7 @@ impl Ingest {
             clock: ClockUse { offset_ms: 0, source: ClockSource::Estimated },
             payload: publish.payload.clone(),
         };
-        let facts = Facts::of(&frame, Offset::AFTER_ALL, &self.schemas, &mut self.readings);
+        let facts = Facts::of_known((header, crc), &frame, Offset::AFTER_ALL, &self.schemas, &mut self.readings);
         if device.is_some_and(|device| device.has_points(&facts.points)) {
             return self.repeated(publish);
         }

@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn g10_a_frame_that_breaks_its_reader_is_unreadable_and_no_more() {
         let mut readings = Readings::default();
-        let broken = guarded(&mut readings, |out| {
+        let broken: Result<(), _> = guarded(&mut readings, |out| {
             out.ignored = 7;
             panic!("a bug in a decoder")
         });
