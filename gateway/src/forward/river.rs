@@ -200,13 +200,15 @@ impl<F: Fs> River<F> {
         self.shared.clock.now().mono_ms
     }
 
-    /// Takes in everything durable, batch by batch.
+    /// Takes in everything durable, batch by batch, and lets out what it says.
     fn flow(&mut self) {
         while self.step() {}
+        self.beside.finish();
     }
 
     /// Takes in one batch and lets out what is due; whether there may be more.
     fn step(&mut self) -> bool {
+        self.beside.look();
         let more = !self.sparks.is_full() && self.fold_batch();
         self.sparks.hand_over();
         self.publish_due();
@@ -373,13 +375,18 @@ fn publish_readings(
     frame: &Frame,
     readings: &Readings,
 ) {
-    write_topic(topic, &shared.grammar, Topic::Readings { subject: &frame.subject, device: &frame.device });
-    if !shared.router.wants(topic) {
+    if !wants_readings(shared, topic, frame) {
         return;
     }
     let payload = readings_json(shared.log_ids.of(epoch), stored, frame, readings, Lane::Live);
     publish(&shared.router, topic, payload, false, wakes);
     shared.metrics.forward_readings_total.add(1);
+}
+
+/// Whether anybody listens to what a frame says; `topic` is where they do.
+fn wants_readings(shared: &Shared, topic: &mut String, frame: &Frame) -> bool {
+    write_topic(topic, &shared.grammar, Topic::Readings { subject: &frame.subject, device: &frame.device });
+    shared.router.wants(topic)
 }
 
 fn publish_losses(shared: &Shared, (topic, wakes): (&mut String, &mut Held), record: &Record) {

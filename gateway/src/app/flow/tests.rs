@@ -37,6 +37,50 @@ fn an_error_after_the_threads_have_started_ends_every_one_of_them() {
     }
 }
 
+fn telemetry(common: &Common, ticket: u64, payload: Bytes) -> Inbound {
+    Inbound {
+        session: SessionKey(1),
+        client_id: "pi".into(),
+        principal: "pi".into(),
+        topic: "halo/v1/d/pi/t".into(),
+        payload,
+        qos: 1,
+        retain: false,
+        will: false,
+        arrival: common.clock.now(),
+        receipt: Receipt::new(Arc::default(), ticket),
+    }
+}
+
+/// Whoever stops the gateway disconnects its subscribers next.
+#[test]
+fn once_the_river_has_said_that_it_stops_all_readings_are_out() {
+    const FRAMES: u64 = 4_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.broker.queue_messages_max = 100_000;
+    config.broker.queue_bytes_max = 1 << 30;
+    let common = Common::new(&config, Accounts::default(), Models::default());
+    let mut heard = common.router.subscribe("halo/v1/readings/#").unwrap();
+    let started = Flow::prepare(&config, &common).unwrap().start(&common, &CancellationToken::new()).unwrap();
+    let before = started.faces.durable.offset();
+    for ticket in 0..FRAMES {
+        let words = format!("{{\"x\":{ticket},\"said\":\"{}\"}}", "word ".repeat(40));
+        assert!(started.faces.inlet.publish(telemetry(&common, ticket, words.into())).is_ok());
+    }
+    let all = Offset(before.0 + FRAMES);
+    while started.faces.durable.wait_past(Offset(all.0 - 1), Duration::from_secs(60)) < all {}
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (said, stopping) = tokio::sync::oneshot::channel();
+    assert!(runtime.block_on(started.faces.asker.call(Call::Stopping(said))));
+    runtime.block_on(stopping).unwrap();
+    let mut out = 0;
+    while heard.try_recv().unwrap().is_some() {
+        out += 1;
+    }
+    assert_eq!(out, FRAMES);
+}
+
 /// A model that never comes to an answer.
 struct Late;
 
@@ -55,18 +99,7 @@ fn a_model_that_is_always_late_is_a_reason_in_the_health_and_no_more() {
     let common = Common::new(&config, Accounts::default(), Models::default().with_brought(vec![late]));
     let started = Flow::prepare(&config, &common).unwrap().start(&common, &CancellationToken::new()).unwrap();
     let before = started.faces.durable.offset();
-    let inbound = Inbound {
-        session: SessionKey(1),
-        client_id: "pi".into(),
-        principal: "pi".into(),
-        topic: "halo/v1/d/pi/t".into(),
-        payload: Bytes::from_static(b"{\"x\":1}"),
-        qos: 1,
-        retain: false,
-        will: false,
-        arrival: common.clock.now(),
-        receipt: Receipt::new(Arc::default(), 0),
-    };
+    let inbound = telemetry(&common, 0, Bytes::from_static(b"{\"x\":1}"));
     assert!(started.faces.inlet.publish(inbound).is_ok());
     assert!(started.faces.durable.wait_past(before, Duration::from_secs(60)) > before);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

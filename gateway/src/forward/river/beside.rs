@@ -4,7 +4,8 @@
 //! the births before it tell all of it. Of a batch with many frames it is therefore done from the same records, while they
 //! are folded. Of a few the river does it in its own turn: waking another thread takes longer.
 //!
-//! * Order is the log's, whoever writes: the river waits for the thread before it writes what comes later.
+//! * Order is the log's, whoever writes: the river waits for the thread before it writes what comes later. Halos, sparks
+//!   and answers may come before readings of frames that they follow from.
 //! * What may change how frames are read (a birth, the configuration, a device forgotten) is in no batch that is handed
 //!   over; the thread has a copy of the births before it.
 //! * The thread may be two batches behind; then the river waits for it, and the gate for the river.
@@ -15,10 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use halo_proto::topic::Topic;
+use halo_proto::topic::{Grammar, Topic};
 use tracing::warn;
 
-use super::{Held, Shared, frame_of, publish_readings, write_topic};
+use super::{Held, Shared, frame_of, publish_readings, wants_readings};
 use crate::ingest::readings::{Readings, read};
 use crate::ingest::schemas::Schemas;
 use crate::record::{Body, Record};
@@ -32,6 +33,8 @@ const WAITING_MAX: usize = 1;
 #[derive(Default)]
 pub(super) struct Beside {
     thread: Option<Thread>,
+    /// The system gave no thread.
+    alone: bool,
     /// The births as they are, as long as they stay so.
     schemas: Option<Arc<Schemas>>,
     topic: String,
@@ -54,7 +57,7 @@ impl Beside {
     /// Takes a batch over; false: whoever folds it writes it, and everything before it is out. `births` are those before
     /// the batch.
     pub(super) fn take(&mut self, records: &Arc<Vec<Record>>, shared: &Arc<Shared>, births: &Schemas) -> bool {
-        if records.iter().any(|record| changes_reading(&record.body)) {
+        if records.iter().any(|record| changes_reading(&record.body, &shared.grammar)) {
             self.finish();
             self.schemas = None;
             return false;
@@ -67,7 +70,7 @@ impl Beside {
         if !self.is_wanted(records, shared) {
             return true;
         }
-        let Some(thread) = self.thread.take().or_else(|| start(shared)) else { return false };
+        let Some(thread) = self.thread.take().or_else(|| self.start(shared)) else { return false };
         let schemas = self.schemas.get_or_insert_with(|| Arc::new(births.clone()));
         let job = Job::Write(Arc::clone(records), Arc::clone(schemas));
         thread.under_way.fetch_add(1, Ordering::AcqRel);
@@ -80,9 +83,17 @@ impl Beside {
         let Some(thread) = self.thread.take() else { return };
         let (said, heard) = sync_channel(1);
         let thread = thread.send(Job::Tell(said));
-        // An error says that the thread has ended, which the next hand-over or the end finds out why.
-        heard.recv().ok();
-        self.thread = Some(thread);
+        match heard.recv() {
+            Ok(()) => self.thread = Some(thread),
+            Err(_) => thread.fell(),
+        }
+    }
+
+    /// Ends as the thread did, if it has: what it had to write would be missing for ever, and nobody told.
+    pub(super) fn look(&mut self) {
+        if let Some(thread) = self.thread.take_if(|thread| thread.handle.is_finished()) {
+            thread.fell();
+        }
     }
 
     /// Ends the thread when everything is out.
@@ -93,32 +104,35 @@ impl Beside {
         }
     }
 
+    fn start(&mut self, shared: &Arc<Shared>) -> Option<Thread> {
+        let (jobs, todo) = sync_channel(WAITING_MAX);
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let (shared, left) = (Arc::clone(shared), Arc::clone(&under_way));
+        let work = move || write(&todo, &shared, &left);
+        if self.alone {
+            return None;
+        }
+        match Builder::new().name("readings".to_owned()).spawn(work) {
+            Ok(handle) => Some(Thread { jobs, under_way, handle }),
+            Err(error) => {
+                warn!(%error, "no thread for readings: they are written where halos are folded");
+                self.alone = true;
+                None
+            }
+        }
+    }
+
     fn is_wanted(&mut self, records: &[Record], shared: &Shared) -> bool {
-        records.iter().filter_map(frame_of).any(|(_, frame)| {
-            let topic = Topic::Readings { subject: &frame.subject, device: &frame.device };
-            write_topic(&mut self.topic, &shared.grammar, topic);
-            shared.router.wants(&self.topic)
-        })
+        records.iter().filter_map(frame_of).any(|(_, frame)| wants_readings(shared, &mut self.topic, frame))
     }
 }
 
 /// What frames after it may say otherwise than frames before it.
-fn changes_reading(body: &Body) -> bool {
-    matches!(body, Body::Retained(_) | Body::Act(_) | Body::Config(_))
-}
-
-fn start(shared: &Arc<Shared>) -> Option<Thread> {
-    let (jobs, todo) = sync_channel(WAITING_MAX);
-    let under_way = Arc::new(AtomicUsize::new(0));
-    let (shared, left) = (Arc::clone(shared), Arc::clone(&under_way));
-    let work = move || write(&todo, &shared, &left);
-    let started = Builder::new().name("readings".to_owned()).spawn(work);
-    match started {
-        Ok(handle) => Some(Thread { jobs, under_way, handle }),
-        Err(error) => {
-            warn!(%error, "no thread for readings: they are written where halos are folded");
-            None
-        }
+fn changes_reading(body: &Body, grammar: &Grammar) -> bool {
+    match body {
+        Body::Retained(retained) => matches!(grammar.parse(&retained.topic), Topic::Birth { .. }),
+        Body::Act(_) | Body::Config(_) => true,
+        _ => false,
     }
 }
 
@@ -129,7 +143,8 @@ fn write(todo: &Receiver<Job>, shared: &Shared, under_way: &AtomicUsize) {
             Job::Write(records, schemas) => {
                 for record in &*records {
                     let Some((stored, frame)) = frame_of(record) else { continue };
-                    if read(frame, record.offset, &schemas, &mut readings).is_ok() {
+                    let wanted = wants_readings(shared, &mut topic, frame);
+                    if wanted && read(frame, record.offset, &schemas, &mut readings).is_ok() {
                         publish_readings(shared, (&mut topic, &mut held), record.epoch, stored, frame, &readings);
                     }
                 }
@@ -143,13 +158,17 @@ fn write(todo: &Receiver<Job>, shared: &Shared, under_way: &AtomicUsize) {
 }
 
 impl Thread {
-    /// Ends as the thread did when it has ended: by a panic, there is no other way.
     fn send(self, job: Job) -> Self {
         if self.jobs.send(job).is_err() {
-            join(self.handle);
-            unreachable!("the thread of readings ended while it was wanted");
+            self.fell();
         }
         self
+    }
+
+    /// Ends as the thread did: by a panic, there is no other way while it is wanted.
+    fn fell(self) -> ! {
+        join(self.handle);
+        unreachable!("the thread of readings ended while it was wanted")
     }
 }
 

@@ -154,15 +154,48 @@ fn the_thread_is_ended_with_everything_out() {
     assert_eq!((half.heard().len(), Arc::strong_count(&half.shared)), (10 * MANY, 1));
 }
 
-#[test]
-#[should_panic(expected = "a bug in what writes")]
-fn a_panic_beside_is_the_rivers_own() {
-    let (jobs, todo) = sync_channel(0);
+/// A thread that panics at the first job, or before there was one.
+fn broken(at_once: bool) -> Thread {
+    let (jobs, todo) = sync_channel(1);
     let handle = std::thread::spawn(move || {
-        drop(todo);
+        if !at_once {
+            drop(todo.recv());
+        }
         panic!("a bug in what writes")
     });
+    Thread { jobs, under_way: Arc::default(), handle }
+}
+
+#[test]
+#[should_panic(expected = "a bug in what writes")]
+fn a_panic_beside_is_the_rivers_own_when_it_waits() {
     let mut half = Half::new();
-    half.beside.thread = Some(Thread { jobs, under_way: Arc::default(), handle });
+    half.beside.thread = Some(broken(false));
     half.beside.finish();
+}
+
+#[test]
+#[should_panic(expected = "a bug in what writes")]
+fn a_panic_beside_is_the_rivers_own_although_nothing_comes() {
+    let mut half = Half::new();
+    half.beside.thread = Some(broken(true));
+    loop {
+        half.beside.look();
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn retained_messages_that_are_no_births_keep_nobody_from_being_handed_over() {
+    let (mut log, mut half) = (metered(MANY), Half::new());
+    half.batch(&log.records, true);
+    log.records.truncate(0);
+    for seq in 100..100 + MANY as u32 {
+        log.native("two", seq, native(&power(10), seq, u64::from(seq), &[(0, &[vec![1]])], None));
+        log.retained("halo/v1/d/two/state", "on");
+    }
+    half.batch(&log.records, true);
+    assert_eq!(half.handed_over, 1);
+    half.beside.finish();
+    assert_eq!(half.heard().len(), 2 * MANY);
 }

@@ -189,7 +189,9 @@ impl Labels {
 
 /// Puts `rr` into `ascending`, all of which but the place `at` are in order, by moving what stands between: one or two
 /// neighbours, as hearts go.
-fn settle_in(ascending: &mut [u16], mut at: usize, rr: u16) {
+fn settle_in(ascending: &mut [u16], at: usize, rr: u16) {
+    // Also of a state that never was: what is read back is not to be trusted with more than a wrong figure.
+    let mut at = at.min(ascending.len().saturating_sub(1));
     while let Some(&[_, next]) = ascending.get(at..at + 2)
         && next < rr
     {
