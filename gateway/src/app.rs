@@ -86,6 +86,7 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`]; nothing has been lost and nothing is left running.
+    #[expect(clippy::unused_async, reason = "sockets are bound on a runtime: who calls it must be on one")]
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.validate()?;
         let (accounts, tls, models) = admission(&config)?;

@@ -240,6 +240,7 @@ async fn secured(
 #[cfg(test)]
 mod tests {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -269,11 +270,10 @@ mod tests {
         }
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let addr = listener.local_addr().unwrap();
-        let all: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(TcpStream::connect(addr))).collect();
+        let mut all: JoinSet<_> = (0..CLIENTS).map(|_| TcpStream::connect(addr)).collect();
         let mut connected = Vec::new();
-        for one in all {
-            // A guard only: what does not fit would ask again for minutes.
-            let one = timeout(Duration::from_secs(60), one).await.expect("there is room in the queue");
+        // A guard only: what does not fit would ask again for minutes.
+        while let Some(one) = timeout(Duration::from_secs(60), all.join_next()).await.expect("there is room") {
             connected.push(one.unwrap().unwrap());
         }
         assert_eq!(connected.len(), CLIENTS);

@@ -110,7 +110,7 @@ pub(crate) async fn start_at(config: Config, sink_room: usize, clock: Clock) -> 
     let (ended, ended_rx) = mpsc::channel(1_000);
     let sink = Arc::new(TestSink { inbounds, ended });
     let broker = Broker::new(config, router.clone(), sink, Arc::new(TestTopics), clock, Arc::clone(&metrics));
-    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = listener.local_addr().unwrap();
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let served = tracker.spawn(broker.serve(listener, tracker.clone(), stop.clone()));
