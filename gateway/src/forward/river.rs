@@ -277,8 +277,10 @@ impl<F: Fs> River<F> {
                 self.shared.changes.iter().for_each(|changes| changes.touch(&organisation));
             }
         }
-        if let (false, Some((stored, frame)), Some(readings)) = (beside, frame_of(record), touched.readings()) {
-            let out = (&mut self.topic, &mut self.wakes);
+        if let (false, Some((stored, frame)), Some(readings)) = (beside, frame_of(record), touched.readings())
+            && wants_readings(&self.shared, &mut self.topic, frame)
+        {
+            let out = (&*self.topic, &mut self.wakes);
             publish_readings(&self.shared, out, record.epoch, stored, frame, readings);
         }
         publish_losses(&self.shared, (&mut self.topic, &mut self.wakes), record);
@@ -367,17 +369,15 @@ fn frame_of(record: &Record) -> Option<(Offset, &Frame)> {
     }
 }
 
+/// After [`wants_readings`], which has written the topic.
 fn publish_readings(
     shared: &Shared,
-    (topic, wakes): (&mut String, &mut Held),
+    (topic, wakes): (&str, &mut Held),
     epoch: StartEpoch,
     stored: Offset,
     frame: &Frame,
     readings: &Readings,
 ) {
-    if !wants_readings(shared, topic, frame) {
-        return;
-    }
     let payload = readings_json(shared.log_ids.of(epoch), stored, frame, readings, Lane::Live);
     publish(&shared.router, topic, payload, false, wakes);
     shared.metrics.forward_readings_total.add(1);

@@ -145,7 +145,7 @@ fn write(todo: &Receiver<Job>, shared: &Shared, under_way: &AtomicUsize) {
                     let Some((stored, frame)) = frame_of(record) else { continue };
                     let wanted = wants_readings(shared, &mut topic, frame);
                     if wanted && read(frame, record.offset, &schemas, &mut readings).is_ok() {
-                        publish_readings(shared, (&mut topic, &mut held), record.epoch, stored, frame, &readings);
+                        publish_readings(shared, (&topic, &mut held), record.epoch, stored, frame, &readings);
                     }
                 }
                 held.wake();

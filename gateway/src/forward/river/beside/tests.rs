@@ -57,8 +57,10 @@ impl Half {
         let (mut topic, mut held) = (String::new(), Held::default());
         for record in &*records {
             let touched = self.fold.apply(record);
-            if let (false, Some((stored, frame)), Some(readings)) = (beside, frame_of(record), touched.readings()) {
-                publish_readings(&self.shared, (&mut topic, &mut held), record.epoch, stored, frame, readings);
+            if let (false, Some((stored, frame)), Some(readings)) = (beside, frame_of(record), touched.readings())
+                && wants_readings(&self.shared, &mut topic, frame)
+            {
+                publish_readings(&self.shared, (&topic, &mut held), record.epoch, stored, frame, readings);
             }
         }
     }
