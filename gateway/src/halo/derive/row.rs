@@ -23,8 +23,8 @@ pub(crate) struct Rows<'a, R> {
 struct Column<'a, R> {
     field: Field<R>,
     signal: &'a SignalRef,
-    /// From the signal's unit to the one wanted: × `.0` + `.1`.
-    conversion: (f64, f64),
+    /// From the signal's unit to the one wanted, where that is another: × `.0` + `.1`.
+    conversion: Option<(f64, f64)>,
     /// Times of readings that were too large a step.
     refused: &'a [i64],
     /// Not taken yet; in order of their times.
@@ -42,11 +42,27 @@ impl<'a, R: Row> Rows<'a, R> {
         let columns = readings.series.iter().enumerate().filter_map(|(index, series)| {
             let (signal, points) = (&*series.signal, series.points.as_slice());
             let (name, factor, shift) = plan.wanted(signal)?;
-            let (field, conversion) = (R::field(name)?, (factor, shift));
+            let field = R::field(name)?;
+            let conversion = Some((factor, shift)).filter(|conversion| *conversion != (1.0, 0.0));
             let next_ms = points.first().map_or(NEVER_MS, |first| first.event_ms);
             Some(Column { field, signal, conversion, refused: refused.of(index), points, next_ms })
         });
         Self { columns: columns.collect(), arrival_ms }
+    }
+
+    /// As [`Iterator::next`], into a row of the caller's: copying a long one costs more than reading what it says.
+    pub(crate) fn next_into(&mut self, row: &mut R) -> Option<i64> {
+        loop {
+            let at_ms = self.columns.iter().map(|column| column.next_ms).min().filter(|at_ms| *at_ms < NEVER_MS)?;
+            *row = R::default();
+            let mut good = false;
+            for column in self.columns.iter_mut().filter(|column| column.next_ms == at_ms) {
+                good |= column.take(row, self.arrival_ms);
+            }
+            if good {
+                return Some(at_ms);
+            }
+        }
     }
 }
 
@@ -59,8 +75,8 @@ impl<R> Column<'_, R> {
             self.points = rest;
             if !is_refused && Quality::of(self.signal, point, arrival_ms) == Quality::Good {
                 let value = physical(point.raw, self.signal.num, self.signal.den);
-                let (factor, shift) = self.conversion;
-                *(self.field)(row) = Some(value * factor + shift);
+                let converted = |(factor, shift): (f64, f64)| value * factor + shift;
+                *(self.field)(row) = Some(self.conversion.map_or(value, converted));
                 good = true;
             }
         }
@@ -73,15 +89,7 @@ impl<R: Row> Iterator for Rows<'_, R> {
     type Item = (i64, R);
 
     fn next(&mut self) -> Option<(i64, R)> {
-        loop {
-            let at_ms = self.columns.iter().map(|column| column.next_ms).min().filter(|at_ms| *at_ms < NEVER_MS)?;
-            let (mut row, mut good) = (R::default(), false);
-            for column in self.columns.iter_mut().filter(|column| column.next_ms == at_ms) {
-                good |= column.take(&mut row, self.arrival_ms);
-            }
-            if good {
-                return Some((at_ms, row));
-            }
-        }
+        let mut row = R::default();
+        self.next_into(&mut row).map(|at_ms| (at_ms, row))
     }
 }

@@ -78,8 +78,10 @@ fn log_groups(
     let mut next = frames.iter().cycle();
     let (watch, mut groups, mut bytes) = (Stopwatch::new(), 0, 0);
     while watch.elapsed() < time {
+        // As the owner of the log stamps them: a group at a time.
+        let stamp = clock.now();
         for draft in next.by_ref().take(per_group) {
-            log.push(draft, clock.now())?;
+            log.push(draft, stamp)?;
         }
         bytes = bytes.max(log.pending_bytes());
         log.commit()?;

@@ -91,7 +91,8 @@ impl Hour {
             self.newest = self.newest.max(index);
         }
         let back = usize::try_from(self.newest.saturating_sub(index)).ok()?;
-        self.minutes.iter_mut().rev().nth(back)
+        let at = self.minutes.len().checked_sub(back + 1)?;
+        self.minutes.get_mut(at)
     }
 
     /// None before five minutes of beats were seen.

@@ -167,8 +167,9 @@ impl Labels {
         let known = usize::from(self.known);
         // Where the newcomer has room: in the place of the oldest, else behind the others.
         let free = if known >= REFERENCE {
-            let [oldest, ..] = self.reference;
-            self.reference.copy_within(1.., 0);
+            let [oldest, others @ ..] = self.reference;
+            // A call of `memmove` takes longer than eight moves.
+            self.reference.iter_mut().zip(others).for_each(|(place, other)| *place = other);
             self.ascending.partition_point(|other| *other < oldest)
         } else {
             self.known += 1;

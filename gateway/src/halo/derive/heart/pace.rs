@@ -29,10 +29,12 @@ pub(super) struct Paces {
 impl Paces {
     /// Takes the next interval; returns the mean rate once there is one, and the new pace if it has changed.
     pub(super) fn push(&mut self, rr: u16, settings: &HeartSettings) -> Option<(f64, Option<Pace>)> {
-        *self.ring.get_mut(usize::from(self.at))? = rr;
+        // Summed before the newest is written: a sum of what was just written has to wait for it.
+        let others = self.sum();
+        let oldest = std::mem::replace(self.ring.get_mut(usize::from(self.at))?, rr);
         self.at = (self.at + 1) % BEATS as u8;
         self.len = (self.len + 1).min(BEATS as u8);
-        let rate = self.rate()?;
+        let rate = self.rate_of(others - u32::from(oldest) + u32::from(rr))?;
         let pace = self.judge(rate, settings);
         Some((rate, (std::mem::replace(&mut self.pace, pace) != pace).then_some(pace)))
     }
@@ -44,7 +46,14 @@ impl Paces {
 
     /// Mean of the last 16 beats, /min; none before there are so many in a row.
     pub(super) fn rate(&self) -> Option<f64> {
-        let sum: u32 = self.ring.iter().map(|rr| u32::from(*rr)).sum();
+        self.rate_of(self.sum())
+    }
+
+    fn sum(&self) -> u32 {
+        self.ring.iter().map(|rr| u32::from(*rr)).sum()
+    }
+
+    fn rate_of(&self, sum: u32) -> Option<f64> {
         let known = usize::from(self.len) == BEATS && sum > 0;
         known.then(|| 60_000.0 * STEPS_PER_MS * BEATS as f64 / f64::from(sum))
     }
