@@ -5,8 +5,8 @@
 //! same order, numbers in the shortest form that reads back as the same double, times in RFC 3339 with milliseconds.
 //!
 //! The [`river`] is the one thread that follows the log: it folds each durable record and lets out what came of it.
-//! `readings` go out once per frame, in log order, of many frames at once on a thread of their own, which halos do not wait
-//! for; `halos` conflated to the newest per subject, at most one a second.
+//! `readings` go out once per frame, in log order: of few frames before they are folded, of many on a thread of their own,
+//! which halos do not wait for; `halos` conflated to the newest per subject, at most one a second.
 //! Nothing here waits for a subscriber, and nothing but numbers flows back up.
 
 pub(crate) mod json;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod beside;
+mod first;
 mod health;
 mod writing;
 
@@ -16,6 +17,7 @@ use halo_proto::topic::{Grammar, Topic};
 use tracing::{error, warn};
 
 use self::beside::Beside;
+use self::first::{First, Told};
 use super::cohort_json::cohorts;
 use super::due::Due;
 use super::halo_json::{render, render_in};
@@ -29,7 +31,7 @@ use super::upstream::changes::Changes;
 use super::welcome_json::welcome_json;
 use crate::broker::{Router, Wakes};
 use crate::clock::Clock;
-use crate::halo::{Fold, Models, Subject, Tally, organisations};
+use crate::halo::{Fold, Models, Said, Subject, Tally, organisations};
 use crate::ingest::readings::Readings;
 use crate::metrics::Metrics;
 use crate::record::{Body, Frame, Name, Offset, Record, StartEpoch};
@@ -98,6 +100,7 @@ pub struct River<F: Fs> {
     checkpoints: Checkpointer,
     shared: Arc<Shared>,
     beside: Beside,
+    first: First,
     sparks: Sparks,
     due: Due,
     topic: String,
@@ -148,6 +151,7 @@ impl<F: Fs> River<F> {
             checkpoints,
             shared: Arc::new(shared),
             beside: Beside::default(),
+            first: First::default(),
             sparks,
             due,
             topic,
@@ -241,9 +245,14 @@ impl<F: Fs> River<F> {
         // Of what is old the readings went out in an earlier life.
         let is_new = records.first().is_some_and(|first| first.offset > self.old);
         let beside = is_new && self.beside.take(&records, &self.shared, self.fold.schemas());
+        let mut told = if is_new && !beside { self.tell(&records) } else { Vec::new() };
+        let mut known = told.iter_mut();
         for record in &*records {
-            self.fold_record(record, now_ms, beside);
+            let told = known.next();
+            let is_out = beside || told.is_some();
+            self.fold_record(record, told.map_or(Said::Unread, Told::said), now_ms, is_out);
         }
+        self.first.take_back(told);
         if let Some(last) = records.last() {
             self.shared.folded.store(last.offset.0, Ordering::Release);
             let deadlines = self.fold.deadline().into_iter().chain(self.sparks.engine().deadline());
@@ -254,8 +263,16 @@ impl<F: Fs> River<F> {
         !(records.is_empty() && batch.findings.is_empty())
     }
 
-    /// `beside`: what it says goes out elsewhere.
-    fn fold_record(&mut self, record: &Record, now_ms: u64, beside: bool) {
+    /// Lets out what the first of them say, and has it read while they are folded.
+    fn tell(&mut self, records: &[Record]) -> Vec<Told> {
+        let out = (&mut self.topic, &mut self.wakes);
+        let told = self.first.tell(records, self.fold.schemas(), &self.shared, out);
+        self.wakes.wake();
+        told
+    }
+
+    /// `is_out`: what it says is, or nobody wanted it.
+    fn fold_record(&mut self, record: &Record, said: Said<'_>, now_ms: u64, is_out: bool) {
         if let Some(replaying) = self.replaying.as_ref().filter(|_| record.offset <= self.old) {
             if replaying.skipped().contains(record.offset) {
                 return self.fold.skip(record);
@@ -263,7 +280,7 @@ impl<F: Fs> River<F> {
             replaying.applying(record.offset);
         }
         die_if_asked("fold", record.offset);
-        let touched = self.fold.apply(record);
+        let touched = self.fold.apply_read(record, said);
         self.shared.metrics.halo_records_total.add(1);
         if record.offset <= self.old {
             return;
@@ -277,7 +294,7 @@ impl<F: Fs> River<F> {
                 self.shared.changes.iter().for_each(|changes| changes.touch(&organisation));
             }
         }
-        if let (false, Some((stored, frame)), Some(readings)) = (beside, frame_of(record), touched.readings())
+        if let (false, Some((stored, frame)), Some(readings)) = (is_out, frame_of(record), touched.readings())
             && wants_readings(&self.shared, &mut self.topic, frame)
         {
             let out = (&*self.topic, &mut self.wakes);
@@ -360,6 +377,15 @@ impl<F: Fs> River<F> {
     }
 }
 
+/// What frames after it may say otherwise than frames before it.
+fn changes_reading(body: &Body, grammar: &Grammar) -> bool {
+    match body {
+        Body::Retained(retained) => matches!(grammar.parse(&retained.topic), Topic::Birth { .. }),
+        Body::Act(_) | Body::Config(_) => true,
+        _ => false,
+    }
+}
+
 /// The frame of a record and where it was stored, which names it also when it is read again.
 fn frame_of(record: &Record) -> Option<(Offset, &Frame)> {
     match &record.body {
@@ -427,3 +453,6 @@ impl Held {
 pub fn render_halo(subject: &Subject) -> Bytes {
     render(subject, &Models::default(), &mut Tally::default())
 }
+
+#[cfg(test)]
+mod tests;

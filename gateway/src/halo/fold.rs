@@ -53,6 +53,16 @@ pub struct Fold {
     kinds: Kinds,
 }
 
+/// What the frame of a record says, where somebody has read it before it is folded.
+pub enum Said<'a> {
+    /// Nobody has.
+    Unread,
+    /// It cannot be read.
+    Unreadable,
+    /// What [`readings::read`] makes of it by [`Fold::schemas`]. What is in it afterwards is of no use but for its buffers.
+    Read(&'a mut Readings),
+}
+
 /// What one record did.
 #[derive(Clone, Copy)]
 pub struct Touched<'a> {
@@ -126,6 +136,11 @@ impl Fold {
     /// Takes one record in. Records come in offset order; one that is already in it (see [`Fold::applied`]) changes
     /// nothing.
     pub fn apply(&mut self, record: &Record) -> Touched<'_> {
+        self.apply_read(record, Said::Unread)
+    }
+
+    /// The same, of a record whose frame may have been read.
+    pub fn apply_read(&mut self, record: &Record, said: Said<'_>) -> Touched<'_> {
         self.readable = false;
         self.subjects.begin_record();
         self.greeted.clear();
@@ -139,7 +154,7 @@ impl Fold {
             self.pass_turns();
             self.aged.extend(self.subjects.touched().map(|subject| subject.name().clone()));
             self.schemas.apply(record);
-            self.take(record);
+            self.take(record, said);
             self.subjects.end_record();
         }
         Touched { fold: self }
@@ -204,9 +219,9 @@ impl Fold {
         &self.schemas
     }
 
-    fn take(&mut self, record: &Record) {
+    fn take(&mut self, record: &Record, said: Said<'_>) {
         match &record.body {
-            Body::Frame(frame) => self.frame(frame),
+            Body::Frame(frame) => self.frame(frame, said),
             Body::Config(config) => self.configure(config),
             Body::Start(_) => self.start(),
             Body::Connected(presence) => {
@@ -238,7 +253,7 @@ impl Fold {
             Body::Reply(_) => {}
             Body::Retained(retained) => self.retained(retained),
             Body::Tick | Body::WallJump(_) | Body::Cursor(_) => {}
-            Body::Replayed(frame) => self.replayed(frame),
+            Body::Replayed(frame) => self.replayed(frame, said),
             Body::Act(act) => self.act(&act.deed),
             // Given up unread: counted when it was set aside.
             Body::Dropped(_) | Body::Expired(_) | Body::Damaged(_) | Body::Carry(_) => {}
@@ -247,10 +262,10 @@ impl Fold {
 
     /// A frame feeds the subject it was recorded for, and shows its device to be there in the halo of whoever has the
     /// device at its arrival: a buffer drained late fills the former driver's halo, not their garage.
-    fn frame(&mut self, frame: &Frame) {
+    fn frame(&mut self, frame: &Frame, said: Said<'_>) {
+        self.hear(frame, said);
         let (offset, now, silent_after_ms) = (self.applied, self.clock, self.config.silent_after_ms);
         let forecasts = self.config.forecasts;
-        self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let readings = self.readable.then_some(&self.readings);
         let (holders, places) = (&self.holders, &mut self.places);
         let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0, offset };
@@ -288,11 +303,11 @@ impl Fold {
 
     /// A quarantined frame is read again: if that goes well, it feeds its subject like any other. Its device was heard
     /// when the frame came, not now. The log owner has seen to it that the frame was still in quarantine.
-    fn replayed(&mut self, frame: &Frame) {
+    fn replayed(&mut self, frame: &Frame, said: Said<'_>) {
+        self.hear(frame, said);
         let (offset, now, holders, places) = (self.applied, self.clock, &self.holders, &mut self.places);
         let forecasts = self.config.forecasts;
         let around = Around { map: &self.surroundings, kinds: &self.kinds, now_ms: now.wall_ms, shift_ms: 0, offset };
-        self.readable = readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok();
         let Some(readings) = self.readable.then_some(&self.readings) else { return };
         let at = self.subjects.position(&frame.subject, || holders.kind(&frame.subject));
         self.subjects.change(at, offset, now, |subject, shared| {
@@ -304,6 +319,17 @@ impl Fold {
             end_for_former(subject, holders, frame, None, now.wall_ms);
             Change::Shown
         });
+    }
+
+    fn hear(&mut self, frame: &Frame, said: Said<'_>) {
+        self.readable = match said {
+            Said::Unread => readings::read(frame, self.applied, &self.schemas, &mut self.readings).is_ok(),
+            Said::Unreadable => false,
+            Said::Read(readings) => {
+                self.readings.exchange(readings);
+                true
+            }
+        };
     }
 
     fn configure(&mut self, config: &FoldConfig) {

@@ -50,7 +50,7 @@ pub use cohorts::{Cohorts, Counted, Told};
 pub(crate) use derive::engine;
 pub use derive::{Derived, DerivedKind, Happening, Value as DerivedValue, derived_kind, derived_names};
 pub use derive::{DriveSettings, HeartSettings, JourneySettings, MotionSettings, TasteSettings};
-pub use fold::{FOLD_VERSION, Fold, Touched};
+pub use fold::{FOLD_VERSION, Fold, Said, Touched};
 pub use forecast::{Crossing, Forecast, Forecaster, Side};
 pub use kinds::{Derive, Own, OwnKind};
 pub use members::{Moments, is_counted, organisations};

@@ -19,6 +19,9 @@ use crate::record::{Format, Frame, Name, Offset};
 pub const PAYLOAD_BYTES_MAX: usize = 65_536;
 /// Most signals one plain payload may carry.
 pub const SIGNALS_MAX: usize = 64;
+/// What most frames have less of: series, events or texts, and points in all.
+const ENTRIES_KEPT_MAX: usize = 64;
+const POINTS_KEPT_MAX: usize = 2_048;
 /// Longest text value kept, bytes; longer ones are counted as ignored.
 pub const TEXT_BYTES_MAX: usize = 255;
 
@@ -144,6 +147,23 @@ impl Readings {
         self.ignored = 0;
         self.timed = true;
         self.kind = None;
+    }
+
+    /// Changes what is said with another, which is cheap; buffers for decoding stay where they are.
+    pub fn exchange(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.series, &mut other.series);
+        std::mem::swap(&mut self.events, &mut other.events);
+        std::mem::swap(&mut self.texts, &mut other.texts);
+        std::mem::swap(&mut self.ignored, &mut other.ignored);
+        std::mem::swap(&mut self.timed, &mut other.timed);
+        std::mem::swap(&mut self.kind, &mut other.kind);
+    }
+
+    /// Whether it holds no more memory than most frames need: worth keeping for that.
+    pub fn is_modest(&self) -> bool {
+        let lists = [self.series.capacity(), self.events.capacity(), self.texts.capacity()];
+        let points: usize = self.series.iter().map(|series| series.points.capacity()).sum();
+        lists.iter().all(|entries| *entries <= ENTRIES_KEPT_MAX) && points <= POINTS_KEPT_MAX
     }
 
     /// Whether the frame said nothing at all.

@@ -2,7 +2,7 @@
 //!
 //! Writing what a frame says takes a quarter of what the river does with it, and needs nothing of the fold: the frame and
 //! the births before it tell all of it. Of a batch with many frames it is therefore done from the same records, while they
-//! are folded. Of a few the river does it in its own turn: waking another thread takes longer.
+//! are folded. Of a few the river does it itself, first: waking another thread takes longer.
 //!
 //! * Order is the log's, whoever writes: the river waits for the thread before it writes what comes later. Halos, sparks
 //!   and answers may come before readings of frames that they follow from.
@@ -16,13 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use halo_proto::topic::{Grammar, Topic};
 use tracing::warn;
 
-use super::{Held, Shared, frame_of, publish_readings, wants_readings};
+use super::{Held, Shared, changes_reading, frame_of, publish_readings, wants_readings};
 use crate::ingest::readings::{Readings, read};
 use crate::ingest::schemas::Schemas;
-use crate::record::{Body, Record};
+use crate::record::Record;
 
 /// Frames from which on a batch is handed over: writing them takes as long as some wake-ups.
 const MANY: usize = 32;
@@ -124,15 +123,6 @@ impl Beside {
 
     fn is_wanted(&mut self, records: &[Record], shared: &Shared) -> bool {
         records.iter().filter_map(frame_of).any(|(_, frame)| wants_readings(shared, &mut self.topic, frame))
-    }
-}
-
-/// What frames after it may say otherwise than frames before it.
-fn changes_reading(body: &Body, grammar: &Grammar) -> bool {
-    match body {
-        Body::Retained(retained) => matches!(grammar.parse(&retained.topic), Topic::Birth { .. }),
-        Body::Act(_) | Body::Config(_) => true,
-        _ => false,
     }
 }
 
