@@ -61,8 +61,8 @@ pub struct Log<F: Fs> {
     active: Active<F>,
     group: Pending,
     poisoned: bool,
-    /// Largest group that brings zeros along.
-    fill_group_max: u64,
+    /// How zeros are written ahead, by how slow the disk is.
+    fill: &'static Fill,
     /// Gateway time until which no segment is asked of a disk that had no room for one, monotonic milliseconds.
     no_room_until_ms: u64,
     _lock: F::Lock,
@@ -153,7 +153,7 @@ impl<F: Fs> Log<F> {
             active: Active::new(prepared),
             group: Pending::default(),
             poisoned: false,
-            fill_group_max: FILL_GROUP_MAX,
+            fill: &FAST,
             no_room_until_ms: 0,
             _lock: lock,
         };
@@ -230,7 +230,7 @@ impl<F: Fs> Log<F> {
 
     /// Tells how long the last commit took, gateway time.
     pub fn committed_within(&mut self, ms: u64) {
-        self.fill_group_max = if ms < SLOW_MS { FILL_GROUP_MAX } else { SLOW_FILL_GROUP_MAX };
+        self.fill = if ms < SLOW_MS { &FAST } else { &SLOW };
     }
 
     /// A group that reaches behind what was ever written brings zeros along for some groups after it. Where a group falls
@@ -238,10 +238,10 @@ impl<F: Fs> Log<F> {
     /// as well, with flushes of its own. The end of what is written then.
     fn fill_ahead(&mut self, len: u64) -> u64 {
         let end = self.active.tail + len;
-        if end <= self.active.filled || len > self.fill_group_max {
+        if end <= self.active.filled || len > self.fill.group_max {
             return end.max(self.active.filled);
         }
-        let ahead = FILL_BYTES_MIN.max(len * FILL_GROUPS);
+        let ahead = (len * self.fill.groups).clamp(FILL_BYTES_MIN, FILL_BYTES_MAX);
         // To the end of a block: the file's map is in blocks.
         let filled = (end + ahead).next_multiple_of(BLOCK).min(self.active.room);
         let zeros = usize::try_from(filled.saturating_sub(end)).unwrap_or_default();
@@ -590,15 +590,23 @@ impl Options {
 const PART_BYTES_MAX: usize = 60 << 10;
 /// Smallest segment: its headers and two groups of a few records.
 const SEGMENT_BYTES_MIN: u64 = 8 << 10;
-/// Zeros are written ahead for so many groups of the same size …
-const FILL_GROUPS: u64 = 4;
-/// … and at least so many bytes: a thin log changes the file's map once in so many.
-const FILL_BYTES_MIN: u64 = 128 << 10;
-/// Groups above this bring none: the bytes take as long as the flushes, and need not be written twice …
-const FILL_GROUP_MAX: u64 = 256 << 10;
-/// … unless the disk is so slow that a commit takes this long, milliseconds: then flushes cost more than bytes.
+/// Which groups bring zeros along, and for how many of the same size.
+#[derive(Debug)]
+struct Fill {
+    /// Larger ones, in bytes, bring none: the bytes take as long as the flushes, and need not be written twice.
+    group_max: u64,
+    groups: u64,
+}
+
+const FAST: Fill = Fill { group_max: 256 << 10, groups: 4 };
+/// Where a commit takes this long, milliseconds, flushes cost more than bytes. Whoever comes during one of three flushes
+/// waits for all of them: with 4 groups one commit in five was such, and half of the frames met one.
 const SLOW_MS: u64 = 3;
-const SLOW_FILL_GROUP_MAX: u64 = 1 << 20;
+const SLOW: Fill = Fill { group_max: 1 << 20, groups: 16 };
+/// Zeros are for so many bytes at least (a thin log changes the file's map once in so many), and at most: they take a card
+/// that writes 10 MB/s a fifth of a second.
+const FILL_BYTES_MIN: u64 = 128 << 10;
+const FILL_BYTES_MAX: u64 = 2 << 20;
 /// What file systems allocate in.
 const BLOCK: u64 = 4_096;
 /// How long a disk without room for a segment is not asked again, milliseconds.

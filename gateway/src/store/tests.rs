@@ -280,19 +280,23 @@ fn small_groups_fall_on_bytes_that_were_written_ahead_of_them() {
 }
 
 #[test]
-fn large_groups_bring_zeros_along_only_where_the_disk_is_slow() {
-    for (took_ms, expected) in [(0, 8..=8), (50, 1..=2)] {
+fn large_groups_bring_zeros_along_only_where_the_disk_is_slow_and_small_ones_for_more_of_their_size_there() {
+    let cases = [(400, 0, 8, 8..=8), (400, 50, 8, 2..=2), (40, 0, 34, 6..=7), (40, 50, 34, 2..=2)];
+    for (kb, took_ms, groups, expected) in cases {
         let fs = MemFs::new(9);
         let (mut log, _) =
             Log::open(fs.clone(), &dir(), Options { segment_bytes: 8 << 20, ..Options::default() }).unwrap();
         let before = fs.extended(&segment::path(&dir(), 1));
-        for seq in 0..8 {
+        for seq in 0..groups {
             log.committed_within(took_ms);
-            log.push(&frame("d", seq, &[1; 400 << 10]).into(), at(0)).unwrap();
+            log.push(&frame("d", seq, &vec![1; kb << 10]).into(), at(0)).unwrap();
             log.commit().unwrap();
         }
         let extended = fs.extended(&segment::path(&dir(), 1)) - before;
-        assert!(expected.contains(&extended), "{extended} of 8 commits of {took_ms} ms changed the file's map");
+        assert!(
+            expected.contains(&extended),
+            "{extended} of {groups} commits of {kb} KB, {took_ms} ms, changed the map"
+        );
     }
 }
 
