@@ -113,7 +113,7 @@ pub struct River<F: Fs> {
     checkpoint: Schedule,
 }
 
-/// Subscribers that are woken when a batch is folded, or when so much was published that they better begin to read.
+/// Subscribers that are woken when a batch was told or folded, or when so much was published that they better begin to read.
 #[derive(Default)]
 struct Held {
     wakes: Wakes,
@@ -271,7 +271,7 @@ impl<F: Fs> River<F> {
         told
     }
 
-    /// `is_out`: what it says is, or nobody wanted it.
+    /// `is_out`: its readings went out already, or nobody wanted them.
     fn fold_record(&mut self, record: &Record, said: Said<'_>, now_ms: u64, is_out: bool) {
         if let Some(replaying) = self.replaying.as_ref().filter(|_| record.offset <= self.old) {
             if replaying.skipped().contains(record.offset) {

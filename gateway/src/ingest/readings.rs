@@ -149,21 +149,25 @@ impl Readings {
         self.kind = None;
     }
 
-    /// Changes what is said with another, which is cheap; buffers for decoding stay where they are.
+    /// Changes what is said with another, which is cheap, and the buffers of points with it: each has as many as its largest
+    /// frame needed, wherever it goes. Only what decodes stays where it is.
     pub fn exchange(&mut self, other: &mut Self) {
-        std::mem::swap(&mut self.series, &mut other.series);
-        std::mem::swap(&mut self.events, &mut other.events);
-        std::mem::swap(&mut self.texts, &mut other.texts);
-        std::mem::swap(&mut self.ignored, &mut other.ignored);
-        std::mem::swap(&mut self.timed, &mut other.timed);
-        std::mem::swap(&mut self.kind, &mut other.kind);
+        std::mem::swap(self, other);
+        std::mem::swap(&mut self.decoded, &mut other.decoded);
+        std::mem::swap(&mut self.surveyor, &mut other.surveyor);
+    }
+
+    /// How many points it holds.
+    pub fn points(&self) -> usize {
+        self.series.iter().map(|series| series.points.len()).sum()
     }
 
     /// Whether it holds no more memory than most frames need: worth keeping for that.
     pub fn is_modest(&self) -> bool {
-        let lists = [self.series.capacity(), self.events.capacity(), self.texts.capacity()];
-        let points: usize = self.series.iter().map(|series| series.points.capacity()).sum();
-        lists.iter().all(|entries| *entries <= ENTRIES_KEPT_MAX) && points <= POINTS_KEPT_MAX
+        let lists = [self.series.capacity(), self.spare.len(), self.events.capacity(), self.texts.capacity()];
+        let points = self.series.iter().map(|series| &series.points).chain(&self.spare);
+        lists.iter().all(|entries| *entries <= ENTRIES_KEPT_MAX)
+            && points.map(Vec::capacity).sum::<usize>() <= POINTS_KEPT_MAX
     }
 
     /// Whether the frame said nothing at all.
@@ -424,6 +428,29 @@ mod tests {
         });
         assert_eq!((broken, readings.ignored), (Err(Unreadable::Panicked), 0));
         assert_eq!(guarded(&mut readings, |_| Ok(())), Ok(()));
+    }
+
+    #[test]
+    fn what_is_exchanged_takes_its_buffers_along() {
+        let signal = Arc::new(plain::unknown_signal("x".into(), 1));
+        let point = || [Point { device_ms: 0, event_ms: 0, raw: 0 }];
+        let (mut many, mut one) = (Readings::default(), Readings::default());
+        (0..5).for_each(|_| many.push_series(signal.clone(), point()));
+        one.push_series(signal.clone(), point());
+        many.clear();
+        many.exchange(&mut one);
+        assert_eq!((many.points(), many.spare.len(), one.points(), one.spare.len()), (1, 0, 0, 5));
+    }
+
+    #[test]
+    fn what_holds_more_than_most_frames_need_is_not_modest_also_when_it_says_nothing() {
+        let signal = Arc::new(plain::unknown_signal("x".into(), 1));
+        let mut readings = Readings::default();
+        assert!(readings.is_modest());
+        readings.push_series(signal, vec![Point { device_ms: 0, event_ms: 0, raw: 0 }; POINTS_KEPT_MAX + 1]);
+        assert!(!readings.is_modest());
+        readings.clear();
+        assert!(!readings.is_modest());
     }
 
     #[test]

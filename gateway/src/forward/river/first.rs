@@ -10,8 +10,10 @@ use crate::ingest::readings::{Readings, read};
 use crate::ingest::schemas::Schemas;
 use crate::record::Record;
 
-/// Records of one batch that are read before any of them is folded; the others follow one by one.
+/// Records of one batch that are read before any of them is folded, and the points they may say, give or take a frame's:
+/// some bytes say many, and all are held at once. The others follow one by one.
 const AHEAD_MAX: usize = 32;
+const POINTS_MAX: usize = 16_384;
 
 /// What is known of a record whose readings are out.
 #[expect(clippy::large_enum_variant, reason = "nearly all are the large one, and a list of them is filled once")]
@@ -41,23 +43,39 @@ impl First {
         shared: &Shared,
         (topic, held): (&mut String, &mut Held),
     ) -> Vec<Told> {
+        let (mut all, mut points) = (Vec::with_capacity(records.len().min(AHEAD_MAX)), 0);
         let alike = |record: &&Record| !changes_reading(&record.body, &shared.grammar);
-        let told = records.iter().take(AHEAD_MAX).take_while(alike).map(|record| {
-            let Some((stored, frame)) = frame_of(record).filter(|(_, frame)| wants_readings(shared, topic, frame))
-            else {
-                return Told::Nothing;
-            };
-            let mut said = self.spent.pop().unwrap_or_default();
-            // What it held is for the next frame to use.
-            self.readings.exchange(&mut said);
-            if read(frame, record.offset, births, &mut self.readings).is_err() {
-                return Told::Unreadable;
+        for record in records.iter().take(AHEAD_MAX).take_while(alike) {
+            if points > POINTS_MAX {
+                break;
             }
-            publish_readings(shared, (topic, held), record.epoch, stored, frame, &self.readings);
-            self.readings.exchange(&mut said);
-            Told::Readings(said)
-        });
-        told.collect()
+            let told = self.tell_one(record, births, shared, (topic, held));
+            if let Told::Readings(readings) = &told {
+                points += readings.points();
+            }
+            all.push(told);
+        }
+        all
+    }
+
+    fn tell_one(
+        &mut self,
+        record: &Record,
+        births: &Schemas,
+        shared: &Shared,
+        (topic, held): (&mut String, &mut Held),
+    ) -> Told {
+        let wanted = frame_of(record).filter(|(_, frame)| wants_readings(shared, topic, frame));
+        let Some((stored, frame)) = wanted else { return Told::Nothing };
+        let mut said = self.spent.pop().unwrap_or_default();
+        // Its buffers are for this frame to use.
+        self.readings.exchange(&mut said);
+        if read(frame, record.offset, births, &mut self.readings).is_err() {
+            return Told::Unreadable;
+        }
+        publish_readings(shared, (topic, held), record.epoch, stored, frame, &self.readings);
+        self.readings.exchange(&mut said);
+        Told::Readings(said)
     }
 
     /// Takes back what was told, once it is folded.
@@ -80,3 +98,6 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,26 +182,3 @@ fn whoever_listens_to_readings_is_woken_before_they_are_folded() {
     assert_eq!(*look.folded.lock().unwrap(), Some(before));
     assert!(metrics.halo_records_total.get() > before && waits.poll(&mut context).is_ready());
 }
-
-#[test]
-fn what_is_told_first_ends_where_reading_changes() {
-    let (mut log, mut half) = (metered(2), Half::new());
-    half.batch(&log.records, true);
-    half.heard();
-    log.records.clear();
-    let frame = |seq: u32, scale| native(&power(scale), seq, u64::from(seq), &[(0, &[vec![1]])], None);
-    log.native("one", 100, frame(100, 10));
-    log.push(Body::Tick);
-    log.birth("one", &power(100));
-    log.native("one", 101, frame(101, 100));
-    let told = half.tell(&log.records);
-    assert!(matches!(told[..], [Told::Readings(_), Told::Nothing]));
-    assert_eq!(half.heard().len(), 1);
-}
-
-#[test]
-fn nothing_is_read_first_that_nobody_listens_to() {
-    let (log, mut half) = (metered(2), Half::new());
-    half.heard = half.shared.router.subscribe("halo/v1/halos/#").unwrap();
-    assert!(half.tell(&log.records[3..]).iter().all(|told| matches!(told, Told::Nothing)));
-}
