@@ -513,29 +513,45 @@ fn measure(dir: &Path, state: &str) -> io::Result<Usage> {
     let mut usage = Usage::default();
     let mut folders: Vec<(PathBuf, bool)> = vec![(dir.to_owned(), false)];
     while let Some((folder, of_state)) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            // A file may go between being listed and being looked at.
-            let Ok(metadata) = entry.metadata() else { continue };
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let of_state = of_state || name.starts_with(state);
-            if metadata.is_dir() {
-                folders.push((entry.path(), of_state));
-            }
-            let bytes = size(&metadata);
-            if name == super::spare::SPARE_FILE {
-                usage.spare += bytes;
-                continue;
-            }
-            usage.used += bytes;
-            usage.state += if of_state { bytes } else { 0 };
-            usage.segments += u64::from(super::segment::number(&name).is_some());
+        match add_up(&folder, of_state, state, &mut usage, &mut folders) {
+            // A folder may go between being listed and being looked at, as that in which the socket is made does.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && folder != dir => {}
+            other => other?,
         }
     }
     let volume = rustix::fs::statvfs(dir)?;
     usage.free = volume.f_bavail.saturating_mul(volume.f_frsize);
     Ok(usage)
+}
+
+/// Adds up one folder's files; its subfolders join those that wait.
+fn add_up(
+    folder: &Path,
+    of_state: bool,
+    state: &str,
+    usage: &mut Usage,
+    folders: &mut Vec<(PathBuf, bool)>,
+) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // A file may go as well.
+        let Ok(metadata) = entry.metadata() else { continue };
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let of_state = of_state || name.starts_with(state);
+        if metadata.is_dir() {
+            folders.push((entry.path(), of_state));
+        }
+        let bytes = size(&metadata);
+        if name == super::spare::SPARE_FILE {
+            usage.spare += bytes;
+            continue;
+        }
+        usage.used += bytes;
+        usage.state += if of_state { bytes } else { 0 };
+        usage.segments += u64::from(super::segment::number(&name).is_some());
+    }
+    Ok(())
 }
 
 fn size(metadata: &std::fs::Metadata) -> u64 {

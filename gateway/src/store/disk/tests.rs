@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::*;
 
@@ -94,6 +94,23 @@ fn a_folder_is_measured_with_what_is_allocated_in_advance_and_its_state_apart() 
     assert!(usage.state >= 150_000 && usage.state < 200_000, "{usage:?}");
     assert_eq!(usage.segments, 1);
     assert!(usage.free > 0);
+}
+
+#[test]
+fn a_folder_that_goes_while_it_is_measured_is_no_failure_but_a_missing_data_folder_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (measured, passing) = (AtomicBool::new(false), dir.path().join("passing"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !measured.load(Ordering::Acquire) {
+                std::fs::create_dir(&passing).and_then(|()| std::fs::remove_dir(&passing)).unwrap();
+            }
+        });
+        let failed = (0..20_000).find_map(|_| measure(dir.path(), "state.").err());
+        measured.store(true, Ordering::Release);
+        assert!(failed.is_none(), "{failed:?}");
+    });
+    assert_eq!(measure(&passing, "state.").map_err(|error| error.kind()).unwrap_err(), io::ErrorKind::NotFound);
 }
 
 #[test]
