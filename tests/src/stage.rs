@@ -111,11 +111,12 @@ impl Stage {
         Ok(output.stdout)
     }
 
-    /// The halo of a subject, now.
+    /// The halo of a subject, once all that was said by now is in it.
     ///
     /// # Errors
-    /// There is none.
-    pub fn halo(&self, subject: &str) -> Result<Value, Failure> {
+    /// There is none; and as [`Self::settled`].
+    pub fn halo(&mut self, subject: &str) -> Result<Value, Failure> {
+        self.settled()?;
         Ok(serde_json::from_slice(&self.run(&format!("subject show {subject} --json"))?)?)
     }
 

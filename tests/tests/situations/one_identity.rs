@@ -17,7 +17,6 @@ fn two_identities_that_prove_to_be_one_are_one_halo_and_a_rule_that_needs_all_de
         played += 1;
         played == 1_500
     })?;
-    stage.settled()?;
     let (olga, mobile) = (stage.halo("olga")?, stage.halo("olga.mobile")?);
     assert!(olga["signals"]["heart_rate"].is_object() && olga["signals"]["speed"].is_object());
     assert!(olga["signals"]["appointment_in"].is_null() && mobile["signals"]["appointment_in"].is_object());
