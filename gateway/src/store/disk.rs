@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +25,11 @@ use tracing::warn;
 
 use crate::record::GatewayTime;
 use crate::units;
+
+mod usage;
+
+pub(crate) use usage::Usage;
+use usage::measure;
 
 /// Bounds of the data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,21 +134,6 @@ pub(crate) enum Use {
     Segment,
     /// Growth of the state engine's file.
     State,
-}
-
-/// What stands in the data folder now, bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    /// Everything, the state included.
-    pub(crate) used: u64,
-    /// The state engine's files.
-    pub(crate) state: u64,
-    /// Free on the volume, for us.
-    pub(crate) free: u64,
-    /// How many segment files.
-    pub(crate) segments: u64,
-    /// The file that stands in for the segment set aside for a start; not in `used`.
-    pub(crate) spare: u64,
 }
 
 /// Something wrong that health tells until it is over.
@@ -506,59 +496,6 @@ impl Ailment {
             }
         }
     }
-}
-
-/// Adds up the data folder and its subfolders.
-fn measure(dir: &Path, state: &str) -> io::Result<Usage> {
-    let mut usage = Usage::default();
-    let mut folders: Vec<(PathBuf, bool)> = vec![(dir.to_owned(), false)];
-    while let Some((folder, of_state)) = folders.pop() {
-        match add_up(&folder, of_state, state, &mut usage, &mut folders) {
-            // A folder may go between being listed and being looked at, as that in which the socket is made does.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && folder != dir => {}
-            other => other?,
-        }
-    }
-    let volume = rustix::fs::statvfs(dir)?;
-    usage.free = volume.f_bavail.saturating_mul(volume.f_frsize);
-    Ok(usage)
-}
-
-/// Adds up one folder's files; its subfolders join those that wait.
-fn add_up(
-    folder: &Path,
-    of_state: bool,
-    state: &str,
-    usage: &mut Usage,
-    folders: &mut Vec<(PathBuf, bool)>,
-) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        // A file may go as well.
-        let Ok(metadata) = entry.metadata() else { continue };
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let of_state = of_state || name.starts_with(state);
-        if metadata.is_dir() {
-            folders.push((entry.path(), of_state));
-        }
-        let bytes = size(&metadata);
-        if name == super::spare::SPARE_FILE {
-            usage.spare += bytes;
-            continue;
-        }
-        usage.used += bytes;
-        usage.state += if of_state { bytes } else { 0 };
-        usage.segments += u64::from(super::segment::number(&name).is_some());
-    }
-    Ok(())
-}
-
-fn size(metadata: &std::fs::Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
-    // Of folders only what is allocated counts: their length is a file system's own affair.
-    let length = if metadata.is_file() { metadata.len() } else { 0 };
-    length.max(metadata.blocks().saturating_mul(512))
 }
 
 #[cfg(test)]

@@ -8,6 +8,14 @@ fn long(log: &mut Log, seq: u32, points: usize) {
     log.native("two", seq, native(&power(10), seq, u64::from(seq), &[(0, &[vec![1; points]])], None));
 }
 
+/// A half that knows the births; the log holds nothing more.
+fn begun() -> (Log, Half) {
+    let (mut log, mut half) = (metered(0), Half::new());
+    half.batch(&log.records, true);
+    log.records.clear();
+    (log, half)
+}
+
 #[test]
 fn what_is_told_first_ends_where_reading_changes() {
     let (mut log, mut half) = (metered(2), Half::new());
@@ -33,9 +41,7 @@ fn nothing_is_read_first_that_nobody_listens_to() {
 
 #[test]
 fn what_is_told_first_is_bounded_by_records_and_by_points() {
-    let (mut log, mut half) = (metered(0), Half::new());
-    half.batch(&log.records, true);
-    log.records.clear();
+    let (mut log, mut half) = begun();
     (0..50).for_each(|seq| long(&mut log, seq, 1));
     assert_eq!(half.tell(&log.records).len(), AHEAD_MAX);
     log.records.clear();
@@ -45,9 +51,7 @@ fn what_is_told_first_is_bounded_by_records_and_by_points() {
 
 #[test]
 fn what_is_taken_back_is_used_again_unless_it_is_large() {
-    let (mut log, mut half) = (metered(0), Half::new());
-    half.batch(&log.records, true);
-    log.records.clear();
+    let (mut log, mut half) = begun();
     (0..3).for_each(|seq| long(&mut log, seq, 10));
     let told = half.tell(&log.records);
     half.first.take_back(told);
