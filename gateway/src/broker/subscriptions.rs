@@ -1,7 +1,7 @@
 //! Who subscribed to what: exact filters in a map, filters with wildcards in a tree of levels held in one vector, so
 //! that neither matching nor removing recurses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::receipt::Mailbox;
@@ -37,12 +37,16 @@ pub(crate) struct Subscriptions {
 }
 
 const ROOT: usize = 0;
+const PLUS: &str = "+";
 
 #[derive(Debug, Default)]
 struct Node {
     parent: usize,
     level: Box<str>,
-    children: HashMap<Box<str>, usize>,
+    /// Ordered: most have a handful, which are found with fewer steps than a name is hashed in.
+    children: BTreeMap<Box<str>, usize>,
+    /// The child of `+`, which every name asks for.
+    plus: Option<usize>,
     /// Subscriptions whose filter ends here.
     here: Vec<Subscription>,
     /// Subscriptions whose filter ends here with `#`.
@@ -52,6 +56,17 @@ struct Node {
 impl Default for Subscriptions {
     fn default() -> Self {
         Self { exact: HashMap::new(), nodes: vec![Node::default()], free: Vec::new() }
+    }
+}
+
+impl Node {
+    fn child(&self, level: &str) -> Option<usize> {
+        if level == PLUS { self.plus } else { self.children.get(level).copied() }
+    }
+
+    /// Whether nothing hangs on it.
+    fn is_idle(&self) -> bool {
+        self.children.is_empty() && self.plus.is_none() && self.here.is_empty() && self.below.is_empty()
     }
 }
 
@@ -97,8 +112,8 @@ impl Subscriptions {
             return;
         }
         let wild_root = !is_server_topic(topic);
-        let mut open = vec![(ROOT, Some(topic))];
-        while let Some((at, rest)) = open.pop() {
+        let (mut next, mut open) = (Some((ROOT, Some(topic))), Vec::new());
+        while let Some((at, rest)) = next.take().or_else(|| open.pop()) {
             let Some(node) = self.nodes.get(at) else { continue };
             if at != ROOT || wild_root {
                 node.below.iter().for_each(&mut each);
@@ -111,9 +126,12 @@ impl Subscriptions {
                 Some((level, rest)) => (level, Some(rest)),
                 None => (rest, None),
             };
-            open.extend(node.children.get(level).map(|&child| (child, rest)));
             if at != ROOT || wild_root {
-                open.extend(node.children.get("+").map(|&child| (child, rest)));
+                next = node.plus.map(|child| (child, rest));
+            }
+            // Nothing is kept for later where one way leads on.
+            if let Some(child) = node.child(level).map(|child| (child, rest)) {
+                open.extend(next.replace(child));
             }
         }
     }
@@ -121,7 +139,7 @@ impl Subscriptions {
     fn find(&self, path: Option<&str>) -> Option<usize> {
         let mut at = ROOT;
         for level in path.into_iter().flat_map(|path| path.split('/')) {
-            at = *self.nodes.get(at)?.children.get(level)?;
+            at = self.nodes.get(at)?.child(level)?;
         }
         Some(at)
     }
@@ -129,8 +147,8 @@ impl Subscriptions {
     fn grow(&mut self, path: Option<&str>) -> usize {
         let mut at = ROOT;
         for level in path.into_iter().flat_map(|path| path.split('/')) {
-            at = match self.nodes.get(at).and_then(|node| node.children.get(level)) {
-                Some(&child) => child,
+            at = match self.nodes.get(at).and_then(|node| node.child(level)) {
+                Some(child) => child,
                 None => self.add_child(at, level),
             };
         }
@@ -151,8 +169,12 @@ impl Subscriptions {
                 self.nodes.len() - 1
             }
         };
-        if let Some(parent) = self.nodes.get_mut(parent) {
-            parent.children.insert(level.into(), child);
+        match self.nodes.get_mut(parent) {
+            Some(parent) if level == PLUS => parent.plus = Some(child),
+            Some(parent) => {
+                parent.children.insert(level.into(), child);
+            }
+            None => {}
         }
         child
     }
@@ -161,13 +183,17 @@ impl Subscriptions {
     fn prune(&mut self, mut at: usize) {
         while at != ROOT {
             let Some(node) = self.nodes.get_mut(at) else { return };
-            if !(node.children.is_empty() && node.here.is_empty() && node.below.is_empty()) {
+            if !node.is_idle() {
                 return;
             }
             let Node { parent, level, .. } = std::mem::take(node);
             self.free.push(at);
-            if let Some(parent) = self.nodes.get_mut(parent) {
-                parent.children.remove(&level);
+            match self.nodes.get_mut(parent) {
+                Some(parent) if &*level == PLUS => parent.plus = None,
+                Some(parent) => {
+                    parent.children.remove(&level);
+                }
+                None => {}
             }
             at = parent;
         }

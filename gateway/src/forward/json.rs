@@ -23,6 +23,17 @@ pub(super) fn append(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     }
 }
 
+/// Writes a string behind what is there. Names and units hold nothing that has to be escaped, which is soon known.
+pub(super) fn append_text(out: &mut Vec<u8>, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if !text.bytes().all(is_plain) {
+        return append(out, text);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
 /// A finite number, without a fraction where it has none.
 #[derive(Clone, Copy)]
 pub(crate) struct Number(pub(crate) f64);
@@ -113,6 +124,15 @@ mod tests {
         for raw in 0..=255 {
             let value: f64 = scaled(raw, 100, 255).parse().unwrap();
             assert_eq!((value * 255.0 / 100.0).round() as i64, raw);
+        }
+    }
+
+    #[test]
+    fn a_string_is_written_as_json_whatever_it_holds() {
+        for plain in ["", "heart_rate", "{flight}", "°C", "a\"b", "a\\b", "a\nb", "\u{1f}", "\u{7f}"] {
+            let mut out = b"before".to_vec();
+            append_text(&mut out, plain);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("before{}", text(&plain)));
         }
     }
 

@@ -12,7 +12,7 @@ use halo_proto::registry;
 use serde::Serialize;
 
 use super::halo_json::clock;
-use super::json::{Table, Time, append};
+use super::json::{Table, Time, append, append_text};
 use crate::halo::Quality;
 use crate::ingest::readings::{Event, Point, Readings, Series};
 use crate::record::{Frame, Offset};
@@ -34,7 +34,8 @@ pub fn mid(log: &str, offset: Offset) -> String {
 
 /// Renders a frame that could be read.
 pub fn readings_json(log: &str, offset: Offset, frame: &Frame, readings: &Readings, lane: Lane) -> Bytes {
-    let entries = entries(frame, readings);
+    let plain = is_plain(&readings.series, frame.arrival.wall_ms);
+    let entries = if plain { Vec::new() } else { entries(frame, readings) };
     let suspect = entries.iter().any(|entry| !entry.q.is_empty());
     let points: usize = readings.series.iter().map(|series| series.points.len()).sum();
     let mut out = Vec::with_capacity(HEAD_BYTES + SIGNAL_BYTES * readings.series.len() + POINT_BYTES * points);
@@ -56,7 +57,11 @@ pub fn readings_json(log: &str, offset: Offset, frame: &Frame, readings: &Readin
     };
     append(&mut out, &head);
     out.pop();
-    write_signals(&mut out, &entries);
+    if plain {
+        write_signals(&mut out, readings.series.iter().map(Entry::alone));
+    } else {
+        write_signals(&mut out, entries);
+    }
     if !readings.events.is_empty() {
         out.extend_from_slice(b",\"events\":");
         append(&mut out, &events(readings));
@@ -110,6 +115,28 @@ fn events(readings: &Readings) -> Vec<EventJson> {
     readings.events.iter().map(event).collect()
 }
 
+/// Whether each series is an entry of its own without a mark, as nearly always: no two of one signal, and only good points.
+fn is_plain(series: &[Series], arrival_ms: i64) -> bool {
+    let all_good = series.iter().all(|series| Quality::all_good(&series.signal, &series.points, arrival_ms));
+    let mut seen = 0u64;
+    all_good
+        && series.iter().enumerate().all(|(at, Series { signal, .. })| {
+            // What no name before it has in common with it needs no comparing with each of them.
+            let mark = 1 << (mark_of(&signal.name) % u64::BITS);
+            let may_be_known = seen & mark != 0;
+            seen |= mark;
+            !(may_be_known && series.iter().take(at).any(|before| before.signal.name == signal.name))
+        })
+}
+
+/// Of a signal's name, what tells it from most others.
+fn mark_of(name: &str) -> u32 {
+    let byte = |at: Option<&u8>| at.copied().map_or(0, u32::from);
+    let mut last = name.as_bytes().iter().rev();
+    let (last, before) = (byte(last.next()), byte(last.next()));
+    last.wrapping_mul(7).wrapping_add(before.wrapping_mul(29)).wrapping_add(name.len() as u32)
+}
+
 /// The series of one signal and one scale, nearly always one.
 struct Entry<'a> {
     key: Cow<'a, str>,
@@ -118,7 +145,11 @@ struct Entry<'a> {
     q: Vec<(usize, &'static str)>,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    fn alone(series: &'a Series) -> Self {
+        Self { key: Cow::Borrowed(&series.signal.name), first: series, more: Vec::new(), q: Vec::new() }
+    }
+
     fn points(&self) -> impl Iterator<Item = &Point> {
         once(self.first).chain(self.more.iter().copied()).flat_map(|series| &series.points)
     }
@@ -166,17 +197,17 @@ fn entries<'a>(frame: &Frame, readings: &'a Readings) -> Vec<Entry<'a>> {
 
 /// The one part with hundreds of numbers: written digit by digit, without a general serializer. Signals that are sampled
 /// together have the same times, half of all digits: they are written once and copied.
-fn write_signals(out: &mut Vec<u8>, entries: &[Entry<'_>]) {
+fn write_signals<'a>(out: &mut Vec<u8>, entries: impl IntoIterator<Item = Entry<'a>>) {
     out.extend_from_slice(b",\"signals\":{");
-    let mut written: Option<(&Entry<'_>, Range<usize>)> = None;
-    for (at, entry) in entries.iter().enumerate() {
-        if at > 0 {
+    let mut written: Option<(Entry<'_>, Range<usize>)> = None;
+    for entry in entries {
+        if written.is_some() {
             out.push(b',');
         }
         let signal = &*entry.first.signal;
-        append(out, &entry.key);
+        append_text(out, &entry.key);
         out.extend_from_slice(b":{\"unit\":");
-        append(out, &*signal.unit);
+        append_text(out, &signal.unit);
         out.extend_from_slice(b",\"num\":");
         write_integers(out, [i64::from(signal.num)]);
         out.extend_from_slice(b",\"den\":");
@@ -184,10 +215,10 @@ fn write_signals(out: &mut Vec<u8>, entries: &[Entry<'_>]) {
         out.extend_from_slice(b",\"t\":[");
         let begin = out.len();
         match &written {
-            Some((same, times)) if same.has_times_of(entry) => out.extend_from_within(times.clone()),
+            Some((same, times)) if same.has_times_of(&entry) => out.extend_from_within(times.clone()),
             _ => write_integers(out, entry.points().map(|point| point.event_ms)),
         }
-        written = Some((entry, begin..out.len()));
+        let times = begin..out.len();
         out.extend_from_slice(b"],\"v\":[");
         write_integers(out, entry.points().map(|point| point.raw));
         out.push(b']');
@@ -196,6 +227,7 @@ fn write_signals(out: &mut Vec<u8>, entries: &[Entry<'_>]) {
             append(out, &entry.q);
         }
         out.push(b'}');
+        written = Some((entry, times));
     }
     out.push(b'}');
 }
@@ -229,6 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn two_series_of_one_signal_are_seen_whatever_stands_between_them() {
+        let names: Vec<String> = (0..100).map(|n| format!("signal_{n}")).collect();
+        let all = |names: &[&str]| is_plain(&names.iter().map(|name| series(name, &[1])).collect::<Vec<_>>(), 10);
+        let mut different: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert!(all(&different));
+        for twice in names.iter().step_by(7) {
+            different.push(twice);
+            assert!(!all(&different));
+            different.pop();
+        }
+        assert!(!all(&["a", "a"]));
+    }
+
+    #[test]
     fn every_signal_has_its_own_times_whether_or_not_those_before_it_had_the_same() {
         let all =
             [series("a", &[1, 2]), series("b", &[1, 2]), series("c", &[1, 3]), series("d", &[1]), series("a", &[9])];
@@ -237,7 +283,7 @@ mod tests {
         entries.push(Entry { more: vec![&all[4]], ..entry(&all[0]) });
         entries.push(entry(&all[0]));
         let mut out = Vec::new();
-        write_signals(&mut out, &entries);
+        write_signals(&mut out, entries);
         let text = String::from_utf8(out).unwrap();
         let times: Vec<_> = text.split("\"t\":").skip(1).filter_map(|rest| rest.split(",\"v\"").next()).collect();
         assert_eq!(times, ["[1,2]", "[1,2]", "[1,3]", "[1]", "[1,2,9]", "[1,2]"]);

@@ -410,7 +410,8 @@ fn flies(engine: &mut Engine, told: &Told<'_>, now_ms: i64) {
     let mut overhauls: Vec<i64> = events.filter(is_overhaul).map(|event| event.event_ms).collect();
     overhauls.sort_unstable();
     let mut overhauls = overhauls.into_iter().peekable();
-    for (at_ms, readout) in told.rows::<Readout>() {
+    let (mut rows, mut readout) = (told.rows::<Readout>(), Readout::default());
+    while let Some(at_ms) = rows.next_into(&mut readout) {
         while overhauls.next_if(|overhaul_ms| *overhaul_ms < at_ms).is_some() {
             engine.overhauled();
         }

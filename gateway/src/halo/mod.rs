@@ -21,6 +21,7 @@ mod forecast;
 mod trend;
 mod window;
 mod rule;
+mod run;
 mod signal;
 mod derive;
 mod kinds;

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecaster, Step};
 use super::rule::{self, Teller, Verdict};
+use super::run::Run;
 use super::sketch::Tally;
 use super::trend::{self, Rate};
-use super::window::{LATENESS_MS, Run, Stats, Windows};
+use super::window::{LATENESS_MS, Stats, Windows};
 use crate::ingest::readings::{Point, Series, SignalRef};
 use crate::record::{Name, Offset};
 
@@ -63,6 +64,17 @@ impl Quality {
         } else {
             Self::Good
         }
+    }
+
+    /// Whether [`Self::of`] says of all points that they are good, in one look at each.
+    pub(crate) fn all_good(signal: &SignalRef, points: &[Point], arrival_ms: i64) -> bool {
+        let low = signal.min.unwrap_or(i64::MIN);
+        let high = signal.max.unwrap_or(i64::MAX);
+        let earliest_ms = if arrival_ms >= PAST_MS_MAX { PAST_MS_MAX } else { i64::MIN };
+        points.iter().fold(true, |good, point| {
+            let in_time = point.event_ms >= earliest_ms && !is_future(point.event_ms, arrival_ms);
+            good & in_time & (point.raw >= low) & (point.raw <= high)
+        })
     }
 }
 
@@ -203,21 +215,33 @@ impl Signal {
 
     /// Lets a series in, point by point, and has its steps forecast.
     pub(crate) fn fold(&mut self, series: &Series, arrival_ms: i64, teller: Teller<'_>, forecasts: bool) -> KeptOut {
-        let mut kept_out = KeptOut::default();
         let device = teller.device;
-        let mut rules =
+        let rules =
             rule::is_settled(self.rank) && self.latest.as_ref().is_some_and(|latest| same(&latest.device, device));
         if series.signal.unit != self.unit && !rules && !self.may_change_unit(series, teller) {
-            kept_out.yielded = series.points.len() as u64;
-            return kept_out;
+            return KeptOut { yielded: series.points.len() as u64, ..KeptOut::default() };
         }
         if series.signal.unit != self.unit && !self.change_unit(series, arrival_ms) {
-            kept_out.suspect = series.points.len() as u64;
-            return kept_out;
+            return KeptOut { suspect: series.points.len() as u64, ..KeptOut::default() };
         }
-        let scale = f64::from(series.signal.num) / f64::from(series.signal.den);
-        let step_max = series.signal.step_max.map(|raw| raw as f64 * scale);
-        let mut run = Run::new();
+        if rules && Quality::all_good(&series.signal, &series.points, arrival_ms) && self.is_next(series) {
+            self.fold_next(series, teller, forecasts);
+            return KeptOut::default();
+        }
+        self.fold_each(series, arrival_ms, teller, forecasts, rules)
+    }
+
+    /// Whatever comes: each point is judged by what was before it.
+    fn fold_each(
+        &mut self,
+        series: &Series,
+        arrival_ms: i64,
+        teller: Teller<'_>,
+        forecasts: bool,
+        mut rules: bool,
+    ) -> KeptOut {
+        let (mut kept_out, mut run) = (KeptOut::default(), Run::new());
+        let step_max = step_max(&series.signal);
         for point in &series.points {
             let past = Quality::of(&series.signal, point, arrival_ms) == Quality::Past;
             if !past && self.newest_ms().is_some_and(|newest| point.event_ms < newest.saturating_sub(LATENESS_MS)) {
@@ -254,6 +278,35 @@ impl Signal {
         }
         self.add(&run, &series.signal, forecasts);
         kept_out
+    }
+
+    /// Whether points follow one another and what was there, in time and without too large a step.
+    fn is_next(&self, series: &Series) -> bool {
+        let (Some(latest), Series { signal, points }) = (&self.latest, series) else { return false };
+        if points.is_empty() || points.first().is_some_and(|first| first.event_ms < latest.event_ms) {
+            return false;
+        }
+        let Some(step_max) = step_max(signal) else { return points.is_sorted_by_key(|point| point.event_ms) };
+        let mut before = (latest.event_ms, latest.value());
+        points.iter().all(|point| {
+            let (at_ms, value) = (point.event_ms, physical(point.raw, signal.num, signal.den));
+            let (before_ms, from) = std::mem::replace(&mut before, (at_ms, value));
+            at_ms >= before_ms && !(is_neighbour(before_ms, at_ms) && (value - from).abs() > step_max)
+        })
+    }
+
+    /// The usual case, to the same end: good readings after all others, of the device that rules it.
+    fn fold_next(&mut self, series: &Series, teller: Teller<'_>, forecasts: bool) {
+        let Series { signal, points } = series;
+        let (mut run, mut left) = (Run::new(), points.as_slice());
+        while !left.is_empty() {
+            left = run.begin(left, signal);
+            self.add(&run, signal, forecasts);
+        }
+        (self.stepped_to, self.quality) = (None, Quality::Good);
+        if let Some(last) = points.last() {
+            self.show(signal, last, teller);
+        }
     }
 
     /// Which device rules it; none before its first good reading.
@@ -334,13 +387,12 @@ impl Signal {
             self.quality = quality;
             return quality;
         };
-        let after_ms = point.event_ms.saturating_sub(latest.event_ms);
-        if after_ms < 0 {
+        if point.event_ms < latest.event_ms {
             return quality;
         }
         if quality == Quality::Good {
             let far = |from: f64| step_max.is_some_and(|step_max| (value - from).abs() > step_max);
-            let stepped = after_ms <= NEIGHBOURS_MS_MAX
+            let stepped = is_neighbour(latest.event_ms, point.event_ms)
                 && far(physical(latest.raw, latest.num, latest.den))
                 && self.stepped_to.is_none_or(far);
             self.stepped_to = stepped.then_some(value);
@@ -401,6 +453,16 @@ fn is_level(signal: &SignalRef) -> bool {
     signal.nature == Nature::Level
 }
 
+/// The largest plausible step in its unit.
+fn step_max(signal: &SignalRef) -> Option<f64> {
+    let scale = f64::from(signal.num) / f64::from(signal.den);
+    signal.step_max.map(|raw| raw as f64 * scale)
+}
+
+fn is_neighbour(before_ms: i64, event_ms: i64) -> bool {
+    event_ms.saturating_sub(before_ms) <= NEIGHBOURS_MS_MAX
+}
+
 /// Whether something that arrived at `arrival_ms` is dated impossibly far ahead.
 pub(crate) fn is_future(event_ms: i64, arrival_ms: i64) -> bool {
     event_ms > arrival_ms.saturating_add(FUTURE_MS_MAX)
@@ -412,3 +474,6 @@ pub(crate) fn physical(raw: i64, num: u32, den: u32) -> f64 {
     // A division that changes nothing takes as long as one that does.
     if den == 1 { whole } else { whole / f64::from(den) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,29 +89,46 @@ impl Bucket {
     }
 }
 
-/// Merges a bucket into the sketch from `first` to `end`, which is sorted by key. Returns how many buckets it has more:
-/// 0 or 1.
-pub(crate) fn add(buckets: &mut Vec<Bucket>, first: usize, end: usize, more: Bucket) -> usize {
-    let own = buckets.get(first..end).unwrap_or_default();
-    let after = first + own.partition_point(|bucket| bucket.key <= more.key);
-    let mut count = more.count;
-    if after > first
-        && let Some(bucket) = buckets.get_mut(after - 1)
-        && bucket.key == more.key
-    {
-        let taken = count.min(u16::MAX - bucket.count);
-        bucket.count += taken;
-        count -= taken;
+/// Merges `more`, which is in order of its keys, into the sketch of `len` buckets before `end`, which is so too. Returns how
+/// many buckets it has more. A sketch never has as many buckets as can be counted, but for those filled to the brim; what
+/// would be one more is left out.
+pub(crate) fn add(buckets: &mut Vec<Bucket>, end: usize, len: u16, more: &[Bucket]) -> u16 {
+    let (mut from, mut added) = (end.saturating_sub(usize::from(len)), 0);
+    let first = from;
+    for more in more {
+        let own = buckets.get(from..end + usize::from(added)).unwrap_or_default();
+        from += places_before(own, more.key);
+        let mut count = more.count;
+        if from > first
+            && let Some(bucket) = buckets.get_mut(from - 1)
+            && bucket.key == more.key
+        {
+            let taken = count.min(u16::MAX - bucket.count);
+            bucket.count += taken;
+            count -= taken;
+        }
+        if count > 0 && len + added < u16::MAX {
+            insert(buckets, from, Bucket { key: more.key, count });
+            added += 1;
+        }
     }
-    if count == 0 {
-        return 0;
-    }
+    added
+}
+
+/// How many have no larger key: the next one is mostly near.
+fn places_before(own: &[Bucket], key: Key) -> usize {
+    const NEAR: usize = 8;
+    let (near, far) = own.split_at(own.len().min(NEAR));
+    let before = near.iter().take_while(|bucket| bucket.key <= key).count();
+    if before < NEAR { before } else { NEAR + far.partition_point(|bucket| bucket.key <= key) }
+}
+
+fn insert(buckets: &mut Vec<Bucket>, at: usize, bucket: Bucket) {
     if buckets.len() == buckets.capacity() {
         // Doubling would waste half of a wristband's state; a list grows rarely once its signal has shown its range.
         buckets.reserve_exact(4);
     }
-    buckets.insert(after, Bucket { key: more.key, count });
-    1
+    buckets.insert(at, bucket);
 }
 
 /// Merges sketches and answers their quantiles; keeps its memory for the next question.
@@ -214,11 +231,13 @@ mod tests {
 
     fn sketch(values: &[f64]) -> Vec<Bucket> {
         let mut buckets = Vec::new();
-        for value in values {
-            let end = buckets.len();
-            add(&mut buckets, 0, end, Bucket::one(Key::of(*value)));
-        }
+        values.iter().for_each(|value| add_one(&mut buckets, *value));
         buckets
+    }
+
+    fn add_one(buckets: &mut Vec<Bucket>, value: f64) {
+        let (end, len) = (buckets.len(), buckets.len() as u16);
+        add(buckets, end, len, &[Bucket::one(Key::of(value))]);
     }
 
     fn within(got: f64, exact: f64) -> bool {
@@ -277,12 +296,10 @@ mod tests {
     fn a_full_bucket_goes_on_in_another() {
         let mut buckets = Vec::new();
         for _ in 0..200_000 {
-            let end = buckets.len();
-            add(&mut buckets, 0, end, Bucket::one(Key::of(7.0)));
+            add_one(&mut buckets, 7.0);
         }
         for _ in 0..100_000 {
-            let end = buckets.len();
-            add(&mut buckets, 0, end, Bucket::one(Key::of(9.0)));
+            add_one(&mut buckets, 9.0);
         }
         let mut tally = Tally::default();
         tally.fill(buckets.iter());

@@ -11,14 +11,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{STEP_MS, Step};
-use super::sketch::{self, Bucket, Key, Tally};
+use super::run::Run;
+use super::sketch::{self, Bucket, Tally};
 use super::trend::{self, Rate};
 
 /// A reading further behind its signal's newest one is counted as late and kept out.
 pub(crate) const LATENESS_MS: i64 = 15 * 60 * 1000;
 
 /// The finest panes; the length of every other one is a multiple of it.
-const FINEST_MS: i64 = 10_000;
+pub(super) const FINEST_MS: i64 = 10_000;
 /// Lengths of the windows: name, pane in milliseconds, number of panes.
 const SHAPES: [Shape; 3] = [
     Shape { name: "1m", pane_ms: FINEST_MS, panes: 6 },
@@ -79,15 +80,15 @@ impl Windows {
         }
         let mut ended = None;
         match self.newest_ms {
-            Some(newest_ms) if run.newest_ms <= newest_ms => {}
+            Some(newest_ms) if run.newest_ms() <= newest_ms => {}
             Some(newest_ms) => {
-                ended = self.step_left(newest_ms, run.newest_ms);
-                self.advance(newest_ms, run.newest_ms);
+                ended = self.step_left(newest_ms, run.newest_ms());
+                self.advance(newest_ms, run.newest_ms());
             }
-            None => self.newest_ms = Some(run.newest_ms),
+            None => self.newest_ms = Some(run.newest_ms()),
         }
-        let newest_ms = self.newest_ms.unwrap_or(run.newest_ms);
-        place(&mut self.windows, newest_ms, run.newest_ms, &pane, run.buckets());
+        let newest_ms = self.newest_ms.unwrap_or(run.newest_ms());
+        place(&mut self.windows, newest_ms, run.newest_ms(), &pane, run.buckets().as_slice());
         ended
     }
 
@@ -115,23 +116,16 @@ impl Windows {
     fn add_to_newest(&mut self, run: &Run, more: &Pane) -> bool {
         let [finest, ..] = &mut self.windows;
         let Some(newest_ms) = &mut self.newest_ms else { return false };
-        if newest_ms.div_euclid(FINEST_MS) != run.index {
+        if newest_ms.div_euclid(FINEST_MS) != run.index() {
             return false;
         }
-        let Some(pane) = finest.panes.last_mut().filter(|pane| pane.tag == run.index as u16) else {
+        let Some(pane) = finest.panes.last_mut().filter(|pane| pane.tag == run.index() as u16) else {
             return false;
         };
-        *newest_ms = run.newest_ms.max(*newest_ms);
+        *newest_ms = run.newest_ms().max(*newest_ms);
         *pane = pane.merge(more);
-        let mut end = finest.buckets.len();
-        let first = end.saturating_sub(usize::from(pane.buckets));
-        for bucket in run.buckets() {
-            if pane.buckets < u16::MAX {
-                let added = sketch::add(&mut finest.buckets, first, end, *bucket);
-                pane.buckets += added as u16;
-                end += added;
-            }
-        }
+        let end = finest.buckets.len();
+        pane.buckets += sketch::add(&mut finest.buckets, end, pane.buckets, run.buckets().as_slice());
         true
     }
 
@@ -187,7 +181,7 @@ impl Windows {
 
     /// Whether the readings of a run are none older than all before them.
     pub(crate) fn is_newest(&self, run: &Run) -> bool {
-        self.newest_ms.is_none_or(|newest_ms| run.newest_ms >= newest_ms)
+        self.newest_ms.is_none_or(|newest_ms| run.newest_ms() >= newest_ms)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -241,82 +235,6 @@ fn place(windows: &mut [Window], newest_ms: i64, at_ms: i64, pane: &Pane, bucket
     }
 }
 
-/// Readings of one pane of the finest window, on their way into it: what they cost is paid once for all of them.
-#[derive(Debug)]
-pub(crate) struct Run {
-    /// The pane.
-    index: i64,
-    /// As [`Windows::newest_ms`].
-    newest_ms: i64,
-    values: [f64; RUN_MAX],
-    len: usize,
-    buckets: [Bucket; RUN_MAX],
-    buckets_len: usize,
-}
-
-/// Most readings of a run; the next one begins another.
-const RUN_MAX: usize = 16;
-
-impl Run {
-    pub(crate) fn new() -> Self {
-        let nothing = Bucket::one(Key::of(0.0));
-        Self { index: 0, newest_ms: 0, values: [0.0; RUN_MAX], len: 0, buckets: [nothing; RUN_MAX], buckets_len: 0 }
-    }
-
-    /// Takes a reading, given in the signal's unit, unless it is of another pane or there is no room.
-    pub(crate) fn take(&mut self, event_ms: i64, value: f64) -> bool {
-        let at_ms = event_ms.saturating_sub(1);
-        let index = at_ms.div_euclid(FINEST_MS);
-        if self.len == 0 {
-            (self.index, self.newest_ms) = (index, at_ms);
-        }
-        let Some(place) = self.values.get_mut(self.len).filter(|_| self.index == index) else { return false };
-        *place = value;
-        self.len += 1;
-        self.newest_ms = self.newest_ms.max(at_ms);
-        self.note(Bucket::one(Key::of(value)));
-        true
-    }
-
-    pub(crate) fn clear(&mut self) {
-        (self.len, self.buckets_len) = (0, 0);
-    }
-
-    /// Neighbours are often alike.
-    fn note(&mut self, bucket: Bucket) {
-        let last = self.buckets_len.checked_sub(1).and_then(|last| self.buckets.get_mut(last));
-        if last.is_some_and(|last| last.join(bucket)) {
-            return;
-        }
-        if let Some(place) = self.buckets.get_mut(self.buckets_len) {
-            *place = bucket;
-            self.buckets_len += 1;
-        }
-    }
-
-    /// In the signal's unit, in the order they were taken.
-    pub(crate) fn values(&self) -> &[f64] {
-        self.values.get(..self.len).unwrap_or_default()
-    }
-
-    fn buckets(&self) -> &[Bucket] {
-        self.buckets.get(..self.buckets_len).unwrap_or_default()
-    }
-
-    /// Their moments, by two passes; none without readings.
-    fn pane(&self) -> Option<Pane> {
-        let values = self.values.get(..self.len).filter(|values| !values.is_empty())?;
-        let n = values.len() as f64;
-        let (mut min, mut max, mut sum) = (f64::INFINITY, f64::NEG_INFINITY, 0.0);
-        for value in values {
-            (min, max, sum) = (min.min(*value), max.max(*value), sum + value);
-        }
-        let mean = sum / n;
-        let m2 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-        Some(Pane { tag: 0, buckets: 0, n: values.len() as u32, min, max, mean, m2 })
-    }
-}
-
 /// Panes of one length, oldest first; empty ones are absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Window {
@@ -328,17 +246,17 @@ struct Window {
 
 /// One pane: moments about its own mean, so that no magnitude of the mean spoils the deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Pane {
+pub(super) struct Pane {
     /// The low bits of its index: enough to tell it from its neighbours in one window.
-    tag: u16,
+    pub(super) tag: u16,
     /// How many of the window's buckets are its sketch.
-    buckets: u16,
-    n: u32,
-    min: f64,
-    max: f64,
-    mean: f64,
+    pub(super) buckets: u16,
+    pub(super) n: u32,
+    pub(super) min: f64,
+    pub(super) max: f64,
+    pub(super) mean: f64,
     /// Sum of squared distances from the mean.
-    m2: f64,
+    pub(super) m2: f64,
 }
 
 impl Window {
@@ -354,14 +272,8 @@ impl Window {
         let behind: usize = self.panes.iter().skip(at + 1).map(|pane| usize::from(pane.buckets)).sum();
         let Some(pane) = self.panes.get_mut(at) else { return };
         *pane = Pane { tag: pane.tag, buckets: pane.buckets, ..if pane.n == 0 { *more } else { pane.merge(more) } };
-        for bucket in buckets {
-            // A pane never has more buckets than there are keys, but for those filled to the brim; it stops there.
-            if pane.buckets < u16::MAX {
-                let end = self.buckets.len() - behind;
-                let first = end - usize::from(pane.buckets);
-                pane.buckets += sketch::add(&mut self.buckets, first, end, *bucket) as u16;
-            }
-        }
+        let end = self.buckets.len().saturating_sub(behind);
+        pane.buckets += sketch::add(&mut self.buckets, end, pane.buckets, buckets);
     }
 
     /// Position of a pane, made when it is not there.

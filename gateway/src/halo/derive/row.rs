@@ -18,6 +18,8 @@ pub(crate) trait Row: Default {
 pub(crate) struct Rows<'a, R> {
     columns: Vec<Column<'a, R>>,
     arrival_ms: i64,
+    /// When the next row was, or [`NEVER_MS`].
+    next_ms: i64,
 }
 
 struct Column<'a, R> {
@@ -27,6 +29,8 @@ struct Column<'a, R> {
     conversion: Option<(f64, f64)>,
     /// Times of readings that were too large a step.
     refused: &'a [i64],
+    /// All others are good.
+    all_good: bool,
     /// Not taken yet; in order of their times.
     points: &'a [Point],
     /// When the first of them was; none is after all others.
@@ -45,24 +49,30 @@ impl<'a, R: Row> Rows<'a, R> {
             let field = R::field(name)?;
             let conversion = Some((factor, shift)).filter(|conversion| *conversion != (1.0, 0.0));
             let next_ms = points.first().map_or(NEVER_MS, |first| first.event_ms);
-            Some(Column { field, signal, conversion, refused: refused.of(index), points, next_ms })
+            let (refused, all_good) = (refused.of(index), Quality::all_good(signal, points, arrival_ms));
+            Some(Column { field, signal, conversion, refused, all_good, points, next_ms })
         });
-        Self { columns: columns.collect(), arrival_ms }
+        let columns: Vec<_> = columns.collect();
+        let next_ms = columns.iter().map(|column| column.next_ms).min().unwrap_or(NEVER_MS);
+        Self { columns, arrival_ms, next_ms }
     }
 
     /// As [`Iterator::next`], into a row of the caller's: copying a long one costs more than reading what it says.
     pub(crate) fn next_into(&mut self, row: &mut R) -> Option<i64> {
-        loop {
-            let at_ms = self.columns.iter().map(|column| column.next_ms).min().filter(|at_ms| *at_ms < NEVER_MS)?;
+        while self.next_ms < NEVER_MS {
+            let (at_ms, mut good) = (std::mem::replace(&mut self.next_ms, NEVER_MS), false);
             *row = R::default();
-            let mut good = false;
-            for column in self.columns.iter_mut().filter(|column| column.next_ms == at_ms) {
-                good |= column.take(row, self.arrival_ms);
+            for column in &mut self.columns {
+                if column.next_ms == at_ms {
+                    good |= column.take(row, self.arrival_ms);
+                }
+                self.next_ms = self.next_ms.min(column.next_ms);
             }
             if good {
                 return Some(at_ms);
             }
         }
+        None
     }
 }
 
@@ -73,7 +83,7 @@ impl<R> Column<'_, R> {
         let is_refused = self.refused.contains(&at_ms);
         while let Some((point, rest)) = self.points.split_first().filter(|(point, _)| point.event_ms == at_ms) {
             self.points = rest;
-            if !is_refused && Quality::of(self.signal, point, arrival_ms) == Quality::Good {
+            if !is_refused && (self.all_good || Quality::of(self.signal, point, arrival_ms) == Quality::Good) {
                 let value = physical(point.raw, self.signal.num, self.signal.den);
                 let converted = |(factor, shift): (f64, f64)| value * factor + shift;
                 *(self.field)(row) = Some(self.conversion.map_or(value, converted));
