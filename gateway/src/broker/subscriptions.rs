@@ -64,6 +64,18 @@ impl Node {
         if level == PLUS { self.plus } else { self.children.get(level).copied() }
     }
 
+    fn set_child(&mut self, level: &str, child: Option<usize>) {
+        match child {
+            _ if level == PLUS => self.plus = child,
+            Some(child) => {
+                self.children.insert(level.into(), child);
+            }
+            None => {
+                self.children.remove(level);
+            }
+        }
+    }
+
     /// Whether nothing hangs on it.
     fn is_idle(&self) -> bool {
         self.children.is_empty() && self.plus.is_none() && self.here.is_empty() && self.below.is_empty()
@@ -169,12 +181,8 @@ impl Subscriptions {
                 self.nodes.len() - 1
             }
         };
-        match self.nodes.get_mut(parent) {
-            Some(parent) if level == PLUS => parent.plus = Some(child),
-            Some(parent) => {
-                parent.children.insert(level.into(), child);
-            }
-            None => {}
+        if let Some(parent) = self.nodes.get_mut(parent) {
+            parent.set_child(level, Some(child));
         }
         child
     }
@@ -188,12 +196,8 @@ impl Subscriptions {
             }
             let Node { parent, level, .. } = std::mem::take(node);
             self.free.push(at);
-            match self.nodes.get_mut(parent) {
-                Some(parent) if &*level == PLUS => parent.plus = None,
-                Some(parent) => {
-                    parent.children.remove(&level);
-                }
-                None => {}
+            if let Some(parent) = self.nodes.get_mut(parent) {
+                parent.set_child(&level, None);
             }
             at = parent;
         }
