@@ -45,6 +45,8 @@ struct World {
     known: Vec<Record>,
     /// Written but never reported durable: may turn up at the next start, and after that never again.
     maybe: Vec<Record>,
+    /// Pushed and not known to be durable, by the process that still lives.
+    under_way: Vec<Record>,
     cuts: u64,
     gave_up: bool,
 }
@@ -55,7 +57,17 @@ impl World {
     fn new(seed: u64, trace: bool) -> Self {
         let rng = Rng(seed);
         let fs = MemFs::new(seed ^ 0xD15C);
-        Self { fs, rng, seed, trace, known: Vec::new(), maybe: Vec::new(), cuts: 0, gave_up: false }
+        Self {
+            fs,
+            rng,
+            seed,
+            trace,
+            known: Vec::new(),
+            maybe: Vec::new(),
+            under_way: Vec::new(),
+            cuts: 0,
+            gave_up: false,
+        }
     }
 
     fn run(&mut self, cuts: u64) -> Checked {
@@ -79,11 +91,13 @@ impl World {
                     let pending = log.pending_records();
                     let closed = log.close();
                     self.say(|| format!("close: {closed:?}"));
+                    self.settle(closed.unwrap_or_default());
                     assert_eq!(pending, 0, "the writer leaves nothing behind");
                 }
             }
             Err(error) => self.say(|| format!("open failed: {error}")),
         }
+        self.maybe.append(&mut self.under_way);
         // A process that gave up after a failed sync is often started again on the same page cache.
         if self.rng.one_in(if self.gave_up { 2 } else { 16 }) {
             self.say(|| "kill".into());
@@ -111,14 +125,14 @@ impl World {
         let mut reader = log.reader(self.known.last().map_or(Offset(0), |last| Offset(last.offset.0 + 1)));
         for _ in 0..self.rng.below(12) {
             let pushed = self.push_group(log);
-            match log.commit() {
-                Ok(durable) => {
-                    self.say(|| format!("commit of {} records: durable up to {durable}", pushed.len()));
-                    self.known.extend(pushed);
-                }
+            self.say(|| format!("{} records", pushed.len()));
+            self.under_way.extend(pushed);
+            let committed = self.commit(log);
+            self.settle(log.durable());
+            match committed {
+                Ok(_) => {}
                 Err(error) => {
-                    self.say(|| format!("commit of {} records: {error}", pushed.len()));
-                    self.maybe.extend(pushed);
+                    self.say(|| format!("commit: {error}"));
                     if self.rng.one_in(3) {
                         self.say(|| "the process gives up".into());
                         self.gave_up = true;
@@ -133,13 +147,33 @@ impl World {
                     }
                     // What the log has cut is gone for good, in this process and after it.
                     self.maybe.clear();
+                    self.under_way.clear();
                 }
             }
             if self.rng.one_in(4) {
                 self.follow(&mut reader)?;
             }
         }
+        // A log is closed, or dropped, with commits under way or without.
         Ok(())
+    }
+
+    /// Waits for the group, or begins its commit, or ends one that was begun before.
+    fn commit(&mut self, log: &mut Log<MemFs>) -> Result<Offset, StoreError> {
+        let how = self.rng.below(4);
+        if how > 1 {
+            return log.commit();
+        }
+        log.begin_commit()?;
+        self.say(|| format!("{} under way", log.commits_begun()));
+        if how == 0 { Ok(log.durable()) } else { log.end_commit() }
+    }
+
+    /// What is durable may be acknowledged, and has to be there from now on.
+    fn settle(&mut self, durable: Offset) {
+        let settled = self.under_way.iter().take_while(|record| record.offset <= durable).count();
+        self.say(|| format!("durable up to {durable}: {settled} more"));
+        self.known.extend(self.under_way.drain(..settled));
     }
 
     fn push_group(&mut self, log: &mut Log<MemFs>) -> Vec<Record> {
@@ -154,7 +188,12 @@ impl World {
                     let Draft { cause, body } = draft;
                     pushed.push(Record { offset, epoch: log.epoch(), stamp, cause, key: KeyId(0), body });
                 }
-                Err(StoreError::GroupFull | StoreError::Io { .. } | StoreError::Poisoned) => break,
+                // A new segment waits for what was begun in the one before.
+                Err(
+                    StoreError::GroupFull | StoreError::Io { .. } | StoreError::Commit { .. } | StoreError::Poisoned,
+                ) => {
+                    break;
+                }
                 Err(error) => panic!("HALO_SEED={}: {error}", self.seed),
             }
         }

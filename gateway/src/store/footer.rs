@@ -100,7 +100,8 @@ struct Step {
 /// Numbers for the names of one segment, in order of first use.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
-    numbers: HashMap<Name, u32>,
+    /// Asked up to three times for each record; seeded anew for each segment, because names come from outside.
+    numbers: HashMap<Name, u32, foldhash::quality::RandomState>,
     names: Vec<Name>,
 }
 

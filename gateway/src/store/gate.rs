@@ -135,12 +135,17 @@ impl Gate {
         self.unfolded_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What [`Gate::committing`] announced last did not become durable; the log still ends at `durable`.
+    /// The last `bytes` that [`Gate::committing`] announced did not become durable; the log still ends at `durable`.
     pub(crate) fn not_committed(&self, durable: Offset, bytes: u64) {
-        let mut unfolded = self.unfolded();
-        if let Some(stretch) = unfolded.back_mut() {
-            stretch.last = durable;
-            stretch.bytes -= bytes;
+        let (mut unfolded, mut left) = (self.unfolded(), bytes);
+        for stretch in unfolded.iter_mut().rev() {
+            let taken = left.min(stretch.bytes);
+            stretch.last = stretch.last.min(durable);
+            stretch.bytes -= taken;
+            left -= taken;
+            if left == 0 {
+                break;
+            }
         }
         self.unfolded_bytes.fetch_sub(bytes, Ordering::Relaxed);
         drop(unfolded);

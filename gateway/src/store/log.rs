@@ -1,16 +1,19 @@
 //! The log: records are gathered into a group, one write and one sync make the group durable. A failed write or sync
 //! poisons the segment: nothing of it is acknowledged any more and the sync is never tried again.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::commit::{Fill, Flight};
+use self::writer::Writer;
 use super::codec::{self, Definitions, HEAD_MAX};
 use super::disk::Budget;
 use super::durable::{Durable, Head};
 use super::error::{Finding, StoreError};
 use super::folder::{Entry, Folder};
 use super::footer::{self, FooterBuilder, Numbers};
-use super::format::{FIRST_ITEM, FORMAT, GROUP_LEN, Group, Header, Mark, RECORD_LEN, RecordHeader, kind, pad};
+use super::format::{FIRST_ITEM, FORMAT, GROUP_LEN, Header, Mark, RECORD_LEN, RecordHeader, Seed, kind, pad};
 use super::fs::{Fs, FsFile};
 use super::pins::Pins;
 use super::preparer::{Prepared, Preparer, Seal};
@@ -23,6 +26,11 @@ use super::walk::{Walk, Walked};
 use super::{carry, disk, segment};
 use crate::metrics::Metrics;
 use crate::record::{Draft, GatewayTime, KeyId, Name, Offset, StartEpoch};
+
+mod commit;
+mod writer;
+
+pub use commit::COMMITS_MAX;
 
 /// How a log is kept.
 #[derive(Clone, Debug)]
@@ -61,6 +69,11 @@ pub struct Log<F: Fs> {
     active: Active<F>,
     group: Pending,
     poisoned: bool,
+    writer: Writer<F>,
+    /// Groups that were handed to the writer and are not known to be durable, oldest first.
+    flights: VecDeque<Flight>,
+    /// Of a group that was written: the next one's, so that the memory is used again.
+    spare: Vec<u8>,
     /// How zeros are written ahead, by how slow the disk is.
     fill: &'static Fill,
     /// Gateway time until which no segment is asked of a disk that had no room for one, monotonic milliseconds.
@@ -71,6 +84,8 @@ pub struct Log<F: Fs> {
 /// The segment that is written to.
 struct Active<F: Fs> {
     header: Header,
+    /// The header's: worked out once, not for each record.
+    seed: Seed,
     file: Arc<F::File>,
     room: u64,
     tail: u64,
@@ -140,6 +155,7 @@ impl<F: Fs> Log<F> {
             recovery.removed,
         );
         folder.push(Entry { header, first: next_offset, end: None });
+        let writer = Writer::new(options.background);
         let mark = recovery.last.map(|(segment, position)| Mark { segment, position });
         let mut log = Self {
             folder: Arc::new(folder),
@@ -153,7 +169,10 @@ impl<F: Fs> Log<F> {
             active: Active::new(prepared),
             group: Pending::default(),
             poisoned: false,
-            fill: &FAST,
+            writer,
+            flights: VecDeque::new(),
+            spare: Vec::new(),
+            fill: &commit::FAST,
             no_room_until_ms: 0,
             _lock: lock,
         };
@@ -192,61 +211,6 @@ impl<F: Fs> Log<F> {
         self.group.count += 1;
         self.next_offset = Offset(offset.0 + 1);
         Ok(offset)
-    }
-
-    /// Makes the group durable with one write and one sync; the last durable offset. Does nothing without a group.
-    ///
-    /// # Errors
-    /// [`StoreError::Commit`]: nothing of the group may be acknowledged; see [`Log::recover_from_failure`].
-    /// [`StoreError::Poisoned`].
-    pub fn commit(&mut self) -> Result<Offset, StoreError> {
-        if self.poisoned {
-            return Err(StoreError::Poisoned);
-        }
-        if self.group.count == 0 {
-            return Ok(self.durable());
-        }
-        self.copy_names()?;
-        self.finish_group();
-        let len = self.group.bytes.len() as u64;
-        let filled = self.fill_ahead(len);
-        let file = &self.active.file;
-        let written = file.write_at(&self.group.bytes, self.active.tail).and_then(|()| file.sync_data());
-        if let Err(source) = written {
-            return Err(self.poison(source));
-        }
-        self.active.filled = filled;
-        self.active.tail += len;
-        self.mark = Mark { segment: self.active.header.segment, position: self.active.tail };
-        let metrics = &self.options.metrics;
-        metrics.store_records_total.add(u64::from(self.group.count));
-        metrics.store_bytes_total.add(len);
-        metrics.store_syncs_total.add(1);
-        let durable = Offset(self.next_offset.0 - 1);
-        self.folder.durable.advance(durable, self.mark.segment, self.mark.position);
-        self.group.clear();
-        Ok(durable)
-    }
-
-    /// Tells how long the last commit took, gateway time.
-    pub fn committed_within(&mut self, ms: u64) {
-        self.fill = if ms < SLOW_MS { &FAST } else { &SLOW };
-    }
-
-    /// A group that reaches behind what was ever written brings zeros along for some groups after it. Where a group falls
-    /// on bytes that were written, its sync is one flush; else the file's map changes too, and the file system syncs that
-    /// as well, with flushes of its own. The end of what is written then.
-    fn fill_ahead(&mut self, len: u64) -> u64 {
-        let end = self.active.tail + len;
-        if end <= self.active.filled || len > self.fill.group_max {
-            return end.max(self.active.filled);
-        }
-        let ahead = (len * self.fill.groups).clamp(FILL_BYTES_MIN, FILL_BYTES_MAX);
-        // To the end of a block: the file's map is in blocks.
-        let filled = (end + ahead).next_multiple_of(BLOCK).min(self.active.room);
-        let zeros = usize::try_from(filled.saturating_sub(end)).unwrap_or_default();
-        self.group.bytes.resize(self.group.bytes.len() + zeros, 0);
-        filled.max(end)
     }
 
     /// After a failed commit: reads what the disk really has of the segment, cuts it there, and goes on in a new one.
@@ -407,6 +371,7 @@ impl<F: Fs> Log<F> {
 
     /// Ends the present segment and goes on in the next. A disk without room for one is asked once a second.
     fn go_on(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
+        self.end_commits()?;
         if stamp.mono_ms < self.no_room_until_ms {
             let path = segment::path(&self.folder.dir, self.next_segment);
             return Err(StoreError::io("create segment", path)(std::io::ErrorKind::StorageFull.into()));
@@ -454,21 +419,10 @@ impl<F: Fs> Log<F> {
         Ok(())
     }
 
-    /// All names of the group once more at its end: a damaged definition costs no record but itself.
-    fn copy_names(&mut self) -> Result<(), StoreError> {
-        let from = self.group.names_before;
-        let fresh = self.active.numbers.since(from);
-        if !fresh.is_empty() {
-            let definitions = definitions(from, fresh)?;
-            self.append(kind::NAMES, None, self.active.footer.summary.last_stamp, &[], &definitions);
-        }
-        Ok(())
-    }
-
     /// Appends one record to the group; where in the file it will stand.
     fn append(&mut self, kind: u8, cause: Option<Offset>, stamp: GatewayTime, head: &[u8], rest: &[u8]) -> u64 {
         let position = self.active.tail + self.group.bytes.len() as u64;
-        let seed = self.active.header.seed();
+        let seed = self.active.seed;
         let at = self.group.bytes.len();
         self.group.bytes.resize(at + RECORD_LEN, 0);
         self.group.bytes.extend_from_slice(head);
@@ -493,23 +447,6 @@ impl<F: Fs> Log<F> {
             place.copy_from_slice(&bytes);
         }
         position
-    }
-
-    fn finish_group(&mut self) {
-        let length = u32::try_from(self.group.bytes.len() - GROUP_LEN).unwrap_or(u32::MAX);
-        let header = Group { length, count: self.group.count, first: self.group.first, mark: self.mark };
-        let bytes = header.encode(self.active.header.seed(), self.active.tail);
-        if let Some(place) = self.group.bytes.get_mut(..GROUP_LEN) {
-            place.copy_from_slice(&bytes);
-        }
-    }
-
-    fn poison(&mut self, source: std::io::Error) -> StoreError {
-        self.poisoned = true;
-        self.group.clear();
-        self.options.metrics.store_failures_total.add(1);
-        let path = segment::path(&self.folder.dir, self.active.header.segment);
-        StoreError::Commit { path, source, durable: self.durable() }
     }
 
     /// Reads the durable part of the poisoned segment from the disk.
@@ -565,7 +502,8 @@ impl<F: Fs> Active<F> {
         let mut footer = FooterBuilder::default();
         footer.summary.epoch = header.epoch;
         let (tail, filled) = (FIRST_ITEM, FIRST_ITEM);
-        Self { header, file, room, tail, filled, numbers: Numbers::default(), footer }
+        let seed = header.seed();
+        Self { header, seed, file, room, tail, filled, numbers: Numbers::default(), footer }
     }
 }
 
@@ -590,25 +528,6 @@ impl Options {
 const PART_BYTES_MAX: usize = 60 << 10;
 /// Smallest segment: its headers and two groups of a few records.
 const SEGMENT_BYTES_MIN: u64 = 8 << 10;
-/// Which groups bring zeros along, and for how many of the same size.
-#[derive(Debug)]
-struct Fill {
-    /// Larger ones, in bytes, bring none: the bytes take as long as the flushes, and need not be written twice.
-    group_max: u64,
-    groups: u64,
-}
-
-const FAST: Fill = Fill { group_max: 256 << 10, groups: 4 };
-/// Where a commit takes this long, milliseconds, flushes cost more than bytes. Whoever comes during one of three flushes
-/// waits for all of them: with 4 groups one commit in five was such, and half of the frames met one.
-const SLOW_MS: u64 = 3;
-const SLOW: Fill = Fill { group_max: 1 << 20, groups: 16 };
-/// Zeros are for so many bytes at least (a thin log changes the file's map once in so many), and at most: they take a card
-/// that writes 10 MB/s a fifth of a second.
-const FILL_BYTES_MIN: u64 = 128 << 10;
-const FILL_BYTES_MAX: u64 = 2 << 20;
-/// What file systems allocate in.
-const BLOCK: u64 = 4_096;
 /// How long a disk without room for a segment is not asked again, milliseconds.
 const NO_ROOM_PAUSE_MS: u64 = 1_000;
 /// Bytes that a name takes in a definition besides its text, at most: a length of up to five bytes.

@@ -1,9 +1,10 @@
 //! 2. Records become durable: one append-only log of segment files, and a disposable state engine beside it.
 //!
-//! **In**: drafts, one at a time ([`Log::push`]). **Out**: offsets once they are durable ([`Log::commit`]), records in
-//! offset order to any number of readers ([`Reader::next`]).
+//! **In**: drafts, one at a time ([`Log::push`]). **Out**: offsets once they are durable ([`Log::commit`], or
+//! [`Log::begin_commit`] and [`Log::end_commit`] where the next group gathers meanwhile), records in offset order to any
+//! number of readers ([`Reader::next`]).
 //!
-//! **Invariant**: when `commit` has returned an offset, every record up to it is on the medium, names of files included,
+//! **Invariant**: when `commit` or `end_commit` has returned an offset, every record up to it is on the medium, names of files included,
 //! and every later reader sees it byte for byte, at that offset, until retention removes it. What was cut never returns.
 //!
 //! **Failure model**: power cuts at any moment, also during recovery; torn and reordered writes within what was not
@@ -59,7 +60,7 @@ pub use durable::Durable;
 pub use error::{Damage, Finding, StoreError};
 pub use footer::{Footer, FrameRange, Place, Summary, tag};
 pub use fs::{Disk, Fs, FsFile};
-pub use log::{Log, Options};
+pub use log::{COMMITS_MAX, Log, Options};
 pub use pins::{PinGuard, Pins};
 pub use reader::{Batch, Reader};
 pub use recover::Recovered;

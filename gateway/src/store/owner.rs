@@ -1,6 +1,7 @@
 //! The log owner: one thread, the only writer. It gathers what was submitted, lets ingest decide, appends, commits
 //! once for the whole group, and only then settles the receipts.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -20,12 +21,14 @@ use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Question, Submission};
 use crate::store::state::{MemState, StateEngine, Table};
-use crate::store::{Damages, Log, StoreError};
+use crate::store::{COMMITS_MAX, Damages, Log, StoreError};
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
 const GROUP_SUBMISSIONS_MAX: usize = 4_096;
 /// Most payload bytes in one group commit.
 const GROUP_BYTES_MAX: usize = 1 << 20;
+/// How often, in submissions, it looks whether the group before is durable while it gathers the next.
+const LOOK_SUBMISSIONS: usize = 64;
 /// How long the owner sleeps at most: ticks and checkpoints are due about once a second.
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// How long it waits when more is owed than one group takes.
@@ -72,6 +75,16 @@ struct Group {
     cursors: Vec<(Name, Offset)>,
 }
 
+/// A group on its way to the disk, and who waits for it.
+struct Flight {
+    last: Offset,
+    group: Group,
+    waiting: Vec<Waiting>,
+    /// What the gate has to let in again for it.
+    submissions: usize,
+    submitted_bytes: u64,
+}
+
 /// Drives one log. [`Owner::turn`] is the whole cycle, so that simulations can turn it by hand.
 pub struct Owner<F: Fs> {
     log: Log<F>,
@@ -86,6 +99,8 @@ pub struct Owner<F: Fs> {
     waiting: Vec<Waiting>,
     questions: Vec<Question>,
     group: Group,
+    /// Groups whose commit was begun, oldest first.
+    flights: VecDeque<Flight>,
     tick_due_ms: u64,
     /// When the last checkpoint was, and how much log came since.
     checkpoint_ms: u64,
@@ -124,6 +139,7 @@ impl<F: Fs> Owner<F> {
             waiting,
             questions,
             group,
+            flights: VecDeque::new(),
             tick_due_ms,
             checkpoint_ms,
             checkpoint_bytes,
@@ -181,34 +197,67 @@ impl<F: Fs> Owner<F> {
         self.checkpoint();
     }
 
-    /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group.
+    /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group. A full group is
+    /// durable only some turns later: it is written while the next ones gather.
     pub(crate) fn turn(&mut self, inbox: &Receiver<Submission>, wait: Duration) -> Turn {
-        let mut next = match inbox.recv_timeout(wait) {
+        let mut next = match self.first(inbox, wait) {
             Ok(submission) => Some(submission),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
         };
         let stamp = self.clock.now();
-        let (mut stop, mut taken, mut bytes) = (false, 0, 0);
+        let (mut stop, mut full, mut taken, mut bytes) = (false, false, 0, 0);
         let mut outcome = Ok(());
         while let Some(submission) = next.take() {
             taken += 1;
             bytes += weight(&submission);
             stop |= matches!(submission, Submission::Stop);
-            outcome = self.take(submission, stamp);
-            if outcome.is_err() || stop || taken >= GROUP_SUBMISSIONS_MAX || bytes >= GROUP_BYTES_MAX {
+            outcome = self.take(submission, stamp).and_then(|()| self.look(taken));
+            if outcome.is_err() || stop {
+                break;
+            }
+            full = taken >= GROUP_SUBMISSIONS_MAX || bytes >= GROUP_BYTES_MAX;
+            if full {
                 break;
             }
             next = inbox.try_recv().ok();
         }
-        let outcome = outcome.and_then(|()| self.finish(stamp));
+        let outcome = outcome.and_then(|()| self.finish(stamp, full));
         let turn = match outcome {
             Err(error) => self.failed(error, stamp),
             Ok(()) => Turn::Next,
         };
         self.answer();
-        self.gate.left(taken, bytes as u64);
+        self.left(taken, bytes as u64);
         if stop && turn == Turn::Next { Turn::Stop } else { turn }
+    }
+
+    /// So many submissions were taken; while they are under way they count as not yet durable.
+    fn left(&mut self, submissions: usize, bytes: u64) {
+        match self.flights.back_mut() {
+            Some(flight) => {
+                flight.submissions += submissions;
+                flight.submitted_bytes += bytes;
+            }
+            None => self.gate.left(submissions, bytes),
+        }
+    }
+
+    /// The first submission of a turn. Nobody waits for one while a group is under way: it has to be settled.
+    fn first(&self, inbox: &Receiver<Submission>, wait: Duration) -> Result<Submission, RecvTimeoutError> {
+        if self.flights.is_empty() {
+            return inbox.recv_timeout(wait);
+        }
+        inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout)
+    }
+
+    /// Settles the group before as soon as it is durable, also while this one gathers.
+    fn look(&mut self, taken: usize) -> Result<(), StoreError> {
+        if taken.is_multiple_of(LOOK_SUBMISSIONS) && self.log.has_commit_to_end() {
+            let durable = self.log.end_commit()?;
+            self.landed(durable);
+        }
+        Ok(())
     }
 
     /// Between two groups: nothing of the head's state is ahead of the log, unless a failed group is still to come.
@@ -286,21 +335,30 @@ impl<F: Fs> Owner<F> {
         Ok(())
     }
 
-    /// Adds what is due by itself, commits, settles, checkpoints.
-    fn finish(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
+    /// Adds what is due by itself, commits, settles, checkpoints. The commit of a full group is begun only, unless there is
+    /// something that has to see all of it durable.
+    fn finish(&mut self, stamp: GatewayTime, full: bool) -> Result<(), StoreError> {
         if self.is_tick_due(stamp.mono_ms) {
             self.append(Body::Tick.into(), stamp)?;
             self.tick_due_ms = stamp.mono_ms + TICK_PERIOD_MS;
         }
         self.append_owed(stamp)?;
+        let is_due = self.is_checkpoint_due(stamp.mono_ms);
+        if full && !is_due && self.questions.is_empty() {
+            return self.begin_commit();
+        }
         self.commit()?;
-        let pause_ms =
-            if self.checkpoint_bytes >= CHECKPOINT_BYTES { CHECKPOINT_PAUSE_MS } else { CHECKPOINT_PERIOD_MS };
-        if stamp.mono_ms.saturating_sub(self.checkpoint_ms) >= pause_ms {
+        if is_due {
             (self.checkpoint_ms, self.checkpoint_bytes) = (stamp.mono_ms, 0);
             self.checkpoint();
         }
         Ok(())
+    }
+
+    fn is_checkpoint_due(&self, now_ms: u64) -> bool {
+        let much = self.checkpoint_bytes + self.group.bytes >= CHECKPOINT_BYTES;
+        let pause_ms = if much { CHECKPOINT_PAUSE_MS } else { CHECKPOINT_PERIOD_MS };
+        now_ms.saturating_sub(self.checkpoint_ms) >= pause_ms
     }
 
     /// A deadline of the fold has passed, and nothing newer is in the log that would tell it so.
@@ -328,7 +386,7 @@ impl<F: Fs> Owner<F> {
     fn append(&mut self, draft: Draft, stamp: GatewayTime) -> Result<Offset, StoreError> {
         let offset = match self.log.push(&draft, stamp) {
             Err(StoreError::GroupFull) => {
-                self.commit()?;
+                self.begin_commit()?;
                 self.log.push(&draft, stamp)?
             }
             pushed => pushed?,
@@ -343,39 +401,70 @@ impl<F: Fs> Owner<F> {
         Ok(offset)
     }
 
+    /// Makes durable what was gathered and settles it, with all that was under way.
     fn commit(&mut self) -> Result<(), StoreError> {
-        let bytes = self.group.bytes;
-        if bytes > 0 {
-            self.gate.committing(self.head.applied(), bytes);
-            let begun = self.clock.now().mono_ms;
-            if let Err(error) = self.log.commit() {
-                self.gate.not_committed(self.log.durable(), bytes);
-                return Err(error);
-            }
+        // One that waits for another tells nothing of the disk, and neither does one of nothing.
+        let begun = (self.flights.is_empty() && self.group.bytes > 0).then(|| self.clock.now().mono_ms);
+        self.depart();
+        let durable = self.log.commit()?;
+        if let Some(begun) = begun {
             self.log.committed_within(self.clock.now().mono_ms.saturating_sub(begun));
-            self.checkpoint_bytes += bytes;
-            let group = std::mem::take(&mut self.group);
-            self.metrics.ingest_frames_total.add(group.frames);
-            self.metrics.ingest_quarantined_total.add(group.quarantined);
-            self.metrics.ingest_replayed_total.add(group.replayed);
-            self.metrics.ingest_expired_total.add(group.expired);
-            group.cursors.iter().for_each(|(consumer, confirmed)| self.gate.confirmed(consumer, *confirmed));
         }
-        let mut wakes = Wakes::default();
-        for waiting in self.waiting.drain(..) {
-            match waiting {
-                Waiting::Receipt(receipt) => receipt.settle_with(Outcome::Stored, &mut wakes),
-                // Whoever appended may have stopped waiting; the record stands all the same.
-                Waiting::Append(done, offset) => {
-                    done.send(Ok(offset)).ok();
-                }
+        self.landed(durable);
+        Ok(())
+    }
+
+    /// Begins to make durable what was gathered, so that the next group can gather. Of those before it one may wait.
+    fn begin_commit(&mut self) -> Result<(), StoreError> {
+        self.depart();
+        self.log.begin_commit()?;
+        while self.log.commits_begun() > COMMITS_MAX {
+            let durable = self.log.end_commit()?;
+            self.landed(durable);
+        }
+        Ok(())
+    }
+
+    /// Those who wait for what was gathered wait for its last record from here on.
+    fn depart(&mut self) {
+        let group = std::mem::take(&mut self.group);
+        let last = self.head.applied();
+        if group.bytes > 0 {
+            self.gate.committing(last, group.bytes);
+        }
+        if group.bytes > 0 || !self.waiting.is_empty() {
+            let waiting = std::mem::take(&mut self.waiting);
+            self.flights.push_back(Flight { last, group, waiting, submissions: 0, submitted_bytes: 0 });
+        }
+    }
+
+    /// Settles what is durable.
+    fn landed(&mut self, durable: Offset) {
+        let (mut wakes, mut bytes) = (Wakes::default(), 0);
+        while let Some(mut flight) = self.flights.pop_front_if(|flight| flight.last <= durable) {
+            bytes += flight.group.bytes;
+            self.count(flight.group);
+            settle(&mut flight.waiting, &mut wakes);
+            if self.waiting.capacity() == 0 {
+                self.waiting = flight.waiting;
+            }
+            if flight.submissions > 0 {
+                self.gate.left(flight.submissions, flight.submitted_bytes);
             }
         }
         drop(wakes);
         if bytes > 0 {
+            self.checkpoint_bytes += bytes;
             (self.wake)();
         }
-        Ok(())
+    }
+
+    fn count(&self, group: Group) {
+        self.metrics.ingest_frames_total.add(group.frames);
+        self.metrics.ingest_quarantined_total.add(group.quarantined);
+        self.metrics.ingest_replayed_total.add(group.replayed);
+        self.metrics.ingest_expired_total.add(group.expired);
+        group.cursors.iter().for_each(|(consumer, confirmed)| self.gate.confirmed(consumer, *confirmed));
     }
 
     /// Hands the dirty rows of the head's state over; without a place for them they stay dirty until the next time.
@@ -403,8 +492,7 @@ impl<F: Fs> Owner<F> {
             }
         }
         error!(%error, "commit failed; nothing of it is acknowledged");
-        self.waiting.clear();
-        let once = std::mem::take(&mut self.group).once;
+        let once = self.give_up();
         if let Err(error) = self.recover() {
             error!(%error, "the log cannot be written any more; restart the gateway when the disk is well again");
             self.gate.fail();
@@ -418,6 +506,22 @@ impl<F: Fs> Owner<F> {
             }
         }
         Turn::Next
+    }
+
+    /// Nobody who waits for what is not durable hears that it is; what has to be said again of it.
+    fn give_up(&mut self) -> Vec<Body> {
+        // The log may have ended the commit of another group by itself before this one failed.
+        self.landed(self.log.durable());
+        self.waiting.clear();
+        let announced = self.flights.iter().map(|flight| flight.group.bytes).sum();
+        self.gate.not_committed(self.log.durable(), announced);
+        let mut once = Vec::new();
+        for flight in self.flights.drain(..) {
+            self.gate.left(flight.submissions, flight.submitted_bytes);
+            once.extend(flight.group.once);
+        }
+        once.extend(std::mem::take(&mut self.group).once);
+        once
     }
 
     fn recover(&mut self) -> Result<(), StoreError> {
@@ -469,6 +573,19 @@ impl Group {
             Body::Gone(_) | Body::Duplicates(_) | Body::Damaged(_) => self.once.push(record.body.clone()),
             Body::Cursor(cursor) => self.cursors.push((Name::clone(&cursor.consumer), cursor.confirmed)),
             _ => {}
+        }
+    }
+}
+
+/// Tells those who wait that what they wait for is durable.
+fn settle(waiting: &mut Vec<Waiting>, wakes: &mut Wakes) {
+    for waiting in waiting.drain(..) {
+        match waiting {
+            Waiting::Receipt(receipt) => receipt.settle_with(Outcome::Stored, wakes),
+            // Whoever appended may have stopped waiting; the record stands all the same.
+            Waiting::Append(done, offset) => {
+                done.send(Ok(offset)).ok();
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::fs::mem::{Fault, MemFs};
 use super::*;
 use crate::record::*;
 
+mod begun;
 mod full;
 mod missing;
 

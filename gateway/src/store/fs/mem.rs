@@ -5,12 +5,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{Fs, FsFile};
 
 /// What a disk writes whole or not at all.
 pub const SECTOR: usize = 512;
+
+/// How long a sync is held at most.
+pub const HELD_MAX: Duration = Duration::from_secs(20);
 
 /// SplitMix64: small, fast, good enough to choose faults (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
@@ -78,6 +82,7 @@ struct State {
     syncs_lie: bool,
     dir_syncs_lie: bool,
     capacity: u64,
+    held: Arc<(Mutex<bool>, Condvar)>,
 }
 
 /// A name: what it points to now, and what it points to on the medium.
@@ -115,6 +120,7 @@ impl MemFs {
             syncs_lie: false,
             dir_syncs_lie: false,
             capacity: u64::MAX,
+            held: Arc::default(),
         })))
     }
 
@@ -137,6 +143,14 @@ impl MemFs {
     /// Makes [`FsFile::sync_data`] report success without doing anything: the negative control of a crash test.
     pub fn make_syncs_lie(&self) {
         self.state().syncs_lie = true;
+    }
+
+    /// Makes [`FsFile::sync_data`] wait, or go on: what else is done meanwhile. Nobody waits for ever: after
+    /// [`HELD_MAX`] it fails.
+    pub fn hold_syncs(&self, hold: bool) {
+        let held = Arc::clone(&self.state().held);
+        *held.0.lock().unwrap_or_else(PoisonError::into_inner) = hold;
+        held.1.notify_all();
     }
 
     /// Makes [`Fs::sync_dir`] report success without doing anything.
@@ -475,7 +489,15 @@ impl FsFile for MemFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let lies = lock(&self.state).syncs_lie;
+        let (lies, held) = {
+            let state = lock(&self.state);
+            (state.syncs_lie, Arc::clone(&state.held))
+        };
+        let hold = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = held.1.wait_timeout_while(hold, HELD_MAX, |hold| *hold);
+        if waited.is_ok_and(|(_, over)| over.timed_out()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         self.with(|inode, rng, called| {
             match called {
                 Ok(()) if lies => {}

@@ -60,6 +60,20 @@ fn a_group_that_did_not_become_durable_leaves_nothing_behind() {
 }
 
 #[test]
+fn groups_that_fail_together_leave_nothing_behind_however_they_were_counted() {
+    for sizes in [[10, 20, 30], [STRETCH_BYTES, STRETCH_BYTES, 5], [5, STRETCH_BYTES, STRETCH_BYTES]] {
+        let gate = Gate::default();
+        for (offset, bytes) in [3, 7, 9].into_iter().zip(sizes) {
+            gate.committing(Offset(offset), bytes);
+        }
+        gate.not_committed(Offset(3), sizes[1] + sizes[2]);
+        assert_eq!(gate.unfolded_bytes(), sizes[0]);
+        gate.folded_to(Offset(3));
+        assert_eq!(gate.unfolded_bytes(), 0);
+    }
+}
+
+#[test]
 fn nobody_waits_at_a_gate_that_will_not_open() {
     let gate = Gate::default();
     gate.committing(Offset(9), UNFOLDED_BYTES_MAX);

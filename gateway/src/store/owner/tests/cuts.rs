@@ -70,8 +70,9 @@ impl World {
         self.check(&mut rig)?;
         let fault = if self.rng.one_in(3) { Fault::Io } else { Fault::PowerOff };
         self.fs.fail_after(self.rng.below(30), fault);
+        let mut offered = BTreeMap::new();
         for _ in 0..self.rng.below(12) {
-            if !self.step(&mut rig) {
+            if !self.step(&mut rig, &mut offered) {
                 break;
             }
         }
@@ -80,9 +81,8 @@ impl World {
     }
 
     /// One group; whether the log is still written.
-    fn step(&mut self, rig: &mut Rig) -> bool {
+    fn step(&mut self, rig: &mut Rig, offered: &mut BTreeMap<u64, Vec<u8>>) -> bool {
         self.clock.advance(Duration::from_millis(self.rng.below(3_000)));
-        let mut offered = BTreeMap::new();
         for _ in 0..self.rng.below(5) {
             let publish = self.publish();
             offered.insert(rig.offer(publish.clone()), publish.payload.to_vec());
@@ -97,6 +97,10 @@ impl World {
         let mut done = self.rng.one_in(3).then(|| rig.append(Body::Cursor(cursor)));
         if self.rng.one_in(3) {
             self.administer(rig);
+        }
+        if self.rng.one_in(3) {
+            // Its commit may still be under way when the turn is over.
+            rig.fill_group();
         }
         let turn = rig.turn();
         if done.as_mut().is_some_and(|done| matches!(done.try_recv(), Ok(Ok(_)))) {

@@ -1,5 +1,6 @@
 mod carrying;
 mod cuts;
 mod failures;
+mod full;
 mod groups;
 pub(crate) mod rig;

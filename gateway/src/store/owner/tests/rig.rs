@@ -102,6 +102,29 @@ impl Rig {
         ticket
     }
 
+    /// Offers so much that the turn's group is full, whatever else is in it: publishes that are refused, being too large.
+    pub(crate) fn fill_group(&mut self) {
+        let at = self.clock().now();
+        for _ in 0..2 {
+            self.offer(retained("much", 9, vec![0; GROUP_BYTES_MAX / 2].into(), at));
+        }
+    }
+
+    pub(crate) fn ask(&mut self, question: impl FnOnce(&Head) + Send + 'static) {
+        self.gate.claim_anyway();
+        self.queue.send(Submission::Ask(Box::new(question))).unwrap();
+    }
+
+    /// Nobody can hand anything over any more.
+    pub(crate) fn disconnect(&mut self) {
+        self.queue = sync_channel(1).0;
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.gate.claim_anyway();
+        self.queue.send(Submission::Stop).unwrap();
+    }
+
     pub(crate) fn end_session(&mut self, session: u64) {
         self.gate.claim_anyway();
         self.queue.send(Submission::SessionEnded(SessionKey(session))).unwrap();

@@ -1,0 +1,187 @@
+//! Full groups: their commit is under way while the next one gathers.
+
+use bytes::Bytes;
+
+use super::super::*;
+use super::rig::{Rig, birth, frame, retained, telemetry};
+use crate::store::fs::mem::{Fault, MemFs};
+use crate::store::gate::SUBMISSIONS_MAX;
+
+/// A rig with a device.
+fn born(fs: &MemFs) -> Rig {
+    let mut rig = Rig::new(fs);
+    let now = rig.clock().now();
+    assert_eq!(rig.publish(birth("pi", 1, now)), Outcome::Stored);
+    rig
+}
+
+/// A turn with three frames and as much as makes the group full; their tickets.
+fn full_turn(rig: &mut Rig, from: u32) -> Vec<u64> {
+    let now = rig.clock().now();
+    let tickets = (from..from + 3).map(|seq| rig.offer(telemetry("pi", 1, frame(seq, 70), now))).collect();
+    rig.fill_group();
+    assert_eq!(rig.turn(), Turn::Next);
+    tickets
+}
+
+/// What was settled, without those that made a group full.
+fn settled(rig: &Rig) -> Vec<(u64, Outcome)> {
+    rig.outcomes().into_iter().filter(|(_, outcome)| *outcome != Outcome::Refused(PACKET_TOO_LARGE)).collect()
+}
+
+fn all(tickets: &[u64], outcome: &Outcome) -> Vec<(u64, Outcome)> {
+    tickets.iter().map(|ticket| (*ticket, outcome.clone())).collect()
+}
+
+/// Whether the gate has every place free.
+fn is_empty(rig: &Rig) -> bool {
+    (0..SUBMISSIONS_MAX).all(|_| rig.gate.claim()) && !rig.gate.claim()
+}
+
+#[test]
+fn a_full_group_is_settled_with_the_next_turn_though_nothing_else_comes() {
+    let mut rig = born(&MemFs::new(1));
+    let tickets = full_turn(&mut rig, 1);
+    assert_eq!(settled(&rig), [], "its commit was begun");
+    assert!((5..SUBMISSIONS_MAX).all(|_| rig.gate.claim()) && !rig.gate.claim(), "all five count until it is durable");
+    rig.gate.left(SUBMISSIONS_MAX - 5, 0);
+    assert_eq!(rig.turn(), Turn::Next);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+    assert!(is_empty(&rig));
+    assert!((1..4).all(|seq| rig.stored(&frame(seq, 70)) == 1));
+    assert_eq!(rig.unlike_the_log(), None);
+}
+
+#[test]
+fn full_groups_one_after_the_other_are_settled_in_their_order() {
+    let mut rig = born(&MemFs::new(2));
+    let mut under_way = std::collections::VecDeque::new();
+    for n in 0..6 {
+        under_way.push_back(full_turn(&mut rig, 10 * n));
+        let ended = if under_way.len() > COMMITS_MAX { under_way.pop_front() } else { None };
+        assert_eq!(settled(&rig), all(&ended.unwrap_or_default(), &Outcome::Stored));
+    }
+    let mut tickets: Vec<u64> = under_way.into_iter().flatten().collect();
+    // A repeat of what is under way waits for it.
+    let again = rig.offer(telemetry("pi", 1, frame(50, 70), rig.clock().now()));
+    tickets.push(again);
+    assert_eq!(rig.turn(), Turn::Next);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+    assert_eq!(rig.metrics.ingest_frames_total.get(), 18);
+    assert_eq!((rig.stored(&frame(50, 70)), is_empty(&rig)), (1, true));
+}
+
+#[test]
+fn a_group_is_settled_while_the_next_one_gathers_as_soon_as_it_is_durable() {
+    let mut rig = born(&MemFs::new(3));
+    let tickets = full_turn(&mut rig, 1);
+    rig.owner.look(LOOK_SUBMISSIONS - 1).unwrap();
+    assert_eq!(settled(&rig), [], "not with every submission");
+    rig.owner.look(LOOK_SUBMISSIONS).unwrap();
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+}
+
+#[test]
+fn a_question_a_checkpoint_that_is_due_and_an_end_see_a_full_group_durable() {
+    let mut rig = born(&MemFs::new(4));
+    let (said, heard) = std::sync::mpsc::channel();
+    rig.ask(move |head| said.send(head.applied()).unwrap());
+    let tickets = full_turn(&mut rig, 1);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+    assert_eq!(heard.try_recv().unwrap(), rig.log().durable());
+
+    rig.clock().advance(Duration::from_millis(CHECKPOINT_PERIOD_MS));
+    let tickets = full_turn(&mut rig, 11);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+
+    let tickets = full_turn(&mut rig, 21);
+    rig.stop();
+    rig.fill_group();
+    assert_eq!(rig.turn(), Turn::Stop);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+}
+
+#[test]
+fn g2_a_full_group_that_fails_and_what_came_after_it_are_not_acknowledged_and_a_resend_is_stored_once() {
+    for call in [0, 1] {
+        let fs = MemFs::new(5 + call);
+        let mut rig = born(&fs);
+        let now = rig.clock().now();
+        assert_eq!(rig.publish(birth("watch", 2, now)), Outcome::Stored);
+        rig.end_session(2);
+        fs.fail_after(call, Fault::Io);
+        let mut tickets = full_turn(&mut rig, 1);
+        assert_eq!(settled(&rig), [], "whether it failed is not known yet");
+        tickets.extend(full_turn(&mut rig, 11));
+        assert_eq!(rig.turn(), Turn::Next);
+        // One of those that fill the group may be what met the failure.
+        let lost: Vec<_> = settled(&rig).into_iter().filter(|(ticket, _)| tickets.contains(ticket)).collect();
+        assert_eq!(lost, all(&tickets, &Outcome::Lost));
+        assert!(rig.gate.unfolded_bytes() > 0);
+        for seq in [1, 2, 3, 11, 12, 13] {
+            let now = rig.clock().now();
+            assert_eq!(rig.publish(telemetry("pi", 3, frame(seq, 70), now)), Outcome::Stored);
+            assert_eq!(rig.stored(&frame(seq, 70)), 1);
+        }
+        let gone = rig.bodies().iter().filter(|body| matches!(body, Body::Gone(_))).count();
+        assert_eq!(gone, 1, "said again");
+        let weight = rig.records().iter().map(Record::weight).sum::<u64>();
+        assert_eq!(rig.gate.unfolded_bytes(), weight, "what was not stored waits for no fold");
+        assert_eq!((rig.metrics.ingest_frames_total.get(), rig.unlike_the_log()), (6, None));
+        assert!(is_empty(&rig));
+    }
+}
+
+#[test]
+fn g2_whichever_call_fails_of_full_groups_over_segments_who_is_told_stored_is_stored_and_nobody_else() {
+    let payload = |n: u8| Bytes::from(vec![n; 3_000]);
+    let mut lost = 0;
+    for call in 0..16 {
+        let fs = MemFs::new(9);
+        let mut rig = born(&fs);
+        fs.fail_after(call, Fault::Io);
+        let (mut told, mut tickets) = (Vec::new(), Vec::new());
+        for n in 0..8 {
+            tickets.push(rig.offer(retained(&format!("t/{n}"), 3, payload(n), rig.clock().now())));
+            rig.fill_group();
+            assert_eq!(rig.turn(), Turn::Next);
+            told.extend(settled(&rig));
+        }
+        for _ in 0..4 {
+            assert_eq!(rig.turn(), Turn::Next);
+            told.extend(settled(&rig));
+        }
+        let bodies = rig.bodies();
+        for (n, ticket) in (0..8).zip(tickets) {
+            let is_stored = bodies.iter().any(|body| matches!(body, Body::Retained(it) if it.payload == payload(n)));
+            let outcome = if is_stored { Outcome::Stored } else { Outcome::Lost };
+            lost += usize::from(!is_stored);
+            assert!(told.contains(&(ticket, outcome.clone())), "call {call}, {n}: {outcome:?} of {told:?}");
+        }
+        let weight = rig.records().iter().map(Record::weight).sum::<u64>();
+        assert_eq!((rig.gate.unfolded_bytes(), is_empty(&rig)), (weight, true), "call {call}");
+    }
+    assert!(lost > 10, "{lost}");
+}
+
+#[test]
+fn what_is_under_way_is_settled_also_when_nobody_is_left_to_submit() {
+    let mut rig = born(&MemFs::new(10));
+    let tickets = full_turn(&mut rig, 1);
+    rig.disconnect();
+    assert_eq!((rig.turn(), settled(&rig)), (Turn::Next, all(&tickets, &Outcome::Stored)));
+    assert_eq!(rig.turn(), Turn::Stop);
+}
+
+#[test]
+fn only_commits_that_are_waited_for_tell_how_slow_the_disk_is() {
+    let mut rig = born(&MemFs::new(11));
+    rig.owner.log.committed_within(50);
+    assert_eq!((rig.turn(), rig.log().is_slow()), (Turn::Next, true), "there was nothing to commit");
+    full_turn(&mut rig, 1);
+    rig.offer(telemetry("pi", 1, frame(10, 70), rig.clock().now()));
+    assert_eq!((rig.turn(), rig.log().is_slow()), (Turn::Next, true), "one was under way");
+    rig.outcomes();
+    assert_eq!(rig.publish(telemetry("pi", 1, frame(11, 70), rig.clock().now())), Outcome::Stored);
+    assert!(!rig.log().is_slow());
+}
