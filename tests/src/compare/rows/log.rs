@@ -19,7 +19,7 @@ use crate::clock::Stopwatch;
 /// Bytes of payload, as in the rows of acknowledgements.
 const PAYLOAD: usize = 200;
 const DEVICES: usize = 1_000;
-/// Groups of so many frames are as the owner's full ones: the next gathers while they are written.
+/// Groups of so many frames are written while the next one gathers, as the gateway does with full ones (4,096 publishes).
 const FULL: usize = 2_000;
 
 pub(super) static GOALS: [Goal; 3] = [
