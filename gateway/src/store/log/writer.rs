@@ -3,11 +3,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::commit::COMMITS_MAX;
 use crate::store::fs::{Fs, FsFile};
+
+/// Groups the thread has, or has written and not told of; with more, whoever hands one over waits.
+const GROUPS_MAX: usize = COMMITS_MAX + 1;
 
 /// A group to be made durable.
 pub(super) struct Write<F: Fs> {
@@ -47,7 +51,7 @@ pub(super) struct Writer<F: Fs> {
 }
 
 struct Thread<F: Fs> {
-    groups: Option<Sender<Job<F>>>,
+    groups: Option<SyncSender<Job<F>>>,
     written: Mutex<Receiver<Written>>,
     handle: Option<JoinHandle<()>>,
 }
@@ -64,18 +68,23 @@ impl<F: Fs> Writer<F> {
     /// Takes over a group; after one that failed it is not written, and fails as well.
     pub(super) fn hand(&mut self, write: Write<F>) {
         let alone = self.out == 0;
+        if self.out - self.back.len() >= GROUPS_MAX {
+            let written = self.receive();
+            self.back.push_back(written);
+        }
         self.out += 1;
         if self.background && self.thread.is_none() {
             // Without a thread it is written here.
             self.thread = Thread::start().inspect_err(|error| tracing::warn!(%error, "no thread to write with")).ok();
         }
-        let write = match self.thread.as_ref().and_then(|thread| thread.groups.as_ref()) {
-            Some(groups) => match groups.send((write, alone)) {
-                Ok(()) => return,
-                Err(unsent) => unsent.0.0,
-            },
-            None => write,
-        };
+        if let Some(groups) = self.thread.as_ref().and_then(|thread| thread.groups.as_ref()) {
+            if let Err(unsent) = groups.send((write, alone)) {
+                // The thread has panicked: what became of the groups it had is not known, so none of them counts.
+                self.back.push_back(unsent.0.0.leave());
+                self.thread = None;
+            }
+            return;
+        }
         let failed = self.back.iter().any(|written| written.outcome.is_err());
         self.back.push_back(if failed { write.leave() } else { write.run() });
     }
@@ -93,9 +102,12 @@ impl<F: Fs> Writer<F> {
     /// Waits for the oldest group that was handed over.
     pub(super) fn wait(&mut self) -> Written {
         self.out = self.out.saturating_sub(1);
-        if let Some(written) = self.back.pop_front() {
-            return written;
-        }
+        let written = self.back.pop_front();
+        written.unwrap_or_else(|| self.receive())
+    }
+
+    /// Waits for the oldest group that the thread has.
+    fn receive(&mut self) -> Written {
         let written = self.thread.as_mut().and_then(|thread| thread.written().recv().ok());
         written.unwrap_or_else(|| Written {
             bytes: Vec::new(),
@@ -106,8 +118,8 @@ impl<F: Fs> Writer<F> {
 
 impl<F: Fs> Thread<F> {
     fn start() -> io::Result<Self> {
-        let (groups, todo) = channel::<Job<F>>();
-        let (done, written) = channel();
+        let (groups, todo) = sync_channel::<Job<F>>(GROUPS_MAX);
+        let (done, written) = sync_channel(GROUPS_MAX);
         let run = move || {
             let mut failed = false;
             for (write, alone) in todo {
@@ -157,11 +169,12 @@ mod tests {
                 let file = Arc::new(fs.create_new(Path::new("/f"), 12).unwrap());
                 let mut writer = Writer::new(background);
                 fs.fail_after(call, Fault::Io);
-                for n in 0..3 {
-                    writer.hand(write(&file, 1, 4 * n));
+                // More than the thread takes without telling.
+                for n in 0..9 {
+                    writer.hand(write(&file, 1, 4 * (n % 3)));
                 }
-                let outcomes: Vec<bool> = (0..3).map(|_| writer.wait().outcome.is_ok()).collect();
-                assert_eq!(outcomes, [false; 3], "background {background}, call {call}");
+                let outcomes: Vec<bool> = (0..9).map(|_| writer.wait().outcome.is_ok()).collect();
+                assert_eq!(outcomes, [false; 9], "background {background}, call {call}");
                 assert_eq!(fs.bytes(Path::new("/f")).unwrap()[4..], [0; 8]);
                 writer.hand(write(&file, 2, 4));
                 assert!(writer.wait().outcome.is_ok());

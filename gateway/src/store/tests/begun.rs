@@ -3,8 +3,11 @@
 use super::*;
 use crate::store::fs::Fs;
 
+/// Names and bytes of all files.
+type Files = Vec<(String, Option<Vec<u8>>)>;
+
 /// Groups of a few records each, committed at once or with one under way; the bytes of all segments.
-fn written(background: bool, begun: bool) -> (Vec<(String, Option<Vec<u8>>)>, Vec<Record>) {
+fn written(background: bool, begun: bool) -> (Files, Vec<Record>) {
     let fs = MemFs::new(11);
     let (mut log, _) = Log::open(fs.clone(), &dir(), Options { background, ..small() }).unwrap();
     let mut wrote = Vec::new();

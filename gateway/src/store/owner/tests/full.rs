@@ -84,7 +84,7 @@ fn a_group_is_settled_while_the_next_one_gathers_as_soon_as_it_is_durable() {
 #[test]
 fn a_question_a_checkpoint_that_is_due_and_an_end_see_a_full_group_durable() {
     let mut rig = born(&MemFs::new(4));
-    let (said, heard) = std::sync::mpsc::channel();
+    let (said, heard) = std::sync::mpsc::sync_channel(1);
     rig.ask(move |head| said.send(head.applied()).unwrap());
     let tickets = full_turn(&mut rig, 1);
     assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
