@@ -30,8 +30,6 @@ use crate::record::{Draft, GatewayTime, KeyId, Name, Offset, StartEpoch};
 mod commit;
 mod writer;
 
-pub use commit::COMMITS_MAX;
-
 /// How a log is kept.
 #[derive(Clone, Debug)]
 pub struct Options {

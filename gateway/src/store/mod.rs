@@ -60,7 +60,7 @@ pub use durable::Durable;
 pub use error::{Damage, Finding, StoreError};
 pub use footer::{Footer, FrameRange, Place, Summary, tag};
 pub use fs::{Disk, Fs, FsFile};
-pub use log::{COMMITS_MAX, Log, Options};
+pub use log::{Log, Options};
 pub use pins::{PinGuard, Pins};
 pub use reader::{Batch, Reader};
 pub use recover::Recovered;

@@ -1,27 +1,28 @@
 //! The log owner: one thread, the only writer. It gathers what was submitted, lets ingest decide, appends, commits
 //! once for the whole group, and only then settles the receipts.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
+use self::groups::{Groups, Waiting};
 use crate::broker::reason::{PACKET_TOO_LARGE, QUOTA_EXCEEDED};
-use crate::broker::{Outcome, Receipt, Wakes};
+use crate::broker::{Outcome, Receipt};
 use crate::clock::Clock;
 use crate::ingest::{Admission, Publish};
 use crate::metrics::Metrics;
-use crate::record::{Body, Draft, GatewayTime, KeyId, Name, Offset, Record};
+use crate::record::{Body, Draft, GatewayTime, KeyId, Offset, Record};
 use crate::store::checkpoint::Checkpointer;
 use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Question, Submission};
 use crate::store::state::{MemState, StateEngine, Table};
-use crate::store::{COMMITS_MAX, Damages, Log, StoreError};
+use crate::store::{Damages, Log, StoreError};
+
+mod groups;
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
 const GROUP_SUBMISSIONS_MAX: usize = 4_096;
@@ -55,36 +56,6 @@ pub(crate) enum Turn {
     Failed,
 }
 
-/// What waits for the commit of the present group.
-enum Waiting {
-    Receipt(Receipt),
-    Append(oneshot::Sender<Result<Offset, AppendError>>, Offset),
-}
-
-/// What is in the log's pending group, as far as its commit decides about it.
-#[derive(Default)]
-struct Group {
-    bytes: u64,
-    frames: u64,
-    quarantined: u64,
-    replayed: u64,
-    expired: u64,
-    /// Departures, counts of repeats, damage: forgotten once they are told; if the group fails, they are said again.
-    once: Vec<Body>,
-    /// Cursors in it: they count for others once they are durable.
-    cursors: Vec<(Name, Offset)>,
-}
-
-/// A group on its way to the disk, and who waits for it.
-struct Flight {
-    last: Offset,
-    group: Group,
-    waiting: Vec<Waiting>,
-    /// What the gate has to let in again for it.
-    submissions: usize,
-    submitted_bytes: u64,
-}
-
 /// Drives one log. [`Owner::turn`] is the whole cycle, so that simulations can turn it by hand.
 pub struct Owner<F: Fs> {
     log: Log<F>,
@@ -96,11 +67,8 @@ pub struct Owner<F: Fs> {
     metrics: Arc<Metrics>,
     /// Called after each commit: whoever follows the log may look again.
     wake: Box<dyn Fn() + Send>,
-    waiting: Vec<Waiting>,
+    groups: Groups,
     questions: Vec<Question>,
-    group: Group,
-    /// Groups whose commit was begun, oldest first.
-    flights: VecDeque<Flight>,
     tick_due_ms: u64,
     /// When the last checkpoint was, and how much log came since.
     checkpoint_ms: u64,
@@ -125,8 +93,8 @@ impl<F: Fs> Owner<F> {
     /// An owner of `log` whose durable records `head` has applied. `checkpoints: None` = the log alone (simulations).
     pub fn new(log: Log<F>, head: Head, checkpoints: Option<Checkpointer>, shared: Shared) -> Self {
         let Shared { clock, gate, damages, metrics, wake } = shared;
-        let (waiting, group, tick_due_ms) = (Vec::new(), Group::default(), 0);
-        let (questions, checkpoint_ms, checkpoint_bytes) = (Vec::new(), clock.now().mono_ms, 0);
+        let groups = Groups::new(Arc::clone(&gate), Arc::clone(&metrics));
+        let (questions, tick_due_ms, checkpoint_ms) = (Vec::new(), 0, clock.now().mono_ms);
         Self {
             log,
             head,
@@ -136,13 +104,11 @@ impl<F: Fs> Owner<F> {
             damages,
             metrics,
             wake,
-            waiting,
+            groups,
             questions,
-            group,
-            flights: VecDeque::new(),
             tick_due_ms,
             checkpoint_ms,
-            checkpoint_bytes,
+            checkpoint_bytes: 0,
         }
     }
 
@@ -228,24 +194,13 @@ impl<F: Fs> Owner<F> {
             Ok(()) => Turn::Next,
         };
         self.answer();
-        self.left(taken, bytes as u64);
+        self.groups.left(taken, bytes as u64);
         if stop && turn == Turn::Next { Turn::Stop } else { turn }
-    }
-
-    /// So many submissions were taken; while they are under way they count as not yet durable.
-    fn left(&mut self, submissions: usize, bytes: u64) {
-        match self.flights.back_mut() {
-            Some(flight) => {
-                flight.submissions += submissions;
-                flight.submitted_bytes += bytes;
-            }
-            None => self.gate.left(submissions, bytes),
-        }
     }
 
     /// The first submission of a turn. Nobody waits for one while a group is under way: it has to be settled.
     fn first(&self, inbox: &Receiver<Submission>, wait: Duration) -> Result<Submission, RecvTimeoutError> {
-        if self.flights.is_empty() {
+        if self.groups.none_departed() {
             return inbox.recv_timeout(wait);
         }
         inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout)
@@ -282,7 +237,7 @@ impl<F: Fs> Owner<F> {
             }
             Submission::Append(draft, done) => {
                 match self.append(draft, stamp) {
-                    Ok(offset) => self.waiting.push(Waiting::Append(done, offset)),
+                    Ok(offset) => self.groups.wait(Waiting::Append(done, offset)),
                     Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
                         // Whoever appended may have stopped waiting.
                         done.send(Err(AppendError::TooLong)).ok();
@@ -313,7 +268,7 @@ impl<F: Fs> Owner<F> {
             Admission::Duplicate => {
                 // The original stands in this group or before it: the group's commit covers both.
                 self.metrics.ingest_duplicates_total.add(1);
-                self.waiting.push(Waiting::Receipt(receipt));
+                self.groups.wait(Waiting::Receipt(receipt));
                 return Ok(());
             }
             Admission::Refuse(code) => {
@@ -326,7 +281,7 @@ impl<F: Fs> Owner<F> {
             }
         };
         match self.append(body.into(), stamp) {
-            Ok(_) => self.waiting.push(Waiting::Receipt(receipt)),
+            Ok(_) => self.groups.wait(Waiting::Receipt(receipt)),
             Err(StoreError::TooLong { .. } | StoreError::Unwritable(_)) => {
                 receipt.settle(Outcome::Refused(PACKET_TOO_LARGE));
             }
@@ -356,7 +311,7 @@ impl<F: Fs> Owner<F> {
     }
 
     fn is_checkpoint_due(&self, now_ms: u64) -> bool {
-        let much = self.checkpoint_bytes + self.group.bytes >= CHECKPOINT_BYTES;
+        let much = self.checkpoint_bytes + self.groups.gathered_bytes() >= CHECKPOINT_BYTES;
         let pause_ms = if much { CHECKPOINT_PAUSE_MS } else { CHECKPOINT_PERIOD_MS };
         now_ms.saturating_sub(self.checkpoint_ms) >= pause_ms
     }
@@ -396,7 +351,7 @@ impl<F: Fs> Owner<F> {
         }
         let Draft { cause, body } = draft;
         let record = Record { offset, epoch: self.log.epoch(), stamp, cause, key: KeyId::default(), body };
-        self.group.add(&record);
+        self.groups.add(&record);
         self.head.apply(&record);
         Ok(offset)
     }
@@ -404,8 +359,8 @@ impl<F: Fs> Owner<F> {
     /// Makes durable what was gathered and settles it, with all that was under way.
     fn commit(&mut self) -> Result<(), StoreError> {
         // One that waits for another tells nothing of the disk, and neither does one of nothing.
-        let begun = (self.flights.is_empty() && self.group.bytes > 0).then(|| self.clock.now().mono_ms);
-        self.depart();
+        let begun = (self.groups.none_departed() && self.groups.gathered_bytes() > 0).then(|| self.clock.now().mono_ms);
+        self.groups.depart(self.head.applied());
         let durable = self.log.commit()?;
         if let Some(begun) = begun {
             self.log.committed_within(self.clock.now().mono_ms.saturating_sub(begun));
@@ -414,57 +369,21 @@ impl<F: Fs> Owner<F> {
         Ok(())
     }
 
-    /// Begins to make durable what was gathered, so that the next group can gather. Of those before it one may wait.
+    /// Begins to make durable what was gathered, so that the next group can gather.
     fn begin_commit(&mut self) -> Result<(), StoreError> {
-        self.depart();
-        self.log.begin_commit()?;
-        while self.log.commits_begun() > COMMITS_MAX {
-            let durable = self.log.end_commit()?;
-            self.landed(durable);
-        }
+        self.groups.depart(self.head.applied());
+        let durable = self.log.begin_commit()?;
+        self.landed(durable);
         Ok(())
-    }
-
-    /// Those who wait for what was gathered wait for its last record from here on.
-    fn depart(&mut self) {
-        let group = std::mem::take(&mut self.group);
-        let last = self.head.applied();
-        if group.bytes > 0 {
-            self.gate.committing(last, group.bytes);
-        }
-        if group.bytes > 0 || !self.waiting.is_empty() {
-            let waiting = std::mem::take(&mut self.waiting);
-            self.flights.push_back(Flight { last, group, waiting, submissions: 0, submitted_bytes: 0 });
-        }
     }
 
     /// Settles what is durable.
     fn landed(&mut self, durable: Offset) {
-        let (mut wakes, mut bytes) = (Wakes::default(), 0);
-        while let Some(mut flight) = self.flights.pop_front_if(|flight| flight.last <= durable) {
-            bytes += flight.group.bytes;
-            self.count(flight.group);
-            settle(&mut flight.waiting, &mut wakes);
-            if self.waiting.capacity() == 0 {
-                self.waiting = flight.waiting;
-            }
-            if flight.submissions > 0 {
-                self.gate.left(flight.submissions, flight.submitted_bytes);
-            }
-        }
-        drop(wakes);
+        let bytes = self.groups.landed(durable);
         if bytes > 0 {
             self.checkpoint_bytes += bytes;
             (self.wake)();
         }
-    }
-
-    fn count(&self, group: Group) {
-        self.metrics.ingest_frames_total.add(group.frames);
-        self.metrics.ingest_quarantined_total.add(group.quarantined);
-        self.metrics.ingest_replayed_total.add(group.replayed);
-        self.metrics.ingest_expired_total.add(group.expired);
-        group.cursors.iter().for_each(|(consumer, confirmed)| self.gate.confirmed(consumer, *confirmed));
     }
 
     /// Hands the dirty rows of the head's state over; without a place for them they stay dirty until the next time.
@@ -492,7 +411,9 @@ impl<F: Fs> Owner<F> {
             }
         }
         error!(%error, "commit failed; nothing of it is acknowledged");
-        let once = self.give_up();
+        // The log may have ended the commit of another group by itself before this one failed.
+        self.landed(self.log.durable());
+        let once = self.groups.give_up(self.log.durable());
         if let Err(error) = self.recover() {
             error!(%error, "the log cannot be written any more; restart the gateway when the disk is well again");
             self.gate.fail();
@@ -506,22 +427,6 @@ impl<F: Fs> Owner<F> {
             }
         }
         Turn::Next
-    }
-
-    /// Nobody who waits for what is not durable hears that it is; what has to be said again of it.
-    fn give_up(&mut self) -> Vec<Body> {
-        // The log may have ended the commit of another group by itself before this one failed.
-        self.landed(self.log.durable());
-        self.waiting.clear();
-        let announced = self.flights.iter().map(|flight| flight.group.bytes).sum();
-        self.gate.not_committed(self.log.durable(), announced);
-        let mut once = Vec::new();
-        for flight in self.flights.drain(..) {
-            self.gate.left(flight.submissions, flight.submitted_bytes);
-            once.extend(flight.group.once);
-        }
-        once.extend(std::mem::take(&mut self.group).once);
-        once
     }
 
     fn recover(&mut self) -> Result<(), StoreError> {
@@ -559,34 +464,6 @@ impl<F: Fs> Owner<F> {
         let head = Head::load(&grammar, &rows).unwrap_or_else(|_| Head::new(&grammar));
         // What came before the log's first segment is known by neither: going on would forget it.
         if head.applied().next() < self.log.first_offset() { Err(StoreError::Poisoned) } else { Ok(head) }
-    }
-}
-
-impl Group {
-    fn add(&mut self, record: &Record) {
-        self.bytes += record.weight();
-        match &record.body {
-            Body::Frame(_) => self.frames += 1,
-            Body::Quarantine(_) => self.quarantined += 1,
-            Body::Replayed(_) => self.replayed += 1,
-            Body::Expired(_) => self.expired += 1,
-            Body::Gone(_) | Body::Duplicates(_) | Body::Damaged(_) => self.once.push(record.body.clone()),
-            Body::Cursor(cursor) => self.cursors.push((Name::clone(&cursor.consumer), cursor.confirmed)),
-            _ => {}
-        }
-    }
-}
-
-/// Tells those who wait that what they wait for is durable.
-fn settle(waiting: &mut Vec<Waiting>, wakes: &mut Wakes) {
-    for waiting in waiting.drain(..) {
-        match waiting {
-            Waiting::Receipt(receipt) => receipt.settle_with(Outcome::Stored, wakes),
-            // Whoever appended may have stopped waiting; the record stands all the same.
-            Waiting::Append(done, offset) => {
-                done.send(Ok(offset)).ok();
-            }
-        }
     }
 }
 

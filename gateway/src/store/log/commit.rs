@@ -21,7 +21,7 @@ pub(super) struct Flight {
 }
 
 /// Commits under way that keep the disk busy: one is written, one waits for it.
-pub const COMMITS_MAX: usize = 2;
+pub(super) const COMMITS_MAX: usize = 2;
 
 /// Which groups bring zeros along, and for how many of the same size.
 #[derive(Debug)]
@@ -64,17 +64,21 @@ impl<F: Fs> Log<F> {
     }
 
     /// Begins to make the group durable while the next one gathers: with large groups the disk does not wait until they
-    /// are encoded. Nothing of it may be acknowledged before [`Log::end_commit`] has said so. Groups are written one after
-    /// the other; more than [`COMMITS_MAX`] under way take memory and gain nothing.
+    /// are encoded. Nothing of it may be acknowledged before the last durable offset has reached it, which this,
+    /// [`Log::end_commit`] and [`Log::commit`] tell. Groups are written one after the other; where so many are under way
+    /// that more would take memory and gain nothing, it waits for the oldest.
     ///
     /// # Errors
-    /// [`StoreError::Poisoned`]. That the group could not be written is told by [`Log::end_commit`].
-    pub fn begin_commit(&mut self) -> Result<(), StoreError> {
+    /// As [`Log::end_commit`], of those begun before.
+    pub fn begin_commit(&mut self) -> Result<Offset, StoreError> {
         if let Some((flight, write)) = self.depart()? {
             self.writer.hand(write);
             self.flights.push_back(flight);
         }
-        Ok(())
+        while self.flights.len() > COMMITS_MAX {
+            self.end_commit()?;
+        }
+        Ok(self.durable())
     }
 
     /// Waits for the oldest commit that was begun; the last durable offset. Does nothing without one.

@@ -15,9 +15,6 @@ fn written(background: bool, begun: bool) -> (Files, Vec<Record>) {
         wrote.extend(push_all(&mut log, &every_body()));
         if begun {
             log.begin_commit().unwrap();
-            while log.commits_begun() > COMMITS_MAX {
-                log.end_commit().unwrap();
-            }
         } else {
             log.commit().unwrap();
         }
@@ -116,7 +113,7 @@ fn a_group_that_fails_takes_along_those_begun_and_gathered_after_it_and_the_disk
     }
 }
 
-/// Begins a commit for each record until the next segment is begun, or what was begun fails; how many were begun. The
+/// Begins a commit for each record until the next segment is begun, or one of them fails; how many were begun. The
 /// sync of commit `bad` fails.
 fn begun_in_a_segment(fs: &MemFs, log: &mut Log<MemFs>, bad: Option<usize>) -> Result<usize, StoreError> {
     let files = || fs.list(&dir()).unwrap().len();
@@ -130,7 +127,7 @@ fn begun_in_a_segment(fs: &MemFs, log: &mut Log<MemFs>, bad: Option<usize>) -> R
             fs.fail_after(1, Fault::Io);
         }
         log.begin_commit()?;
-        assert_eq!(log.commits_begun(), begun + 1);
+        assert_eq!(log.commits_begun(), (begun + 1).min(2));
     }
     unreachable!()
 }

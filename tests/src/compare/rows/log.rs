@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use halo_gateway::clock::Clock;
 use halo_gateway::record::{Body, ClockSource, ClockUse, Draft, Format, Frame, GatewayTime, Identity, Name};
-use halo_gateway::store::{COMMITS_MAX, Disk, Log, Options};
+use halo_gateway::store::{Disk, Log, Options};
 
 use super::super::goal::{Figures, Goal};
 use super::super::ground::Ground;
@@ -90,9 +90,6 @@ fn log_groups(
             log.commit()?;
         } else {
             log.begin_commit()?;
-            while log.commits_begun() > COMMITS_MAX {
-                log.end_commit()?;
-            }
         }
         groups += 1;
     }

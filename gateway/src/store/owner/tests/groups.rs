@@ -10,13 +10,6 @@ fn at(rig: &Rig) -> GatewayTime {
     rig.owner.clock.now()
 }
 
-fn born(fs: &MemFs) -> Rig {
-    let mut rig = Rig::new(fs);
-    let now = at(&rig);
-    assert_eq!(rig.publish(birth("pi", 1, now)), Outcome::Stored);
-    rig
-}
-
 fn restart(fs: &MemFs, rig: Rig, state: MemState) -> Rig {
     let clock = rig.owner.clock.clone();
     drop(rig);
@@ -27,7 +20,7 @@ fn restart(fs: &MemFs, rig: Rig, state: MemState) -> Rig {
 #[test]
 fn g1_a_whole_group_is_durable_with_one_sync_and_settled_in_its_order() {
     let fs = MemFs::new(1);
-    let mut rig = born(&fs);
+    let mut rig = Rig::born(&fs);
     let (now, syncs) = (at(&rig), rig.metrics.store_syncs_total.get());
     let tickets: Vec<u64> = (0..5).map(|n| rig.offer(telemetry("pi", 1, frame(n, 70), now))).collect();
     assert_eq!(rig.outcomes(), [], "nothing is settled by being handed over");
@@ -41,7 +34,7 @@ fn g1_a_whole_group_is_durable_with_one_sync_and_settled_in_its_order() {
 #[test]
 fn g5_a_resend_is_acknowledged_and_stored_once_in_a_group_later_and_after_restarts() {
     let fs = MemFs::new(2);
-    let mut rig = born(&fs);
+    let mut rig = Rig::born(&fs);
     let sent = telemetry("pi", 1, frame(1, 70), at(&rig));
     rig.offer(sent.clone());
     rig.offer(sent.clone());
@@ -59,7 +52,7 @@ fn g5_a_resend_is_acknowledged_and_stored_once_in_a_group_later_and_after_restar
 
 #[test]
 fn a_group_too_large_for_one_commit_becomes_several_and_all_of_it_is_stored() {
-    let mut rig = born(&MemFs::new(3));
+    let mut rig = Rig::born(&MemFs::new(3));
     let now = at(&rig);
     for n in 0..40_u8 {
         rig.offer(retained(&format!("t/{n}"), 1, vec![n; 700].into(), now));
@@ -73,7 +66,7 @@ fn a_group_too_large_for_one_commit_becomes_several_and_all_of_it_is_stored() {
 
 #[test]
 fn what_can_never_fit_is_refused_alone() {
-    let mut rig = born(&MemFs::new(4));
+    let mut rig = Rig::born(&MemFs::new(4));
     let now = at(&rig);
     rig.offer(telemetry("pi", 1, frame(1, 70), now));
     rig.offer(retained("big", 1, vec![1; 9_000].into(), now));
@@ -103,7 +96,7 @@ fn a_start_is_written_once_a_start_and_the_configuration_when_it_is_another() {
 
 #[test]
 fn a_jump_of_the_wall_clock_is_one_record() {
-    let mut rig = born(&MemFs::new(6));
+    let mut rig = Rig::born(&MemFs::new(6));
     rig.owner.clock.step_wall(-3_600_000);
     for _ in 0..3 {
         assert_eq!(rig.turn(), Turn::Next);
@@ -115,7 +108,7 @@ fn a_jump_of_the_wall_clock_is_one_record() {
 #[test]
 fn the_latest_cursor_survives_from_a_checkpoint_and_from_the_log() {
     let fs = MemFs::new(7);
-    let mut rig = born(&fs);
+    let mut rig = Rig::born(&fs);
     for confirmed in [1, 2, 3] {
         let mut done = rig.append(Body::Cursor(Cursor {
             consumer: "up".into(),
@@ -155,7 +148,7 @@ fn a_quarantine_owed_by_a_crash_is_written_once_at_the_next_start() {
 
 #[test]
 fn a_thousand_deadlines_of_one_second_make_one_tick() {
-    let mut rig = born(&MemFs::new(9));
+    let mut rig = Rig::born(&MemFs::new(9));
     let ticks = |rig: &Rig| rig.bodies().iter().filter(|body| matches!(body, Body::Tick)).count();
     let from = at(&rig).mono_ms;
     for ms in 1..=1_000 {
@@ -174,7 +167,7 @@ fn a_thousand_deadlines_of_one_second_make_one_tick() {
 
 #[test]
 fn a_record_with_an_empty_name_is_refused_because_nobody_could_read_it() {
-    let mut rig = born(&MemFs::new(10));
+    let mut rig = Rig::born(&MemFs::new(10));
     let publish = Publish { publisher: "".into(), ..retained("t", 1, vec![1].into(), at(&rig)) };
     assert_eq!(rig.publish(publish), Outcome::Refused(PACKET_TOO_LARGE));
     assert_eq!(rig.unlike_the_log(), None);

@@ -9,6 +9,7 @@ use halo_proto::chunk::{self, Times};
 use halo_proto::frame::Header;
 use halo_proto::schema::{self, Column, FrameBuilder, Schema};
 use halo_proto::topic::Grammar;
+use tokio::sync::oneshot;
 
 use super::super::*;
 use crate::broker::{Mailbox, SessionKey};
@@ -45,6 +46,14 @@ pub(crate) fn config(silent_after_ms: u64) -> FoldConfig {
 impl Rig {
     pub(crate) fn new(fs: &MemFs) -> Self {
         Self::start(fs, MemState::default(), &clock(), &config(60_000)).unwrap()
+    }
+
+    /// The same with a device.
+    pub(crate) fn born(fs: &MemFs) -> Self {
+        let mut rig = Self::new(fs);
+        let now = rig.clock().now();
+        assert_eq!(rig.publish(birth("pi", 1, now)), Outcome::Stored);
+        rig
     }
 
     /// As the gateway starts: recover, take up the checkpoint, replay the rest, write what every start writes.
@@ -186,6 +195,11 @@ impl Rig {
             }
             records.extend(batch.records);
         }
+    }
+
+    /// Bytes of all records, as the fold counts them.
+    pub(crate) fn weight(&self) -> u64 {
+        self.records().iter().map(Record::weight).sum()
     }
 
     pub(crate) fn bodies(&self) -> Vec<Body> {
