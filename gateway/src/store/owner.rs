@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use self::groups::{Groups, Waiting};
 use crate::broker::reason::{PACKET_TOO_LARGE, QUOTA_EXCEEDED};
@@ -19,15 +19,18 @@ use crate::store::fs::Fs;
 use crate::store::gate::Gate;
 use crate::store::head::Head;
 use crate::store::inlet::{AppendError, Question, Submission};
-use crate::store::state::{MemState, StateEngine, Table};
 use crate::store::{Damages, Log, StoreError};
 
+mod failure;
 mod groups;
 
 /// Most submissions in one group commit: bounds how long the first of them waits for the last.
 const GROUP_SUBMISSIONS_MAX: usize = 4_096;
 /// Most payload bytes in one group commit.
 const GROUP_BYTES_MAX: usize = 1 << 20;
+/// From so many submissions on a group is large: the next one gathers while it is written. Two threads have to be woken for
+/// that, which takes as long as encoding some hundred.
+const LARGE_SUBMISSIONS: usize = 1_024;
 /// How often, in submissions, it looks whether the group before is durable while it gathers the next.
 const LOOK_SUBMISSIONS: usize = 64;
 /// How long the owner sleeps at most: ticks and checkpoints are due about once a second.
@@ -36,8 +39,9 @@ const IDLE_WAIT: Duration = Duration::from_millis(250);
 const OWED_WAIT: Duration = Duration::from_millis(5);
 /// How often it asks what is owed in one group: decisions make decisions due.
 const OWED_ROUNDS: usize = 2;
-/// Checkpoint of the head's state: after this much log, but not sooner than after this time, milliseconds …
-const CHECKPOINT_BYTES: u64 = 2 << 20;
+/// Checkpoint of the head's state: after this much log (what a start may have to replay, some tenths of a second), but not
+/// sooner than after this time, milliseconds …
+const CHECKPOINT_BYTES: u64 = 32 << 20;
 const CHECKPOINT_PAUSE_MS: u64 = 1_000;
 /// … or after this time, milliseconds. Each costs about 40 KB of writes however little it says, and flash wears out; what
 /// a start replays instead is 10 s of a thin log.
@@ -54,6 +58,14 @@ pub(crate) enum Turn {
     Stop,
     /// The log cannot be written any more; nothing is acknowledged from here on.
     Failed,
+}
+
+/// What a turn has taken in.
+#[derive(Default)]
+struct Taken {
+    submissions: usize,
+    bytes: usize,
+    stop: bool,
 }
 
 /// Drives one log. [`Owner::turn`] is the whole cycle, so that simulations can turn it by hand.
@@ -163,39 +175,22 @@ impl<F: Fs> Owner<F> {
         self.checkpoint();
     }
 
-    /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group. A full group is
-    /// durable only some turns later: it is written while the next ones gather.
+    /// Waits up to `wait` for a submission, gathers what else is there, and makes it durable as one group. A large group is
+    /// durable only some turns later: it is written while the next one gathers.
     pub(crate) fn turn(&mut self, inbox: &Receiver<Submission>, wait: Duration) -> Turn {
-        let mut next = match self.first(inbox, wait) {
-            Ok(submission) => Some(submission),
-            Err(RecvTimeoutError::Timeout) => None,
+        let first = match self.first(inbox, wait) {
             Err(RecvTimeoutError::Disconnected) => return Turn::Stop,
+            first => first.ok(),
         };
-        let stamp = self.clock.now();
-        let (mut stop, mut full, mut taken, mut bytes) = (false, false, 0, 0);
-        let mut outcome = Ok(());
-        while let Some(submission) = next.take() {
-            taken += 1;
-            bytes += weight(&submission);
-            stop |= matches!(submission, Submission::Stop);
-            outcome = self.take(submission, stamp).and_then(|()| self.look(taken));
-            if outcome.is_err() || stop {
-                break;
-            }
-            full = taken >= GROUP_SUBMISSIONS_MAX || bytes >= GROUP_BYTES_MAX;
-            if full {
-                break;
-            }
-            next = inbox.try_recv().ok();
-        }
-        let outcome = outcome.and_then(|()| self.finish(stamp, full));
+        let mut taken = Taken::default();
+        let outcome = self.gather(first, inbox, &mut taken).and_then(|()| self.finish(taken.is_large()));
         let turn = match outcome {
-            Err(error) => self.failed(error, stamp),
+            Err(error) => self.failed(error),
             Ok(()) => Turn::Next,
         };
         self.answer();
-        self.groups.left(taken, bytes as u64);
-        if stop && turn == Turn::Next { Turn::Stop } else { turn }
+        self.groups.left(taken.submissions, taken.bytes as u64);
+        if taken.stop && turn == Turn::Next { Turn::Stop } else { turn }
     }
 
     /// The first submission of a turn. Nobody waits for one while a group is under way: it has to be settled.
@@ -206,11 +201,37 @@ impl<F: Fs> Owner<F> {
         inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout)
     }
 
+    /// Takes submissions until the group is full, or there are no more and the disk has nothing to do: while it writes,
+    /// more may come, and one sync for all of them is better than two.
+    fn gather(
+        &mut self,
+        mut next: Option<Submission>,
+        inbox: &Receiver<Submission>,
+        taken: &mut Taken,
+    ) -> Result<(), StoreError> {
+        loop {
+            let stamp = self.clock.now();
+            while let Some(submission) = next.take() {
+                taken.add(&submission);
+                self.take(submission, stamp)?;
+                self.look(taken.submissions)?;
+                if taken.stop || taken.is_full() {
+                    return Ok(());
+                }
+                next = inbox.try_recv().ok();
+            }
+            if self.log.commits_begun() == 0 {
+                return Ok(());
+            }
+            self.end_commit()?;
+            next = inbox.try_recv().ok();
+        }
+    }
+
     /// Settles the group before as soon as it is durable, also while this one gathers.
     fn look(&mut self, taken: usize) -> Result<(), StoreError> {
         if taken.is_multiple_of(LOOK_SUBMISSIONS) && self.log.has_commit_to_end() {
-            let durable = self.log.end_commit()?;
-            self.landed(durable);
+            self.end_commit()?;
         }
         Ok(())
     }
@@ -290,16 +311,17 @@ impl<F: Fs> Owner<F> {
         Ok(())
     }
 
-    /// Adds what is due by itself, commits, settles, checkpoints. The commit of a full group is begun only, unless there is
-    /// something that has to see all of it durable.
-    fn finish(&mut self, stamp: GatewayTime, full: bool) -> Result<(), StoreError> {
+    /// Adds what is due by itself, commits, settles, checkpoints. The commit of a large group is begun only, unless there
+    /// is something that has to see all of it durable.
+    fn finish(&mut self, is_large: bool) -> Result<(), StoreError> {
+        let stamp = self.clock.now();
         if self.is_tick_due(stamp.mono_ms) {
             self.append(Body::Tick.into(), stamp)?;
             self.tick_due_ms = stamp.mono_ms + TICK_PERIOD_MS;
         }
         self.append_owed(stamp)?;
         let is_due = self.is_checkpoint_due(stamp.mono_ms);
-        if full && !is_due && self.questions.is_empty() {
+        if is_large && !is_due && self.questions.is_empty() {
             return self.begin_commit();
         }
         self.commit()?;
@@ -377,6 +399,13 @@ impl<F: Fs> Owner<F> {
         Ok(())
     }
 
+    /// Waits for the oldest group that is under way.
+    fn end_commit(&mut self) -> Result<(), StoreError> {
+        let durable = self.log.end_commit()?;
+        self.landed(durable);
+        Ok(())
+    }
+
     /// Settles what is durable.
     fn landed(&mut self, durable: Offset) {
         let bytes = self.groups.landed(durable);
@@ -397,80 +426,25 @@ impl<F: Fs> Owner<F> {
             checkpoints.offer(|| head.changes());
         }
     }
-
-    /// Nothing of a failed group is acknowledged: its connections close and their devices send again. The head's state
-    /// goes back to what is durable, and the log goes on in a new segment if the disk lets it.
-    fn failed(&mut self, mut error: StoreError, stamp: GatewayTime) -> Turn {
-        if !self.log.is_poisoned() {
-            if self.gate.set_no_room(true) {
-                error!(%error, "the disk has no place for another record: publishes are not acknowledged until it has");
-            }
-            match self.commit() {
-                Ok(()) => return Turn::Next,
-                Err(worse) => error = worse,
-            }
-        }
-        error!(%error, "commit failed; nothing of it is acknowledged");
-        // The log may have ended the commit of another group by itself before this one failed.
-        self.landed(self.log.durable());
-        let once = self.groups.give_up(self.log.durable());
-        if let Err(error) = self.recover() {
-            error!(%error, "the log cannot be written any more; restart the gateway when the disk is well again");
-            self.gate.fail();
-            return Turn::Failed;
-        }
-        warn!(durable = self.log.durable().0, "the log goes on in a new segment");
-        // Durable with the next group; a failure now is that group's.
-        for body in once {
-            if let Err(error) = self.append(body.into(), stamp) {
-                warn!(%error, "a departure, a count of repeats or of damage is not in the log");
-            }
-        }
-        Turn::Next
-    }
-
-    fn recover(&mut self) -> Result<(), StoreError> {
-        let lost = self.log.recover_from_failure()?;
-        for finding in &lost {
-            error!(%finding, "the disk has lost what it had reported durable");
-            self.damages.met(finding);
-        }
-        let mut rebuilt = self.last_checkpoint()?;
-        rebuilt.skip(self.head.skipped().clone());
-        let mut reader = self.log.reader(rebuilt.applied().next());
-        // Damage was reported above, or when it was first read.
-        drop(rebuilt.replay(&mut reader)?);
-        self.head.become_rebuilt(rebuilt);
-        Ok(())
-    }
-
-    /// The head as last written down, else as last carried in the log, else an empty one: the log has everything.
-    fn last_checkpoint(&self) -> Result<Head, StoreError> {
-        let grammar = self.head.grammar();
-        let healthy = self.checkpoints.as_ref().filter(|checkpoints| checkpoints.is_healthy());
-        let loaded = healthy.and_then(|checkpoints| checkpoints.read(move |engine| Head::load(&grammar, engine))?.ok());
-        if let Some(head) = loaded {
-            return Ok(head);
-        }
-        let mut rows = MemState::default();
-        if self.log.first_offset() > Offset(1) {
-            self.log.carried(|mut changes| {
-                changes.retain(|change| change.table != Table::Halo);
-                // Memory takes everything.
-                rows.commit(changes).unwrap_or_default();
-                Ok::<_, StoreError>(())
-            })?;
-        }
-        let head = Head::load(&grammar, &rows).unwrap_or_else(|_| Head::new(&grammar));
-        // What came before the log's first segment is known by neither: going on would forget it.
-        if head.applied().next() < self.log.first_offset() { Err(StoreError::Poisoned) } else { Ok(head) }
-    }
 }
 
-fn weight(submission: &Submission) -> usize {
-    match submission {
-        Submission::Publish(publish, _) => publish.payload.len() + publish.topic.len(),
-        Submission::SessionEnded(_) | Submission::Append(..) | Submission::Ask(_) | Submission::Stop => 0,
+impl Taken {
+    fn add(&mut self, submission: &Submission) {
+        self.submissions += 1;
+        self.bytes += match submission {
+            Submission::Publish(publish, _) => publish.payload.len() + publish.topic.len(),
+            Submission::SessionEnded(_) | Submission::Append(..) | Submission::Ask(_) | Submission::Stop => 0,
+        };
+        self.stop |= matches!(submission, Submission::Stop);
+    }
+
+    fn is_full(&self) -> bool {
+        self.submissions >= GROUP_SUBMISSIONS_MAX || self.bytes >= GROUP_BYTES_MAX
+    }
+
+    /// Whoever stops waits for all of it.
+    fn is_large(&self) -> bool {
+        !self.stop && (self.is_full() || self.submissions >= LARGE_SUBMISSIONS)
     }
 }
 

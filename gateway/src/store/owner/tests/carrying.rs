@@ -3,6 +3,7 @@
 use super::super::*;
 use super::rig::Rig;
 use crate::store::carry::{self, Set, Taker};
+use crate::store::state::StateEngine;
 
 impl Rig {
     /// Takes a set of `engine`, part by part; `None` when the log did not take all of it.

@@ -1,4 +1,4 @@
-//! Full groups: their commit is under way while the next one gathers.
+//! Large groups: their commit is under way while the next one gathers.
 
 use bytes::Bytes;
 
@@ -169,9 +169,54 @@ fn only_commits_that_are_waited_for_tell_how_slow_the_disk_is() {
     rig.owner.log.committed_within(50);
     assert_eq!((rig.turn(), rig.log().is_slow()), (Turn::Next, true), "there was nothing to commit");
     full_turn(&mut rig, 1);
-    rig.offer(telemetry("pi", 1, frame(10, 70), rig.clock().now()));
-    assert_eq!((rig.turn(), rig.log().is_slow()), (Turn::Next, true), "one was under way");
+    rig.ask(|_| ());
+    full_turn(&mut rig, 11);
+    assert!(rig.log().is_slow(), "one was under way");
     rig.outcomes();
-    assert_eq!(rig.publish(telemetry("pi", 1, frame(11, 70), rig.clock().now())), Outcome::Stored);
+    assert_eq!(rig.publish(telemetry("pi", 1, frame(21, 70), rig.clock().now())), Outcome::Stored);
     assert!(!rig.log().is_slow());
+}
+
+#[test]
+fn what_comes_while_the_disk_writes_is_one_group_with_what_was_there() {
+    let mut rig = Rig::born(&MemFs::new(12));
+    let first = full_turn(&mut rig, 1);
+    let there = rig.offer(telemetry("pi", 1, frame(11, 70), rig.clock().now()));
+    let comes = telemetry("pi", 1, frame(12, 70), rig.clock().now());
+    rig.offer_when_something_is_durable(comes);
+    let syncs = rig.metrics.store_syncs_total.get();
+    assert_eq!(rig.turn(), Turn::Next);
+    assert_eq!(settled(&rig), all(&[first, vec![there, there + 1]].concat(), &Outcome::Stored));
+    assert_eq!(rig.metrics.store_syncs_total.get() - syncs, 2, "that under way, and one for both");
+    let stamps: Vec<u64> = rig.records().iter().rev().take(2).map(|record| record.stamp.mono_ms).collect();
+    assert_eq!(stamps[0] - stamps[1], 5, "each is stamped with its own time");
+}
+
+#[test]
+fn a_group_of_1_024_submissions_is_written_while_the_next_one_gathers_and_a_smaller_one_at_once() {
+    for (others, is_large) in [(LARGE_SUBMISSIONS - 2, false), (LARGE_SUBMISSIONS - 1, true)] {
+        let mut rig = Rig::born(&MemFs::new(13));
+        rig.make_room_for(LARGE_SUBMISSIONS);
+        let ticket = rig.offer(telemetry("pi", 1, frame(1, 70), rig.clock().now()));
+        // Of sessions without devices: nothing is to be written for them.
+        (0..others).for_each(|n| rig.end_session(100 + n as u64));
+        assert_eq!(rig.turn(), Turn::Next);
+        let stored = all(&[ticket], &Outcome::Stored);
+        assert_eq!(settled(&rig), if is_large { vec![] } else { stored.clone() });
+        assert_eq!(rig.turn(), Turn::Next);
+        assert_eq!(settled(&rig), if is_large { stored } else { vec![] });
+    }
+}
+
+#[test]
+fn a_checkpoint_is_due_after_so_much_log_but_not_too_soon_or_after_so_much_time() {
+    let mut rig = Rig::born(&MemFs::new(14));
+    let owner = &mut rig.owner;
+    let now = owner.checkpoint_ms;
+    owner.checkpoint_bytes = CHECKPOINT_BYTES - 1;
+    assert!(!owner.is_checkpoint_due(now + CHECKPOINT_PERIOD_MS - 1));
+    assert!(owner.is_checkpoint_due(now + CHECKPOINT_PERIOD_MS));
+    owner.checkpoint_bytes = CHECKPOINT_BYTES;
+    assert!(!owner.is_checkpoint_due(now + CHECKPOINT_PAUSE_MS - 1));
+    assert!(owner.is_checkpoint_due(now + CHECKPOINT_PAUSE_MS));
 }

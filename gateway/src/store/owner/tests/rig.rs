@@ -111,6 +111,30 @@ impl Rig {
         ticket
     }
 
+    /// Hands a publish over, with the next ticket, 5 ms after a group has become durable.
+    pub(crate) fn offer_when_something_is_durable(&mut self, publish: Publish) {
+        let receipt = Receipt::new(Arc::clone(&self.mailbox), self.tickets);
+        self.tickets += 1;
+        assert!(self.gate.try_enter(publish.payload.len() + publish.topic.len()));
+        let (clock, queue, offer) = (
+            self.clock().clone(),
+            self.queue.clone(),
+            std::sync::Mutex::new(Some(Submission::Publish(publish, receipt))),
+        );
+        self.owner.wake = Box::new(move || {
+            let offer = offer.lock().unwrap().take();
+            if let Some(offer) = offer {
+                clock.advance(Duration::from_millis(5));
+                queue.send(offer).unwrap();
+            }
+        });
+    }
+
+    /// The queue holds so many from here on.
+    pub(crate) fn make_room_for(&mut self, submissions: usize) {
+        (self.queue, self.inbox) = sync_channel(submissions);
+    }
+
     /// Offers so much that the turn's group is full, whatever else is in it: publishes that are refused, being too large.
     pub(crate) fn fill_group(&mut self) {
         let at = self.clock().now();
