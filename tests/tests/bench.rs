@@ -87,7 +87,7 @@ fn a_comparison_writes_every_row_with_its_goals() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("compare.json");
     let output = Command::new(env!("CARGO_BIN_EXE_compare"))
-        .args(["--quick", "--rows", "start,derived,kinds,halos", "--json"])
+        .args(["--quick", "--rows", "start,derived,kinds,halos,log", "--json"])
         .arg(&file)
         .arg("--folder")
         .arg(folder.path())
@@ -97,7 +97,7 @@ fn a_comparison_writes_every_row_with_its_goals() -> Result<(), Failure> {
     let document: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
     let rows = document["rows"].as_array().ok_or("no rows")?;
     let names: Vec<_> = rows.iter().map(|row| row["row"].as_str().unwrap_or_default()).collect();
-    assert_eq!(names, ["start", "derived", "kinds", "halos"], "in the order of the table");
+    assert_eq!(names, ["start", "derived", "kinds", "halos", "log"], "in the order of the table");
     for row in rows {
         assert!(row["failed"].is_null() && row["skipped"].is_null(), "{row}");
         let goals = row["goals"].as_array().ok_or("no goals")?;
@@ -112,6 +112,12 @@ fn a_comparison_writes_every_row_with_its_goals() -> Result<(), Failure> {
     let halos = &rows[3]["medians"];
     assert_eq!(halos["frames in no halo"], 0.0, "{halos}");
     assert!(halos["frames"].as_f64() > Some(50.0) && halos["halos"].as_f64() > Some(0.0), "{halos}");
+    let log = &rows[4]["medians"];
+    for figure in ["log / in place, 2000 a group", "bare groups/s, 20 a group"] {
+        assert!(log[figure].as_f64() > Some(0.0), "{log}");
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path())?.collect::<Result<_, _>>()?;
+    assert!(left.len() == 1, "beside the document there is nothing left: {left:?}");
     assert!(document["machine"]["cores"].is_u64() && document["settings"]["gateway"].is_string(), "{document}");
     Ok(())
 }
