@@ -112,6 +112,8 @@ fn a_comparison_writes_every_row_with_its_goals() -> Result<(), Failure> {
     let halos = &rows[3]["medians"];
     assert_eq!(halos["frames in no halo"], 0.0, "{halos}");
     assert!(halos["frames"].as_f64() > Some(50.0) && halos["halos"].as_f64() > Some(0.0), "{halos}");
+    assert_eq!(rows[0]["configured"], Value::Array(Vec::new()), "as all are");
+    assert!(rows[1]["configured"].to_string().contains("halo.forecasts=false"), "{}", rows[1]);
     let log = &rows[4]["medians"];
     for figure in ["log / in place, 2000 a group", "bare groups/s, 20 a group"] {
         assert!(log[figure].as_f64() > Some(0.0), "{log}");

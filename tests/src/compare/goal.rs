@@ -1,6 +1,6 @@
 //! Figures of a row, their medians over the rounds, and whether they reach what was wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -9,6 +9,13 @@ use crate::Failure;
 
 /// What one round of a row gave: name with unit, value.
 pub(super) type Figures = BTreeMap<&'static str, f64>;
+
+/// One round of a row.
+pub(super) struct Round {
+    pub(super) figures: Figures,
+    /// What its gateways were told beside what all are told, one text for each that was told something else.
+    pub(super) configured: BTreeSet<String>,
+}
 
 /// What is wanted of the medians.
 pub(super) struct Goal {
@@ -61,6 +68,7 @@ pub(super) struct Outcome {
     pub(super) what: &'static str,
     goals: &'static [Goal],
     rounds: Vec<Figures>,
+    pub(super) configured: BTreeSet<String>,
     pub(super) failed: Option<String>,
     pub(super) skipped: Option<String>,
 }
@@ -81,12 +89,15 @@ pub(super) fn name_of(row: &Row, delay: Option<u32>) -> String {
 impl Outcome {
     pub(super) fn new(row: &Row, delay: Option<u32>) -> Self {
         let (name, what, goals) = (name_of(row, delay), row.what, row.goals);
-        Self { name, what, goals, rounds: Vec::new(), failed: None, skipped: None }
+        Self { name, what, goals, rounds: Vec::new(), configured: BTreeSet::new(), failed: None, skipped: None }
     }
 
-    pub(super) fn take(&mut self, round: Result<Figures, Failure>) {
+    pub(super) fn take(&mut self, round: Result<Round, Failure>) {
         match round {
-            Ok(figures) => self.rounds.push(figures),
+            Ok(Round { figures, configured }) => {
+                self.rounds.push(figures);
+                self.configured.extend(configured);
+            }
             Err(error) => match error.downcast_ref::<Skipped>() {
                 Some(Skipped(why)) => self.skipped = Some(why.clone()),
                 None => {
@@ -128,7 +139,8 @@ impl Outcome {
             json!({"what": it.what, "reached": it.reached, "sense": sense, "limit": it.limit, "hit": it.hit})
         };
         json!({
-            "row": self.name, "what": self.what, "medians": self.medians(), "rounds": self.rounds,
+            "row": self.name, "what": self.what, "configured": self.configured, "medians": self.medians(),
+            "rounds": self.rounds,
             "goals": self.verdicts().iter().map(verdict).collect::<Vec<_>>(),
             "failed": self.failed, "skipped": self.skipped,
         })
@@ -162,15 +174,20 @@ mod tests {
             what: "what",
             goals: &GOALS,
             rounds: Vec::new(),
+            configured: BTreeSet::new(),
             failed: None,
             skipped: None,
         };
+        let round = |a, b| {
+            let (figures, configured) = (Figures::from([("a", a), ("b", b)]), BTreeSet::new());
+            Ok(Round { figures, configured })
+        };
         for (a, b) in [(900.0, 2.0), (6.0, 2.0), (1.0, 2.0)] {
-            outcome.take(Ok(Figures::from([("a", a), ("b", b)])));
+            outcome.take(round(a, b));
         }
         let verdicts = outcome.verdicts();
         assert_eq!((verdicts[0].reached, verdicts[0].hit), (3.0, true));
-        outcome.take(Ok(Figures::from([("a", 1.0), ("b", 2.0)])));
+        outcome.take(round(1.0, 2.0));
         assert_eq!((outcome.verdicts()[0].reached, outcome.verdicts()[0].hit), (1.75, false));
         assert_eq!(outcome.json()["goals"][0]["hit"], false);
     }

@@ -1,5 +1,7 @@
 //! Where a row measures: fresh servers, and the loads that rows share.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,8 +18,12 @@ use crate::{Failure, process};
 
 /// Time to reach an even state.
 const WARM_UP: Duration = Duration::from_millis(700);
-/// Bounds of a subscriber's queue in rows where nothing may be dropped: mosquitto's are taken away as well.
-const QUEUES: [&str; 2] = ["broker.queue_messages_max=100000", "broker.queue_bytes_max=268435456"];
+/// What all gateways are told. Subscribers' queues are as long as need be, since mosquitto's have no bound either, and
+/// there is room for 10,000 clients and those that watch them.
+pub(super) const CONFIGURED: [&str; 3] =
+    ["broker.queue_messages_max=100000", "broker.queue_bytes_max=268435456", "broker.connections_max=20000"];
+/// Of a gateway that is told nothing else.
+const AS_ALL: &str = "as all";
 
 /// Builds the gateway of this very source, so that no older one is measured. Not where another is named, nor in a build
 /// for tests, which looks only at whether this program works.
@@ -54,12 +60,14 @@ pub struct Ground {
     pub(super) folder: PathBuf,
     pub(super) run_for: Duration,
     pub(super) quick: bool,
+    configured: RefCell<BTreeSet<String>>,
 }
 
 impl Ground {
     pub(super) fn new(folder: PathBuf, options: &Options) -> Result<Self, Failure> {
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder, run_for: Duration::from_secs_f64(options.seconds), quick: options.quick })
+        let (run_for, configured) = (Duration::from_secs_f64(options.seconds), RefCell::default());
+        Ok(Self { folder, run_for, quick: options.quick, configured })
     }
 
     /// `full`, or a few when it is only about whether it works.
@@ -67,13 +75,21 @@ impl Ground {
         if self.quick { full.div_ceil(100).max(2).min(full) } else { full }
     }
 
-    /// With subscribers' queues as long as need be, and room for 10,000 clients and those that watch them.
+    /// Told what all are told, and then `sets`.
     pub(super) fn gateway(&self, sets: &[&str]) -> Result<Gateway, Failure> {
         let folder = tempfile::tempdir_in(&self.folder)?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sets: Vec<&str> = QUEUES.iter().chain(&["broker.connections_max=20000"]).chain(sets).copied().collect();
+        let told = if sets.is_empty() { AS_ALL.to_owned() } else { sets.join(", ") };
+        self.configured.borrow_mut().insert(told);
+        let sets: Vec<&str> = CONFIGURED.iter().chain(sets).copied().collect();
         let process = process::Gateway::start(&folder.path().join("data"), any, &sets)?;
         Ok(Gateway { process, folder })
+    }
+
+    /// How its gateways were configured, when not all of them were as all are.
+    pub(super) fn configured(&self) -> BTreeSet<String> {
+        let told = self.configured.borrow();
+        if told.iter().all(|told| told == AS_ALL) { BTreeSet::new() } else { told.clone() }
     }
 
     pub(super) fn mosquitto(&self) -> Result<Mosquitto, Failure> {

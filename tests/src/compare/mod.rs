@@ -27,7 +27,7 @@ pub use rows::names;
 
 use crate::rig::{Disk, FileSystem, Setup};
 use crate::{Failure, evidence};
-use goal::{Figures, Outcome};
+use goal::{Outcome, Round};
 use rows::Row;
 
 /// What is compared, and how long.
@@ -85,14 +85,18 @@ pub fn run(options: &Options) -> Result<bool, Failure> {
 }
 
 /// One round of one row.
-fn measure(options: &Options, row: &Row, delay: Option<u32>) -> Result<Figures, Failure> {
+fn measure(options: &Options, row: &Row, delay: Option<u32>) -> Result<Round, Failure> {
     let Some(ms) = delay else {
-        return (row.run)(&Ground::new(options.folder.clone(), options)?);
+        return measure_in(options.folder.clone(), options, row);
     };
     let disk = Disk::new(Setup { flush_delay_ms: ms, bytes: 2 << 30, ..Setup::new(FileSystem::Ext4) })?;
-    let figures = (row.run)(&Ground::new(disk.path(), options)?);
-    drop(disk);
-    figures
+    measure_in(disk.path(), options, row)
+}
+
+fn measure_in(folder: PathBuf, options: &Options, row: &Row) -> Result<Round, Failure> {
+    let ground = Ground::new(folder, options)?;
+    let figures = (row.run)(&ground)?;
+    Ok(Round { figures, configured: ground.configured() })
 }
 
 fn choose(options: &Options) -> Result<Vec<(&'static Row, Option<u32>)>, Failure> {

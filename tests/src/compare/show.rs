@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use super::goal::{Outcome, Verdict};
-use super::{Options, node_red};
+use super::{Options, ground, node_red};
 use crate::{Failure, evidence, mosquitto, process};
 
 /// Under which conditions.
@@ -25,6 +25,7 @@ pub(super) fn settings(options: &Options) -> Result<BTreeMap<&'static str, Strin
         ("mosquitto", broker.map_or_else(|| "none".to_owned(), |output| first(&output.stdout))),
         ("node-red", node_red::version().unwrap_or_else(|| "not installed yet".to_owned())),
         ("rounds", format!("{}, of {} s a load, medians", options.rounds, options.seconds)),
+        ("configured", ground::CONFIGURED.join(", ")),
         ("folder", options.folder.display().to_string()),
         ("quick", options.quick.to_string()),
     ]))
@@ -59,6 +60,9 @@ fn row(out: &mut String, outcome: &Outcome) -> std::fmt::Result {
     }
     for (name, value) in outcome.medians() {
         writeln!(out, "         {:>12}  {name}", number(value))?;
+    }
+    for told in &outcome.configured {
+        writeln!(out, "         {:>12}  {told}", "configured")?;
     }
     Ok(())
 }
