@@ -4,6 +4,7 @@ mod acks;
 mod crowds;
 mod derived;
 mod frames;
+mod generator;
 mod job;
 mod log;
 mod memory;
@@ -95,8 +96,8 @@ pub(super) static ROWS: [Row; 23] = [
         &crowds::CPU,
     ),
     row("connects", "10,000 clients connect at once", crowds::connects, &crowds::CONNECTS),
-    row("fan-out", "1 publisher to 1,000 subscribers, 50 messages/s of 200 B", crowds::fan_out, &[]),
-    row("fan-in", "1,000 publishers to 5 subscribers, 5,000 messages/s of 200 B", crowds::fan_in, &[]),
+    row("fan-out", "1 publisher to 1,000 subscribers, 50 messages/s of 200 B", crowds::fan_out, &crowds::FAN),
+    row("fan-in", "1,000 publishers to 5 subscribers, 5,000 messages/s of 200 B", crowds::fan_in, &crowds::FAN),
     row(
         "slow-readers",
         "publishers beside 1,000 subscribers that read a byte a second",
@@ -157,3 +158,6 @@ const fn at_most(what: &'static str, limit: fn(&Figures) -> Option<f64>, reached
 fn ratio(of: &Figures, this: &str, that: &str) -> Option<f64> {
     Some(of.get(this)? / of.get(that)?)
 }
+
+#[cfg(test)]
+mod tests;

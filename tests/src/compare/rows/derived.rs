@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use firmware_sim::Kind;
-use firmware_sim::bench::{Load, payloads};
+use firmware_sim::bench::{Load, Plan, Report, payloads};
 use halo_gateway::halo::Fold;
 use halo_gateway::record::{
     Body, ClockSource, ClockUse, FoldConfig, Format, Frame, GatewayTime, Identity, KeyId, Name, Offset, Record,
@@ -13,7 +13,7 @@ use halo_proto::topic::Grammar;
 
 use super::super::goal::{Figures, Goal};
 use super::super::ground::{Ground, load};
-use super::{at_least, ratio};
+use super::{at_least, generator, ratio};
 use crate::Failure;
 use crate::clock::Stopwatch;
 
@@ -23,19 +23,28 @@ const NOTHING: [&str; 2] =
 /// The same as a fold is told.
 const NO_DERIVATIONS: &str = r#"{"kinds":[{"name":"plain","devices":["someone-*"],"derive":["statistics"]}]}"#;
 
-pub(super) static WHOLE: [Goal; 1] = [at_least(
-    "whole job, everything derived and forecast / nothing",
-    |_| Some(0.5),
-    |it| ratio(it, "readings/s, everything", "readings/s, nothing"),
-)];
+pub(super) static WHOLE: [Goal; 2] = [
+    at_least(
+        "whole job, everything derived and forecast / nothing",
+        |_| Some(0.5),
+        |it| ratio(it, "readings/s, everything", "readings/s, nothing"),
+    ),
+    generator::GOAL,
+];
 
 pub(super) fn whole(ground: &Ground) -> Result<Figures, Failure> {
-    let mut figures = Figures::new();
-    for (name, sets) in [("readings/s, nothing", &NOTHING[..]), ("readings/s, everything", &[])] {
+    let with = |sets: &[&str]| -> Result<(Plan, Report), Failure> {
         let gateway = ground.gateway(sets)?;
-        let report = load(&ground.whole_job(gateway.address(), "halo/v1/readings/#"))?;
-        figures.insert(name, report.deliveries_per_s);
-    }
+        let plan = ground.whole_job(gateway.address(), "halo/v1/readings/#");
+        let report = load(&plan)?;
+        Ok((plan, report))
+    };
+    let (nothing, everything) = (with(&NOTHING)?, with(&[])?);
+    let mut figures = generator::used(ground, &[(&nothing.0, &nothing.1), (&everything.0, &everything.1)])?;
+    figures.extend([
+        ("readings/s, nothing", nothing.1.deliveries_per_s),
+        ("readings/s, everything", everything.1.deliveries_per_s),
+    ]);
     Ok(figures)
 }
 

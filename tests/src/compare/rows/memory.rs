@@ -9,7 +9,7 @@ use firmware_sim::bench::{Credit, Load, Pace, Phase, Plan};
 use super::super::goal::{Figures, Goal};
 use super::super::ground::{Ground, load, load_and};
 use super::super::vitals::{MemoryLimit, rss, rss_peak};
-use super::{at_least, at_most, ratio};
+use super::{at_least, at_most, generator, ratio};
 use crate::Failure;
 use crate::clock::pass;
 
@@ -74,26 +74,31 @@ fn a_day(ground: &Ground, address: SocketAddr, devices: usize, kinds: &[Kind]) -
     Plan { connections: devices, devices, load, messages, pace, ..ground.plan(address) }
 }
 
-pub(super) static LIMIT: [Goal; 2] = [
+pub(super) static LIMIT: [Goal; 3] = [
     at_least("alive after the load", |_| Some(1.0), |it| it.get("alive").copied()),
     at_most("MB at most", |_| Some(64.0), |it| it.get("most, MB").copied()),
+    generator::GOAL,
 ];
 
 pub(super) fn limit(ground: &Ground) -> Result<Figures, Failure> {
     let mut gateway = ground.gateway(&[])?;
     let (pid, devices) = (gateway.pid(), ground.many(1_000));
     let limit = MemoryLimit::new(pid, LIMIT_BYTES);
-    let report = load(&a_day(ground, gateway.address(), devices, &[Kind::Wristband]))?;
+    let plan = a_day(ground, gateway.address(), devices, &[Kind::Wristband]);
+    let report = load(&plan)?;
     let alive = !gateway.process.has_ended()? && report.acked == report.sent;
-    let figures = Figures::from([
-        ("alive", f64::from(u8::from(alive))),
-        ("most, MB", rss_peak(pid)? / MB),
-        ("limit enforced by the system", f64::from(u8::from(limit.is_some()))),
-        ("acks/s", report.acks_per_s),
-    ]);
+    let most = rss_peak(pid)? / MB;
+    let limited = limit.is_some();
     // The group can go once its process has.
     drop(gateway);
     drop(limit);
+    let mut figures = generator::used(ground, &[(&plan, &report)])?;
+    figures.extend([
+        ("alive", f64::from(u8::from(alive))),
+        ("most, MB", most),
+        ("limit enforced by the system", f64::from(u8::from(limited))),
+        ("acks/s", report.acks_per_s),
+    ]);
     Ok(figures)
 }
 
