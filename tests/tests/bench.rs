@@ -129,7 +129,25 @@ fn a_row_that_does_not_exist_is_refused_with_those_that_do() -> Result<(), Failu
     let output = Command::new(env!("CARGO_BIN_EXE_compare")).args(["--rows", "speed"]).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("acks-100") && said.contains("memory-idle"), "{said}");
-    assert!(compare::names().iter().any(|(name, _)| *name == "acks-100"));
+    assert!(compare::names(&[]).iter().any(|(name, _)| *name == "acks-100"));
+    Ok(())
+}
+
+#[test]
+fn the_list_shows_what_is_repeated_on_slow_disks() -> Result<(), Failure> {
+    let list = |delays: &[&str]| -> Result<Vec<String>, Failure> {
+        let output = Command::new(env!("CARGO_BIN_EXE_compare")).arg("--list").args(delays).output()?;
+        let said = String::from_utf8(output.stdout)?;
+        Ok(said.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+    };
+    let (all, repeated) = (list(&[])?, list(&["--disk-delay", "1,10"])?);
+    assert_eq!(repeated[..all.len()], all);
+    for row in ["acks-100", "acks-1000", "node-red", "halos", "latency", "log", "start"] {
+        for name in [format!("{row}@1ms"), format!("{row}@10ms")] {
+            assert!(repeated.contains(&name), "{name} is not among {repeated:?}");
+        }
+    }
+    assert_eq!(repeated.len(), all.len() + 2 * 7);
     Ok(())
 }
 

@@ -22,7 +22,7 @@ struct Arguments {
     /// Only these rows, separated by commas; `acks-100@10ms` is a row on a slow disk
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
-    /// Show the rows and end
+    /// Show the rows, also those that --disk-delay adds, and end
     #[arg(long)]
     list: bool,
     /// One short round with few connections: whether it works, not how fast
@@ -42,7 +42,7 @@ struct Arguments {
 fn main() -> Result<ExitCode, Failure> {
     let Arguments { rounds, seconds, rows, list, quick, disk_delay, folder, json } = Arguments::parse();
     if list {
-        names().iter().for_each(|(name, what)| println!("{name:16} {what}"));
+        names(&disk_delay).iter().for_each(|(name, what)| println!("{name:16} {what}"));
         return Ok(ExitCode::SUCCESS);
     }
     let all_ran = run(&Options {

@@ -100,11 +100,7 @@ fn measure_in(folder: PathBuf, options: &Options, row: &Row) -> Result<Round, Fa
 }
 
 fn choose(options: &Options) -> Result<Vec<(&'static Row, Option<u32>)>, Failure> {
-    let slow = options
-        .delays
-        .iter()
-        .flat_map(|ms| rows::ROWS.iter().filter(|row| row.on_slow_disks).map(|row| (row, Some(*ms))));
-    let all: Vec<(&Row, Option<u32>)> = rows::ROWS.iter().map(|row| (row, None)).chain(slow).collect();
+    let all: Vec<(&Row, Option<u32>)> = rows::on_all_disks(&options.delays).collect();
     let named: Vec<(String, (&Row, Option<u32>))> =
         all.iter().map(|(row, delay)| (goal::name_of(row, *delay), (*row, *delay))).collect();
     if options.rows.is_empty() {
@@ -138,8 +134,8 @@ mod tests {
             choose(&options).map(|all| all.iter().map(|(row, delay)| goal::name_of(row, *delay)).collect::<Vec<_>>())
         };
         assert_eq!(
-            chosen(&["latency", "start"], &[1, 50]).unwrap(),
-            ["latency", "latency@1ms", "latency@50ms", "start"]
+            chosen(&["latency", "connects"], &[1, 50]).unwrap(),
+            ["latency", "latency@1ms", "latency@50ms", "connects"]
         );
         assert_eq!(chosen(&["latency@50ms"], &[1, 50]).unwrap(), ["latency@50ms"]);
         assert!(chosen(&["latency@50ms"], &[1]).is_err());

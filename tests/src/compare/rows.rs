@@ -11,7 +11,7 @@ mod memory;
 mod starts;
 
 use super::Ground;
-use super::goal::{Figures, Goal, Sense};
+use super::goal::{Figures, Goal, Sense, name_of};
 use crate::Failure;
 
 pub(super) struct Row {
@@ -25,42 +25,45 @@ pub(super) struct Row {
     pub(super) goals: &'static [Goal],
 }
 
-/// The names of all rows, with what they are.
-pub fn names() -> Vec<(&'static str, &'static str)> {
-    ROWS.iter().map(|row| (row.name, row.what)).collect()
+/// The names of all rows, with what they are; then those repeated on disks whose flushes take so many milliseconds.
+pub fn names(delays: &[u32]) -> Vec<(String, &'static str)> {
+    on_all_disks(delays).map(|(row, delay)| (name_of(row, delay), row.what)).collect()
+}
+
+/// All rows, then those on each of the slow disks.
+pub(super) fn on_all_disks(delays: &[u32]) -> impl Iterator<Item = (&'static Row, Option<u32>)> {
+    let slow = |ms: &u32| {
+        let ms = *ms;
+        ROWS.iter().filter(|row| row.on_slow_disks).map(move |row| (row, Some(ms)))
+    };
+    ROWS.iter().map(|row| (row, None)).chain(delays.iter().flat_map(slow))
 }
 
 pub(super) static ROWS: [Row; 23] = [
-    Row {
-        on_slow_disks: true,
-        ..row(
-            "acks-100",
-            "durable QoS 1 acks, 200 B frames, 100 connections, window 20",
-            |ground| acks::acks(ground, 100),
-            &acks::GOALS,
-        )
-    },
-    Row {
-        on_slow_disks: true,
-        ..row(
-            "acks-1000",
-            "durable QoS 1 acks, 200 B frames, 1,000 connections, window 20",
-            |ground| acks::acks(ground, 1_000),
-            &acks::GOALS,
-        )
-    },
+    on_slow_disks(row(
+        "acks-100",
+        "durable QoS 1 acks, 200 B frames, 100 connections, window 20",
+        |ground| acks::acks(ground, 100),
+        &acks::GOALS,
+    )),
+    on_slow_disks(row(
+        "acks-1000",
+        "durable QoS 1 acks, 200 B frames, 1,000 connections, window 20",
+        |ground| acks::acks(ground, 1_000),
+        &acks::GOALS,
+    )),
     row(
         "job",
         "durable, decoded, folded, one readings message a frame to one subscriber; mosquitto relays the same frames",
         job::relay,
         &job::RELAY,
     ),
-    row(
+    on_slow_disks(row(
         "node-red",
         "the same against mosquitto + Node-RED (which has the easier job); latencies at 5,000 frames/s",
         job::node_red,
         &job::NODE_RED,
-    ),
+    )),
     row(
         "derived",
         "the whole job with everything derived and forecast, and with nothing",
@@ -68,27 +71,24 @@ pub(super) static ROWS: [Row; 23] = [
         &derived::WHOLE,
     ),
     once("kinds", "frames of 10 s of a hundred devices in turn, read and folded in this process", derived::kinds, &[]),
-    row(
+    on_slow_disks(row(
         "halos",
         "halos of 5,000 subjects at 1 frame/s each: from a frame to the first halo that counts it",
         job::halos,
         &job::HALOS,
-    ),
-    Row {
-        on_slow_disks: true,
-        ..row(
-            "latency",
-            "frame published to reading at a subscriber, 5,000 frames/s open loop",
-            job::latency,
-            &job::LATENCY,
-        )
-    },
-    row(
+    )),
+    on_slow_disks(row(
+        "latency",
+        "frame published to reading at a subscriber, 5,000 frames/s open loop",
+        job::latency,
+        &job::LATENCY,
+    )),
+    on_slow_disks(row(
         "log",
         "the log against a bare pwrite + fdatasync loop of the same bytes and group sizes",
         log::log,
         &log::GOALS,
-    ),
+    )),
     row(
         "cpu-devices",
         "processor time a frame at 100 and at 10,000 devices, a connection each, 4,000 frames/s",
@@ -104,7 +104,7 @@ pub(super) static ROWS: [Row; 23] = [
         crowds::slow_readers,
         &crowds::SLOW,
     ),
-    row("start", "start with an empty log", starts::empty, &starts::EMPTY),
+    on_slow_disks(row("start", "start with an empty log", starts::empty, &starts::EMPTY)),
     once("start-backlog", "start with 1 GB of log, after kill -9", starts::backlog, &starts::BACKLOG),
     once("memory-idle", "an idle process, and 10,000 idle connections", memory::idle, &memory::IDLE),
     once(
@@ -141,6 +141,10 @@ const fn once(
     goals: &'static [Goal],
 ) -> Row {
     Row { once: true, ..row(name, what, run, goals) }
+}
+
+const fn on_slow_disks(row: Row) -> Row {
+    Row { on_slow_disks: true, ..row }
 }
 
 const fn at_least(

@@ -13,6 +13,15 @@ fn hits(name: &str, figures: &[(&'static str, f64)]) -> Vec<bool> {
 }
 
 #[test]
+fn rows_that_wait_for_the_disk_are_repeated_on_slow_ones() {
+    let slow: Vec<String> = names(&[10]).into_iter().map(|(name, _)| name).filter(|name| name.contains('@')).collect();
+    let wanted =
+        ["acks-100@10ms", "acks-1000@10ms", "node-red@10ms", "halos@10ms", "latency@10ms", "log@10ms", "start@10ms"];
+    assert_eq!(slow, wanted);
+    assert_eq!(names(&[]).len(), ROWS.len());
+}
+
+#[test]
 fn a_fan_misses_when_a_message_is_missing() {
     for name in ["fan-out", "fan-in"] {
         assert_eq!(hits(name, &[("gateway missing", 0.0)]), [true]);
