@@ -42,7 +42,7 @@ struct Arguments {
 fn main() -> Result<ExitCode, Failure> {
     let Arguments { rounds, seconds, rows, list, quick, disk_delay, folder, json } = Arguments::parse();
     if list {
-        names(&disk_delay).iter().for_each(|(name, what)| println!("{name:16} {what}"));
+        names(&disk_delay).iter().for_each(|(name, what)| println!("{name:22} {what}"));
         return Ok(ExitCode::SUCCESS);
     }
     let all_ran = run(&Options {

@@ -8,6 +8,7 @@ mod generator;
 mod job;
 mod log;
 mod memory;
+mod series;
 mod starts;
 
 use super::Ground;
@@ -39,7 +40,7 @@ pub(super) fn on_all_disks(delays: &[u32]) -> impl Iterator<Item = (&'static Row
     ROWS.iter().map(|row| (row, None)).chain(delays.iter().flat_map(slow))
 }
 
-pub(super) static ROWS: [Row; 23] = [
+pub(super) static ROWS: [Row; 24] = [
     on_slow_disks(row(
         "acks-100",
         "durable QoS 1 acks, 200 B frames, 100 connections, window 20",
@@ -121,7 +122,18 @@ pub(super) static ROWS: [Row; 23] = [
         &memory::BACKLOG,
     ),
     once("disk-writes", "bytes written a day at 1 frame/s, checkpoints included", starts::writes, &[]),
-    once("sample-bytes", "bytes a sample of simulated devices, frames of a minute", frames::bytes_a_sample, &[]),
+    once(
+        "sample-bytes",
+        "bytes a sample of seven series, three of them real, frames of a minute",
+        series::bytes_a_sample,
+        &series::GOALS,
+    ),
+    once(
+        "sample-bytes-simulated",
+        "the same of simulated devices, which no target is about",
+        frames::bytes_a_sample,
+        &[],
+    ),
     once("binary", "size of the program", starts::binary, &starts::BINARY),
 ];
 

@@ -1,4 +1,4 @@
-//! Bytes a sample, header and time included, in frames of a minute.
+//! Bytes a sample of simulated devices, header and time included, in frames of a minute.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const FRAMES: u32 = 60;
 
 pub(super) fn bytes_a_sample(_: &Ground) -> Result<Figures, Failure> {
     let kinds = [
-        ("wristband (table: 0.74)", Kind::Wristband),
-        ("car (table: 0.75)", Kind::CarDongle),
-        ("engine (table: 0.74)", Kind::Turbofan),
+        ("simulated wristband", Kind::Wristband),
+        ("simulated car", Kind::CarDongle),
+        ("simulated engine", Kind::Turbofan),
     ];
     kinds.into_iter().map(|(name, kind)| Ok((name, of(kind)?))).collect()
 }

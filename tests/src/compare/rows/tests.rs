@@ -55,3 +55,10 @@ fn every_row_with_a_rate_misses_when_the_generator_was_the_limit() {
         assert_eq!(hits(name, &[(SHARE, 0.9), (MESSAGES, 100.0), (SINK, 151.0)]), [true], "{name}");
     }
 }
+
+#[test]
+fn a_series_is_held_against_its_own_target_to_two_digits() {
+    assert_eq!(hits("sample-bytes", &[("car", 0.7549)]), [true]);
+    assert_eq!(hits("sample-bytes", &[("car", 0.7551)]), [false]);
+    assert!(row_of("sample-bytes-simulated").goals.is_empty());
+}
