@@ -11,7 +11,8 @@ use halo_tests::compare::{Options, names, run};
 #[derive(Parser)]
 #[command(after_help = "\
 Exit codes: 0 every row ran, whatever it reached; 1 a row failed; 2 the command line is wrong.
-All rows take about 4 minutes in one round, 12 in five. Slow disks need root, nbdkit, libnbd-bin and fuse3.")]
+All rows take about 6 minutes in one round, 17 in five, each slow disk another minute a round.
+Slow disks need root, nbdkit, libnbd-bin and fuse3.")]
 struct Arguments {
     /// Rounds; medians are shown
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
