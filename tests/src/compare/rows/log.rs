@@ -19,9 +19,12 @@ use crate::clock::Stopwatch;
 /// Bytes of payload, as in the rows of acknowledgements.
 const PAYLOAD: usize = 200;
 const DEVICES: usize = 1_000;
-/// From so many frames on a group is full: it is written while the next one gathers, as the gateway does.
-const FULL: usize = 1_024;
-/// Small commits before the clock starts, as after a start: full groups tell the log nothing of how slow the disk is.
+/// The gateway's own bounds. From so many frames on a group is large: it is written while the next one gathers, which
+/// departs once it is durable …
+const LARGE: usize = 1_024;
+/// … and with so many it is full, and departs at once.
+const FULL: usize = 4_096;
+/// Small commits before the clock starts, as after a start: large groups tell the log nothing of how slow the disk is.
 const FIRST: usize = 4;
 
 /// What is measured of one size of groups, in order.
@@ -37,13 +40,14 @@ macro_rules! figures_of {
     };
 }
 
-const SIZES: [(usize, [&str; 5]); 3] =
-    [(20, figures_of!("20")), (200, figures_of!("200")), (2_000, figures_of!("2000"))];
+const SIZES: [(usize, [&str; 5]); 4] =
+    [(20, figures_of!("20")), (200, figures_of!("200")), (2_000, figures_of!("2000")), (FULL, figures_of!("4096"))];
 
-pub(super) static GOALS: [Goal; 3] = [
+pub(super) static GOALS: [Goal; 4] = [
     at_least("log / bare, groups of 20 frames", |_| Some(0.9), |it| it.get("log / bare, 20 a group").copied()),
     at_least("log / bare, groups of 200 frames", |_| Some(0.9), |it| it.get("log / bare, 200 a group").copied()),
     at_least("log / bare, groups of 2,000 frames", |_| Some(0.9), |it| it.get("log / bare, 2000 a group").copied()),
+    at_least("log / bare, full groups (4,096)", |_| Some(0.9), |it| it.get("log / bare, 4096 a group").copied()),
 ];
 
 pub(super) fn log(ground: &Ground) -> Result<Figures, Failure> {
@@ -102,10 +106,10 @@ fn log_groups(
             log.push(draft, stamp)?;
         }
         bytes = bytes.max(log.pending_bytes());
-        if frames_a_group < FULL {
-            commit(&mut log, clock)?
-        } else {
-            begin_commit(&mut log)?
+        match frames_a_group {
+            ..LARGE => commit(&mut log, clock)?,
+            LARGE..FULL => begin_alone(&mut log)?,
+            FULL.. => drop(log.begin_commit()?),
         }
         groups += 1;
     }
@@ -121,8 +125,8 @@ fn commit(log: &mut Log<Disk>, clock: &Clock) -> Result<(), Failure> {
     Ok(())
 }
 
-/// As the owner commits a full group: one is written while the next one gathers, and no more than one.
-fn begin_commit(log: &mut Log<Disk>) -> Result<(), Failure> {
+/// As the owner commits a large group: one is written while the next one gathers, and no more than one.
+fn begin_alone(log: &mut Log<Disk>) -> Result<(), Failure> {
     while log.commits_begun() > 0 {
         log.end_commit()?;
     }
