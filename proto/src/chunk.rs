@@ -233,7 +233,8 @@ pub fn encode<'a>(
     let mut at = varint::put_u32(rows as u32, out)?;
     at += varint::put_i32(offset_ms, out.get_mut(at..).unwrap_or_default())?;
     let mut bits = BitWriter::new(out.get_mut(at..).unwrap_or_default());
-    steps.write(&mut bits, clock, time_plan)?;
+    let chosen = steps.choose(clock, time_plan);
+    steps.write(&mut bits, clock, chosen)?;
     for column in columns {
         write_column(&mut bits, column)?;
     }
@@ -257,7 +258,9 @@ fn write_column(bits: &mut BitWriter<'_>, column: Source<'_>) -> Result<(), Enco
         }
     }
     // Not `flatten`: its iterator is four times as large, and the encoder keeps several.
-    Ok(series::write(bits, column.coding, column.values.iter().filter_map(|value| *value), column.plan)?)
+    let values = column.values.iter().filter_map(|value| *value);
+    let chosen = series::choose(values.clone(), column.plan);
+    Ok(series::write(bits, column.coding, values, chosen)?)
 }
 
 /// The steps between rows, wherever they come from.
@@ -327,20 +330,30 @@ impl<'a> Steps<'a> {
         Ok(offset_ms)
     }
 
-    fn write(self, bits: &mut BitWriter<'_>, clock: Clock, plan: Plan) -> Result<(), EncodeError> {
-        if clock == Clock::Interval || self.iter().next().is_none() {
-            return Ok(());
-        }
-        if let Clock::Regular { dt_ms } = clock {
-            let jitter = self.iter().any(|step| step != i64::from(dt_ms));
-            bits.bit(jitter)?;
-            if !jitter {
-                return Ok(());
-            }
-        }
-        // Other steps are not a series. Two words, where all kinds of steps are four times as much.
-        let Self::Between(times) = self else { return Err(EncodeError::Times) };
-        let steps = times.array_windows().map(|[before, after]| after.wrapping_sub(*before));
-        Ok(series::write(bits, Coding::of_steps(clock), steps, plan)?)
+    /// How the steps are written, if they are a series. Out of line: the search must not lie below what writes.
+    #[inline(never)]
+    fn choose(self, clock: Clock, plan: Plan) -> Option<(Mode, u8)> {
+        let Self::Between(times) = self else { return None };
+        let exact = match clock {
+            Clock::Regular { dt_ms } => steps_between(times).all(|step| step == i64::from(dt_ms)),
+            Clock::Irregular { .. } => times.len() < 2,
+            Clock::Interval => true,
+        };
+        (!exact).then(|| series::choose(steps_between(times), plan))
     }
+
+    fn write(self, bits: &mut BitWriter<'_>, clock: Clock, chosen: Option<(Mode, u8)>) -> Result<(), EncodeError> {
+        if matches!(clock, Clock::Regular { .. }) && self.iter().next().is_some() {
+            bits.bit(chosen.is_some())?;
+        }
+        let Some(chosen) = chosen else { return Ok(()) };
+        // Other steps are not a series.
+        let Self::Between(times) = self else { return Err(EncodeError::Times) };
+        Ok(series::write(bits, Coding::of_steps(clock), steps_between(times), chosen)?)
+    }
+}
+
+/// Two words, where an iterator over all kinds of steps is four times as much.
+fn steps_between(times: &[i64]) -> impl Iterator<Item = i64> + Clone {
+    times.array_windows().map(|[before, after]| after.wrapping_sub(*before))
 }

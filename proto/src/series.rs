@@ -92,12 +92,22 @@ impl From<Full> for WriteError {
     }
 }
 
-/// Writes a series (at least 1 value).
+/// What a plan comes to for these values: a mode and its `k`. Apart from [`write`], so that the stack of the search and that
+/// of the writing are not there at once.
+pub(crate) fn choose(values: impl Iterator<Item = i64> + Clone, plan: Plan) -> (Mode, u8) {
+    let mut rest = values;
+    match plan {
+        Plan::Best => best(rest.next().unwrap_or_default(), rest).choice(),
+        Plan::Fixed { mode, k } => (mode, k),
+    }
+}
+
+/// Writes a series (at least 1 value) as chosen.
 pub(crate) fn write(
     bits: &mut BitWriter<'_>,
     coding: Coding,
     values: impl Iterator<Item = i64> + Clone,
-    plan: Plan,
+    (mode, k): (Mode, u8),
 ) -> Result<(), WriteError> {
     let mut rest = values;
     let Some(first) = rest.next() else { return Err(WriteError::Plan) };
@@ -105,11 +115,9 @@ pub(crate) fn write(
     if rest.clone().next().is_none() {
         return Ok(());
     }
-    let (mode, k) = match plan {
-        Plan::Best => best(first, rest.clone()).choice(),
-        Plan::Fixed { mode, k } if k <= K_MAX => (mode, k),
-        Plan::Fixed { .. } => return Err(WriteError::Plan),
-    };
+    if k > K_MAX {
+        return Err(WriteError::Plan);
+    }
     bits.bits(mode.to_bits(), 3)?;
     if mode != Mode::Constant {
         bits.bits(u64::from(k), 5)?;
