@@ -1,7 +1,7 @@
 //! What an authentication code costs: bytes, and microseconds to make and to verify, on a frame as small as a wristband's
 //! ten seconds and on one as large as a car's minute.
 //!
-//! `cargo bench -p halo-proto --features mac --bench mac`
+//! `cargo bench -p halo-proto --features ed25519 --bench mac`
 
 #[path = "codec/stopwatch.rs"]
 mod stopwatch;

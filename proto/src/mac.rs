@@ -23,7 +23,8 @@ pub enum SealingKey<'k> {
     Mac8(&'k [u8]),
     /// The same, cut to 16 bytes.
     Mac16(&'k [u8]),
-    /// The seed of a private key; the gateway knows the public one.
+    /// The seed of a private key; the gateway knows the public one. Feature `ed25519`.
+    #[cfg(feature = "ed25519")]
     Ed25519(&'k [u8; ED25519_KEY_LEN]),
 }
 
@@ -34,7 +35,8 @@ pub enum VerifyingKey<'k> {
     Mac8(&'k [u8]),
     /// The shared secret, for codes of 16 bytes only.
     Mac16(&'k [u8]),
-    /// The device's public key.
+    /// The device's public key. Feature `ed25519`.
+    #[cfg(feature = "ed25519")]
     Ed25519(&'k [u8; ED25519_KEY_LEN]),
 }
 
@@ -45,7 +47,7 @@ pub enum VerifyingKey<'k> {
 ///
 /// # Errors
 /// `Full`.
-pub fn seal<'b>(mut frame: FrameWriter<'b>, device: &str, key: SealingKey<'_>) -> Result<&'b [u8], EncodeError> {
+pub fn seal<'b>(frame: FrameWriter<'b>, device: &str, key: SealingKey<'_>) -> Result<&'b [u8], EncodeError> {
     match key {
         SealingKey::Mac8(secret) => {
             let code = hmac(secret, device, frame.bytes());
@@ -55,18 +57,24 @@ pub fn seal<'b>(mut frame: FrameWriter<'b>, device: &str, key: SealingKey<'_>) -
             let code = hmac(secret, device, frame.bytes());
             frame.finish_with_mac(MacKind::Mac16, first::<16>(&code))
         }
-        SealingKey::Ed25519(seed) => {
-            let (bytes, free) = frame.parts();
-            let message = free.get_mut(..device.len() + bytes.len()).ok_or(EncodeError::Full)?;
-            let (id, copy) = message.split_at_mut(device.len());
-            id.copy_from_slice(device.as_bytes());
-            copy.copy_from_slice(bytes);
-            let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new(*seed));
-            // Without noise: the signature depends on key and message alone, and a device without randomness is safe.
-            let signature = pair.sk.sign(message, None);
-            frame.finish_with_mac(MacKind::Ed25519, signature.as_ref())
-        }
+        #[cfg(feature = "ed25519")]
+        SealingKey::Ed25519(seed) => sign(frame, device, seed),
     }
+}
+
+/// Out of line: its 3 KB of stack are not there for an HMAC.
+#[cfg(feature = "ed25519")]
+#[inline(never)]
+fn sign<'b>(mut frame: FrameWriter<'b>, device: &str, seed: &[u8; ED25519_KEY_LEN]) -> Result<&'b [u8], EncodeError> {
+    let (bytes, free) = frame.parts();
+    let message = free.get_mut(..device.len() + bytes.len()).ok_or(EncodeError::Full)?;
+    let (id, copy) = message.split_at_mut(device.len());
+    id.copy_from_slice(device.as_bytes());
+    copy.copy_from_slice(bytes);
+    let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new(*seed));
+    // Without noise: the signature depends on key and message alone, and a device without randomness is safe.
+    let signature = pair.sk.sign(message, None);
+    frame.finish_with_mac(MacKind::Ed25519, signature.as_ref())
 }
 
 /// Whether `mac` is the code of `key` over `device` and what it covers. A code of another kind than the key's is none:
@@ -76,16 +84,19 @@ pub fn verify(mac: &Mac<'_>, device: &str, key: VerifyingKey<'_>) -> bool {
         (VerifyingKey::Mac8(secret), MacKind::Mac8) | (VerifyingKey::Mac16(secret), MacKind::Mac16) => {
             keyed(secret, device, mac.covered).verify_truncated_left(mac.code).is_ok()
         }
+        #[cfg(feature = "ed25519")]
         (VerifyingKey::Ed25519(public), MacKind::Ed25519) => verify_signature(mac, device, public),
         _ => false,
     }
 }
 
 /// The public key of a seed: what the gateway is told.
+#[cfg(feature = "ed25519")]
 pub fn public_key(seed: &[u8; ED25519_KEY_LEN]) -> [u8; ED25519_KEY_LEN] {
     *ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new(*seed)).pk
 }
 
+#[cfg(feature = "ed25519")]
 fn verify_signature(mac: &Mac<'_>, device: &str, public: &[u8; ED25519_KEY_LEN]) -> bool {
     let Ok(signature) = ed25519_compact::Signature::from_slice(mac.code) else { return false };
     let Ok(mut state) = ed25519_compact::PublicKey::new(*public).verify_incremental(&signature) else { return false };
@@ -109,6 +120,7 @@ fn first<const N: usize>(code: &[u8; 32]) -> &[u8] {
 }
 
 #[cfg(test)]
+#[cfg(feature = "ed25519")]
 mod tests {
     use std::vec::Vec;
 

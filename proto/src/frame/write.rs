@@ -106,7 +106,7 @@ impl<'b> FrameWriter<'b> {
     }
 
     /// The frame so far, and the free rest of the buffer.
-    #[cfg(feature = "mac")]
+    #[cfg(feature = "ed25519")]
     pub(crate) fn parts(&mut self) -> (&[u8], &mut [u8]) {
         let (frame, free) = self.out.split_at_mut(self.len);
         (frame, free)
