@@ -29,17 +29,19 @@ pub fn is_here() -> bool {
     target
 }
 
-/// Builds the program `name` of `proto/cortex-m` in a target folder of its own.
+/// Builds the program `name` of `proto/cortex-m` in a target folder of its own. The next build of the same name and profile
+/// replaces it, whatever its features.
 ///
 /// # Errors
 /// It does not build.
-pub fn image(name: &str, profile: &str) -> Result<PathBuf, Failure> {
+pub fn image(name: &str, profile: &str, features: &[&str]) -> Result<PathBuf, Failure> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/cortex-m");
     // target/debug/deps/test: beside what this program was built into.
     let this = std::env::current_exe()?;
     let folder = this.ancestors().nth(3).ok_or("this program is nowhere")?.join("cortex-m");
     let built = Command::new("cargo")
         .args(["build", "--quiet", "--locked", "--bin", name, "--profile", profile, "--target", TARGET])
+        .args(["--features", &features.join(",")])
         .arg("--target-dir")
         .arg(&folder)
         .current_dir(package)
@@ -48,6 +50,34 @@ pub fn image(name: &str, profile: &str) -> Result<PathBuf, Failure> {
         return Err(format!("the image {name} does not build").into());
     }
     Ok(folder.join(TARGET).join(profile).join(name))
+}
+
+/// Bytes of flash an image takes: vectors, code, constants, and what is copied into memory at the start.
+///
+/// # Errors
+/// It is not an ELF file for a processor of 32 bits, lower byte first.
+pub fn flash(image: &Path) -> Result<u32, Failure> {
+    let bytes = std::fs::read(image)?;
+    sections(&bytes).ok_or_else(|| format!("{} is not an ELF file of 32 bits", image.display()).into())
+}
+
+/// Sizes of the sections with contents that are there while the program runs, added up.
+fn sections(elf: &[u8]) -> Option<u32> {
+    const OFFSET: usize = 0x20;
+    const ENTRY_LEN: usize = 0x2E;
+    const ENTRIES: usize = 0x30;
+    const PROGBITS: u32 = 1;
+    const ALLOC: u32 = 2;
+    if !elf.starts_with(b"\x7fELF\x01\x01") {
+        return None;
+    }
+    let word = |at: usize| Some(u32::from_le_bytes(*elf.get(at..)?.first_chunk()?));
+    let half = |at: usize| Some(usize::from(u16::from_le_bytes(*elf.get(at..)?.first_chunk()?)));
+    let (first, entry_len) = (usize::try_from(word(OFFSET)?).ok()?, half(ENTRY_LEN)?);
+    (0..half(ENTRIES)?).map(|entry| first + entry * entry_len).try_fold(0, |sum, section| {
+        let (kind, flags, size) = (word(section + 4)?, word(section + 8)?, word(section + 20)?);
+        Some(if kind == PROGBITS && flags & ALLOC != 0 { sum + size } else { sum })
+    })
 }
 
 /// A running board; switched off when it goes out of scope.

@@ -28,6 +28,7 @@ impl Clock {
     }
 
     /// Instructions that `work` takes, to 40 exactly.
+    #[inline(always)]
     pub fn count(&self, work: impl FnOnce()) -> u32 {
         let start = cortex_m::peripheral::SYST::get_current();
         work();
@@ -37,7 +38,8 @@ impl Clock {
     }
 }
 
-/// Bytes of stack that `work` takes below its caller.
+/// Bytes of stack that `work` takes below its caller. Inlined, so that what `work` calls is all that counts.
+#[inline(always)]
 pub fn stack_of(work: impl FnOnce()) -> u32 {
     const WORD: u32 = 0xA5C3_5A3C;
     const DEPTH: u32 = 16 * 1024;

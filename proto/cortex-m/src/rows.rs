@@ -10,6 +10,8 @@ pub const ROWS: usize = 60;
 pub const COLUMNS: usize = 12;
 /// The car dongle's schema.
 pub const SCHEMA: u32 = 4;
+/// When the minute begins, ms since the start.
+pub const T0_MS: u64 = 600_000;
 
 /// A minute's readings, column by column.
 pub type Minute = [[Option<i64>; ROWS]; COLUMNS];
@@ -30,17 +32,22 @@ pub fn minute() -> Minute {
     minute
 }
 
+/// A row a second, read up to 7 ms after its second.
+pub fn jittering() -> [i64; ROWS] {
+    core::array::from_fn(|row| T0_MS as i64 + 1000 * row as i64 + (row as i64 * 5) % 8)
+}
+
 /// Encodes a minute as one frame; its length.
 ///
 /// # Errors
 /// It does not fit `out`.
 #[inline(never)]
-pub fn encode(out: &mut [u8], minute: &Minute, seq: u32, plan: Plan) -> Result<usize, EncodeError> {
+pub fn encode(out: &mut [u8], minute: &Minute, times: Times<'_>, plan: Plan) -> Result<usize, EncodeError> {
     let group = registry::schema(SCHEMA).ok_or(EncodeError::Shape)?.groups.first().ok_or(EncodeError::Shape)?;
-    let header = Header { schema: SCHEMA, boot: 7, seq, t0_ms: 600_000 };
+    let header = Header { schema: SCHEMA, boot: 7, seq: 0, t0_ms: T0_MS };
     let mut writer = FrameWriter::new(out, &header)?;
     let columns = group.columns.iter().zip(minute);
     let sources = columns.map(|(column, values)| Source { coding: column.coding(), values, plan });
-    writer.chunk(0, group.clock, Times::From(600_000), sources)?;
+    writer.chunk(0, group.clock, times, sources)?;
     Ok(writer.finish().len())
 }

@@ -11,7 +11,7 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use halo_cortex_m::serial::Serial;
 use halo_cortex_m::{Clock, exit, rows, stack_of};
-use halo_proto::chunk::{Mode, Plan};
+use halo_proto::chunk::{Mode, Plan, Times};
 
 const SAMPLES: u32 = (rows::ROWS * rows::COLUMNS) as u32;
 
@@ -22,13 +22,18 @@ fn main() -> ! {
     let clock = Clock::start(peripherals.SYST);
     let minute = black_box(rows::minute());
     let mut out = black_box([0_u8; 2048]);
-    for (name, plan) in [("best", Plan::Best), ("fixed", Plan::Fixed { mode: Mode::Last, k: 3 })] {
+    let jittering = black_box(rows::jittering());
+    let clocks = [("regular", Times::From(rows::T0_MS as i64)), ("jittering", Times::Each(&jittering))];
+    let plans = [("best", Plan::Best), ("fixed", Plan::Fixed { mode: Mode::Last, k: 3 })];
+    for ((clock_name, times), (plan_name, plan)) in clocks.into_iter().flat_map(|it| plans.map(|plan| (it, plan))) {
+        let (times, plan) = (black_box(times), black_box(plan));
         let mut len = 0;
-        let mut encode = || len = rows::encode(&mut out, &minute, 0, black_box(plan)).unwrap_or(0);
-        let stack = stack_of(&mut encode);
-        let instructions = clock.count(&mut encode);
+        // Two closures: one that is called twice would be a call of its own, and its stack be counted.
+        let stack = stack_of(|| len = rows::encode(&mut out, &minute, times, plan).unwrap_or(0));
+        let instructions = clock.count(|| len = rows::encode(&mut out, &minute, times, plan).unwrap_or(0));
         let each = instructions / SAMPLES;
-        let written = writeln!(serial, "{name} bytes {len} samples {SAMPLES} stack {stack} instructions {each}");
+        let names = format_args!("{clock_name} {plan_name}");
+        let written = writeln!(serial, "{names} bytes {len} samples {SAMPLES} stack {stack} instructions {each}");
         if len == 0 || written.is_err() {
             exit(false);
         }
