@@ -38,10 +38,12 @@ impl Run {
     }
 
     pub(crate) fn go(&self) {
-        let folder = minutes::folder().expect("the caller has looked");
-        let device = minutes::devices(&folder, Some(&self.device)).pop().expect("a device");
-        let mut codec = formats::of_name(&self.format, &device).expect("a format");
-        let frames = crate::frames_of(&mut *codec, &device);
+        let folder = minutes::sample_data(minutes::SERIES).expect("the caller has looked");
+        let devices =
+            minutes::devices(&folder, |entry| entry.name == self.device).expect("readable, as for the caller");
+        let device = devices.first().expect("a device");
+        let mut codec = formats::of_name(&self.format, device).expect("a format");
+        let frames = crate::frames_of(&mut *codec, device);
         let mut out = Vec::with_capacity(1 << 20);
         for _ in 0..self.rounds {
             match self.way {

@@ -6,12 +6,13 @@
 
 mod formats;
 mod instructions;
+#[expect(dead_code, reason = "some of it is for those that measure nothing but sizes")]
 mod minutes;
 mod report;
 mod stopwatch;
 
 use formats::{NAMES, Seen};
-use minutes::{Device, Minute};
+use minutes::{Device, Entry, Minute};
 use report::Line;
 
 fn main() {
@@ -21,12 +22,14 @@ fn main() {
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let after = |flag: &str| arguments.iter().skip_while(|argument| *argument != flag).nth(1).map(String::as_str);
-    let Some(folder) = minutes::folder() else { return };
+    let Some(folder) = minutes::sample_data(minutes::SERIES) else { return };
     // `cargo bench` says so itself; `cargo test` does not.
     let measures = has("--bench");
     let counts = measures && !has("--fast") && instructions::valgrind_is_there();
     let mut lines = Vec::new();
-    for device in minutes::devices(&folder, after("--device")) {
+    let only = after("--device");
+    let wanted = |entry: &Entry| only.is_none_or(|name| name == entry.name);
+    for device in minutes::devices(&folder, wanted).expect("the series are readable") {
         for (place, (format, _)) in NAMES.iter().enumerate() {
             eprintln!("{}: {format}", device.name);
             let bytes_per_sample = check(&device, format);

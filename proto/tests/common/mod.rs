@@ -1,8 +1,6 @@
 //! What the golden tests share.
 #![expect(dead_code, reason = "each test file uses its own part")]
 
-use std::path::PathBuf;
-
 use halo_proto::chunk::{Clock, Part, Plan, Source, Times};
 use halo_proto::frame::{Event, Frame, FrameWriter, Item, Text};
 use halo_proto::schema::{Column, Decoded, Group, Schema, decode_into};
@@ -83,19 +81,6 @@ pub(crate) fn same_as_golden(bytes: &[u8], schema: &Schema) {
     decode_into(&frame, schema, &mut theirs).unwrap();
     decode_into(&Frame::new_checked(&free).unwrap(), schema, &mut ours).unwrap();
     assert_eq!(ours, theirs);
-}
-
-/// A file of the sample data; `None` (loudly) where it is absent, except in CI.
-pub(crate) fn sample_data(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("HALO_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")), PathBuf::from);
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is absent", file.display());
-    println!("SKIP: {} is absent; set HALO_DATA to check against it", file.display());
-    None
 }
 
 /// The fuzz target's body: any bytes give `Ok` or an error, within the value budget, and what decodes encodes to the same

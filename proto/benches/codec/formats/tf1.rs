@@ -1,7 +1,6 @@
 //! This crate's own.
 
-use halo_proto::chunk::Times;
-use halo_proto::frame::{Frame, Header};
+use halo_proto::frame::Frame;
 use halo_proto::schema::{Decoded, FrameBuilder, Schema, decode_into};
 
 use super::{Format, Seen};
@@ -22,16 +21,8 @@ impl Tf1 {
 
 impl Format for Tf1 {
     fn encode(&mut self, minute: &Minute, out: &mut Vec<u8>) {
-        let t0_ms = minute.t0_ms.unsigned_abs();
-        let header = Header { schema: self.schema.id, boot: 7, seq: self.seq & 127, t0_ms };
+        minute.encode(&self.schema, 7, self.seq & 127, &mut self.builder).expect("a legal frame");
         self.seq += 1;
-        self.builder.begin(&header).expect("a legal header");
-        let mut columns: Vec<&[Option<i64>]> = Vec::new();
-        for rows in &minute.groups {
-            columns.clear();
-            columns.extend(rows.slots.iter().map(Vec::as_slice));
-            self.builder.chunk(&self.schema, rows.group, Times::Each(&rows.times), &columns).expect("legal rows");
-        }
         out.clear();
         out.extend_from_slice(self.builder.bytes());
     }
