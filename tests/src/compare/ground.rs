@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use firmware_sim::bench::{self, Credit, Load, NullSink, Pace, Phase, Plan, Report};
+use firmware_sim::bench::{self, Credit, Latency, Load, NullSink, Pace, Phase, Plan, Report};
 use firmware_sim::{Broker, Kind};
 use serde_json::Value;
 
@@ -99,6 +99,18 @@ impl Ground {
         Mosquitto::start(None)
     }
 
+    /// A load on a gateway of its own, told what all are told, and then `sets`.
+    pub(super) fn on_gateway(&self, sets: &[&str], plan: impl FnOnce(SocketAddr) -> Plan) -> Result<Loaded, Failure> {
+        let gateway = self.gateway(sets)?;
+        load(plan(gateway.address()))
+    }
+
+    /// The same on a mosquitto.
+    pub(super) fn on_mosquitto(&self, plan: impl FnOnce(SocketAddr) -> Plan) -> Result<Loaded, Failure> {
+        let broker = self.mosquitto()?;
+        load(plan(broker.address()))
+    }
+
     /// A load of this round's length.
     pub(super) fn plan(&self, address: SocketAddr) -> Plan {
         let run_for = self.run_for;
@@ -140,9 +152,23 @@ impl Ground {
     }
 }
 
+/// A load that was carried out, and what came of it.
+pub(super) struct Loaded {
+    pub(super) plan: Plan,
+    pub(super) report: Report,
+}
+
+impl Loaded {
+    pub(super) fn delivery_ms(&self) -> Result<Latency, Failure> {
+        let nothing = || format!("nothing was delivered: {}", self.report.plan);
+        Ok(self.report.delivery_ms.ok_or_else(nothing)?)
+    }
+}
+
 /// Carries out a load.
-pub(super) fn load(plan: &Plan) -> Result<Report, Failure> {
-    Ok(bench::run(plan, &mut |_| {})?)
+pub(super) fn load(plan: Plan) -> Result<Loaded, Failure> {
+    let report = bench::run(&plan, &mut |_| {})?;
+    Ok(Loaded { plan, report })
 }
 
 /// Carries out a load and looks at something at the beginning of each phase.

@@ -3,7 +3,7 @@
 use firmware_sim::bench::Report;
 
 use super::super::goal::{Figures, Goal};
-use super::super::ground::{Ground, load};
+use super::super::ground::Ground;
 use super::{at_least, generator, ratio};
 use crate::Failure;
 
@@ -14,16 +14,12 @@ pub(super) static GOALS: [Goal; 2] = [
 
 pub(super) fn acks(ground: &Ground, connections: usize) -> Result<Figures, Failure> {
     let connections = if ground.quick { connections / 10 } else { connections };
-    let gateway = ground.gateway(&[])?;
-    let plan = ground.acks(gateway.address(), connections);
-    let ours = load(&plan)?;
-    complete("the gateway", &ours)?;
-    drop(gateway);
-    let broker = ground.mosquitto()?;
-    let theirs = load(&ground.acks(broker.address(), connections))?;
+    let loaded = ground.on_gateway(&[], |at| ground.acks(at, connections))?;
+    let ours = &loaded.report;
+    complete("the gateway", ours)?;
+    let theirs = ground.on_mosquitto(|at| ground.acks(at, connections))?.report;
     complete("mosquitto", &theirs)?;
-    drop(broker);
-    let mut figures = generator::used_and_room(ground, &plan, &ours)?;
+    let mut figures = generator::used_and_room(ground, &loaded)?;
     figures.extend([
         ("gateway acks/s", ours.acks_per_s),
         ("gateway ack p50, ms", ours.ack_ms.map_or(f64::NAN, |ack| ack.p50)),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use firmware_sim::bench::{Load, Pace, Phase, Plan, Report};
+use firmware_sim::bench::{Load, Pace, Phase, Plan};
 
 use super::super::goal::{Figures, Goal};
-use super::super::ground::{Ground, load, load_and};
+use super::super::ground::{Ground, Loaded, load_and};
 use super::super::vitals::{cpu_s, rss};
 use super::{at_most, generator, ratio};
 use crate::Failure;
@@ -32,7 +32,7 @@ pub(super) fn cpu(ground: &Ground) -> Result<Figures, Failure> {
     let crowd = ground.many(10_000);
     let time = if ground.quick { ground.run_for } else { cpu_time(ground.run_for, crowd) };
     let (few, many) = (cpu_at(ground, 100, time)?, cpu_at(ground, crowd, time)?);
-    let mut figures = generator::used(ground, &[(&few.plan, &few.report), (&many.plan, &many.report)])?;
+    let mut figures = generator::used(ground, &[&few.loaded, &many.loaded])?;
     figures.extend([
         ("at 100 devices, µs a frame", few.us_a_frame()),
         ("at 10,000 devices, µs a frame", many.us_a_frame()),
@@ -47,14 +47,13 @@ fn cpu_time(run_for: Duration, devices: usize) -> Duration {
 }
 
 struct Spent {
-    plan: Plan,
-    report: Report,
+    loaded: Loaded,
     cpu_s: f64,
 }
 
 impl Spent {
     fn frames(&self) -> f64 {
-        self.report.acks_per_s * self.report.seconds
+        self.loaded.report.acks_per_s * self.loaded.report.seconds
     }
 
     fn us_a_frame(&self) -> f64 {
@@ -76,7 +75,7 @@ fn cpu_at(ground: &Ground, devices: usize, run_for: Duration) -> Result<Spent, F
     };
     let (report, seen) = load_and(&plan, || cpu_s(pid))?;
     let cpu_s = seen.at(Phase::Measured)? - seen.at(Phase::Measuring)?;
-    Ok(Spent { plan, report, cpu_s })
+    Ok(Spent { loaded: Loaded { plan, report }, cpu_s })
 }
 
 pub(super) static CONNECTS: [Goal; 3] = [
@@ -91,8 +90,7 @@ pub(super) fn connects(ground: &Ground) -> Result<Figures, Failure> {
     let (ours, seen) = load_and(&storm(ground, gateway.address()), || rss(pid))?;
     let held = seen.at(Phase::Connected)?;
     drop(gateway);
-    let broker = ground.mosquitto()?;
-    let theirs = load(&storm(ground, broker.address()))?;
+    let theirs = ground.on_mosquitto(|at| storm(ground, at))?.report;
     Ok(Figures::from([
         ("gateway, ms", ours.connect_ms),
         ("gateway refused", ours.refused as f64),
@@ -138,24 +136,18 @@ fn fan(ground: &Ground, publishers: usize, subscribers: usize, rate: f64) -> Res
         subscribe: "bench/#".to_owned(),
         ..ground.plan(address)
     };
-    let gateway = ground.gateway(&[])?;
-    let our_plan = plan(gateway.address());
-    let ours = load(&our_plan)?;
-    drop(gateway);
-    let broker = ground.mosquitto()?;
-    let theirs = load(&plan(broker.address()))?;
-    drop(broker);
-    let of = |report: &Report| report.delivery_ms.ok_or("nothing was delivered");
-    let mut figures = generator::used(ground, &[(&our_plan, &ours)])?;
+    let (ours, theirs) = (ground.on_gateway(&[], plan)?, ground.on_mosquitto(plan)?);
+    let (our_latency, their_latency) = (ours.delivery_ms()?, theirs.delivery_ms()?);
+    let mut figures = generator::used(ground, &[&ours])?;
     figures.extend([
-        ("gateway p50, ms", of(&ours)?.p50),
-        ("gateway p99, ms", of(&ours)?.p99),
-        ("gateway deliveries/s", ours.deliveries_per_s),
-        ("gateway missing", ours.missing as f64),
-        ("mosquitto p50, ms", of(&theirs)?.p50),
-        ("mosquitto p99, ms", of(&theirs)?.p99),
-        ("mosquitto deliveries/s", theirs.deliveries_per_s),
-        ("mosquitto missing", theirs.missing as f64),
+        ("gateway p50, ms", our_latency.p50),
+        ("gateway p99, ms", our_latency.p99),
+        ("gateway deliveries/s", ours.report.deliveries_per_s),
+        ("gateway missing", ours.report.missing as f64),
+        ("mosquitto p50, ms", their_latency.p50),
+        ("mosquitto p99, ms", their_latency.p99),
+        ("mosquitto deliveries/s", theirs.report.deliveries_per_s),
+        ("mosquitto missing", theirs.report.missing as f64),
     ]);
     Ok(figures)
 }
@@ -173,29 +165,27 @@ pub(super) static SLOW: [Goal; 2] = [
 const SHORT_QUEUES: [&str; 1] = ["broker.queue_messages_max=64"];
 
 pub(super) fn slow_readers(ground: &Ground) -> Result<Figures, Failure> {
-    let with = |readers: usize| -> Result<(Plan, Report), Failure> {
-        let gateway = ground.gateway(&SHORT_QUEUES)?;
-        let plan = ground.plan(gateway.address());
-        let plan = Plan {
+    let plan = |at, slow_readers: usize| {
+        let plan = ground.plan(at);
+        Plan {
             pace: Pace::Open { rate: 200.0 },
             subscribe: "halo/v1/readings/#".to_owned(),
-            slow_readers: readers,
+            slow_readers,
             warm_up: if ground.quick { plan.warm_up } else { FILL_TIME },
             run_for: 2 * ground.run_for,
             ..plan
-        };
-        let report = load(&plan)?;
-        Ok((plan, report))
+        }
     };
-    let ((plan, without), (plan_with, with)) = (with(0)?, with(ground.many(1_000))?);
-    let mut figures = generator::used(ground, &[(&plan, &without), (&plan_with, &with)])?;
-    let of = |report: &Report| report.ack_ms.ok_or("nothing was acknowledged");
+    let with = |readers| ground.on_gateway(&SHORT_QUEUES, |at| plan(at, readers));
+    let (without, with) = (with(0)?, with(ground.many(1_000))?);
+    let mut figures = generator::used(ground, &[&without, &with])?;
+    let of = |load: &Loaded| load.report.ack_ms.ok_or("nothing was acknowledged");
     figures.extend([
         ("without, ack p99 ms", of(&without)?.p99),
         ("with, ack p99 ms", of(&with)?.p99),
         ("without, ack p50 ms", of(&without)?.p50),
         ("with, ack p50 ms", of(&with)?.p50),
-        ("slow readers closed", with.slow_readers_closed as f64),
+        ("slow readers closed", with.report.slow_readers_closed as f64),
     ]);
     Ok(figures)
 }

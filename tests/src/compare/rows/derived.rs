@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use firmware_sim::Kind;
-use firmware_sim::bench::{Load, Plan, Report, payloads};
+use firmware_sim::bench::{Load, payloads};
 use halo_gateway::halo::Fold;
 use halo_gateway::record::{
     Body, ClockSource, ClockUse, FoldConfig, Format, Frame, GatewayTime, Identity, KeyId, Name, Offset, Record,
@@ -12,7 +12,7 @@ use halo_gateway::record::{
 use halo_proto::topic::Grammar;
 
 use super::super::goal::{Figures, Goal};
-use super::super::ground::{Ground, load};
+use super::super::ground::Ground;
 use super::{at_least, generator, ratio};
 use crate::Failure;
 use crate::clock::Stopwatch;
@@ -33,17 +33,12 @@ pub(super) static WHOLE: [Goal; 2] = [
 ];
 
 pub(super) fn whole(ground: &Ground) -> Result<Figures, Failure> {
-    let with = |sets: &[&str]| -> Result<(Plan, Report), Failure> {
-        let gateway = ground.gateway(sets)?;
-        let plan = ground.whole_job(gateway.address(), "halo/v1/readings/#");
-        let report = load(&plan)?;
-        Ok((plan, report))
-    };
+    let with = |sets: &[&str]| ground.on_gateway(sets, |at| ground.whole_job(at, "halo/v1/readings/#"));
     let (nothing, everything) = (with(&NOTHING)?, with(&[])?);
-    let mut figures = generator::used(ground, &[(&nothing.0, &nothing.1), (&everything.0, &everything.1)])?;
+    let mut figures = generator::used(ground, &[&nothing, &everything])?;
     figures.extend([
-        ("readings/s, nothing", nothing.1.deliveries_per_s),
-        ("readings/s, everything", everything.1.deliveries_per_s),
+        ("readings/s, nothing", nothing.report.deliveries_per_s),
+        ("readings/s, everything", everything.report.deliveries_per_s),
     ]);
     Ok(figures)
 }

@@ -6,7 +6,7 @@ use firmware_sim::Broker;
 use firmware_sim::bench::{Credit, Pace, Plan, Report};
 
 use super::super::goal::{Figures, Goal};
-use super::super::ground::{Ground, load};
+use super::super::ground::{Ground, Loaded, load};
 use super::{at_most, ratio};
 use crate::Failure;
 
@@ -29,21 +29,21 @@ pub(super) const GOAL: Goal = at_most(
 );
 
 /// In the load that took most of it; into a null sink only where that is too much.
-pub(super) fn used(ground: &Ground, loads: &[(&Plan, &Report)]) -> Result<Figures, Failure> {
-    let share = |report: &Report| report.own_cpu.unwrap_or(f64::NAN);
-    let busiest = loads.iter().max_by(|(_, one), (_, other)| share(one).total_cmp(&share(other)));
-    let (plan, report) = busiest.ok_or("no load, no generator")?;
-    if report.own_cpu.is_some_and(|share| share <= SHARE_MAX) {
-        return Ok(at_the_gateway(report));
+pub(super) fn used(ground: &Ground, loads: &[&Loaded]) -> Result<Figures, Failure> {
+    let share = |load: &Loaded| load.report.own_cpu.unwrap_or(f64::NAN);
+    let busiest = loads.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
+    let busiest = busiest.ok_or("no load, no generator")?;
+    if busiest.report.own_cpu.is_some_and(|share| share <= SHARE_MAX) {
+        return Ok(at_the_gateway(&busiest.report));
     }
-    used_and_room(ground, plan, report)
+    used_and_room(ground, busiest)
 }
 
 /// The same of one load, and into a null sink in any case.
-pub(super) fn used_and_room(ground: &Ground, plan: &Plan, report: &Report) -> Result<Figures, Failure> {
-    let mut figures = at_the_gateway(report);
+pub(super) fn used_and_room(ground: &Ground, loaded: &Loaded) -> Result<Figures, Failure> {
+    let mut figures = at_the_gateway(&loaded.report);
     let sink = ground.null_sink()?;
-    figures.insert(SINK, load(&into(sink.address().into(), plan, ground.run_for))?.acks_per_s);
+    figures.insert(SINK, load(into(sink.address().into(), &loaded.plan, ground.run_for))?.report.acks_per_s);
     Ok(figures)
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use firmware_sim::bench::{Latency, Pace, Plan, Report};
+use firmware_sim::bench::{Pace, Plan};
 
 use super::super::goal::{Figures, Goal};
-use super::super::ground::{Ground, load};
+use super::super::ground::{Ground, Loaded, load};
 use super::super::node_red::NodeRed;
 use super::{at_least, at_most, generator, ratio};
 use crate::Failure;
@@ -25,18 +25,13 @@ pub(super) static RELAY: [Goal; 3] = [
 ];
 
 pub(super) fn relay(ground: &Ground) -> Result<Figures, Failure> {
-    let gateway = ground.gateway(&[])?;
-    let plan = ground.whole_job(gateway.address(), READINGS);
-    let ours = load(&plan)?;
-    drop(gateway);
-    let broker = ground.mosquitto()?;
-    let theirs = load(&ground.whole_job(broker.address(), FRAMES))?;
-    drop(broker);
-    let mut figures = generator::used(ground, &[(&plan, &ours)])?;
+    let ours = ground.on_gateway(&[], |at| ground.whole_job(at, READINGS))?;
+    let theirs = ground.on_mosquitto(|at| ground.whole_job(at, FRAMES))?;
+    let mut figures = generator::used(ground, &[&ours])?;
     figures.extend([
-        ("gateway readings/s", ours.deliveries_per_s),
-        ("gateway missing", ours.missing as f64),
-        ("mosquitto relayed/s", theirs.deliveries_per_s),
+        ("gateway readings/s", ours.report.deliveries_per_s),
+        ("gateway missing", ours.report.missing as f64),
+        ("mosquitto relayed/s", theirs.report.deliveries_per_s),
     ]);
     Ok(figures)
 }
@@ -58,19 +53,19 @@ pub(super) static NODE_RED: [Goal; 3] = [
 pub(super) fn node_red(ground: &Ground) -> Result<Figures, Failure> {
     let broker = ground.mosquitto()?;
     let node_red = NodeRed::start(broker.address())?;
-    let theirs = load(&ground.whole_job(broker.address(), READINGS))?;
-    let their_latency = latency_of(&ground.open_loop(broker.address(), RATE, READINGS))?.1;
+    let both = |at| -> Result<(Loaded, Loaded), Failure> {
+        Ok((load(ground.whole_job(at, READINGS))?, load(ground.open_loop(at, RATE, READINGS))?))
+    };
+    let (theirs, their_open) = both(broker.address())?;
     drop((node_red, broker));
     let gateway = ground.gateway(&[])?;
-    let (job, open) =
-        (ground.whole_job(gateway.address(), READINGS), ground.open_loop(gateway.address(), RATE, READINGS));
-    let ours = load(&job)?;
-    let (report, our_latency) = latency_of(&open)?;
+    let (ours, our_open) = both(gateway.address())?;
     drop(gateway);
-    let mut figures = generator::used(ground, &[(&job, &ours), (&open, &report)])?;
+    let (our_latency, their_latency) = (our_open.delivery_ms()?, their_open.delivery_ms()?);
+    let mut figures = generator::used(ground, &[&ours, &our_open])?;
     figures.extend([
-        ("gateway readings/s", ours.deliveries_per_s),
-        ("node-red readings/s", theirs.deliveries_per_s),
+        ("gateway readings/s", ours.report.deliveries_per_s),
+        ("node-red readings/s", theirs.report.deliveries_per_s),
         ("gateway p50 at 5,000/s, ms", our_latency.p50),
         ("gateway p99 at 5,000/s, ms", our_latency.p99),
         ("node-red p50 at 5,000/s, ms", their_latency.p50),
@@ -86,18 +81,17 @@ pub(super) static HALOS: [Goal; 3] = [
 ];
 
 pub(super) fn halos(ground: &Ground) -> Result<Figures, Failure> {
-    let gateway = ground.gateway(&[])?;
     let subjects = ground.many(5_000);
-    let open = ground.open_loop(gateway.address(), RATE, "halo/v1/halos/#");
     let pace = Pace::Open { rate: subjects as f64 };
     // A second so that each has its first frame; then at least two frames of each.
     let (warm_up, run_for) = if ground.quick { (0.5, 1.0) } else { (2.0, ground.run_for.as_secs_f64().max(3.0)) };
     let (warm_up, run_for) = (Duration::from_secs_f64(warm_up), Duration::from_secs_f64(run_for));
-    let plan = Plan { connections: subjects, devices: subjects, pace, warm_up, run_for, ..open };
-    let report = load(&plan)?;
-    drop(gateway);
-    let lateness = report.delivery_ms.ok_or("no halo came")?;
-    let mut figures = generator::used(ground, &[(&plan, &report)])?;
+    let loaded = ground.on_gateway(&[], |at| {
+        let open = ground.open_loop(at, RATE, "halo/v1/halos/#");
+        Plan { connections: subjects, devices: subjects, pace, warm_up, run_for, ..open }
+    })?;
+    let (report, lateness) = (&loaded.report, loaded.delivery_ms()?);
+    let mut figures = generator::used(ground, &[&loaded])?;
     figures.extend([
         ("latest, ms", lateness.max),
         ("p50, ms", lateness.p50),
@@ -125,14 +119,10 @@ pub(super) static LATENCY: [Goal; 3] = [
 
 pub(super) fn latency(ground: &Ground) -> Result<Figures, Failure> {
     let (flush_p50, flush_p99) = ground.flush_ms()?;
-    let gateway = ground.gateway(&[])?;
-    let plan = ground.open_loop(gateway.address(), RATE, READINGS);
-    let (report, ours) = latency_of(&plan)?;
-    drop(gateway);
-    let broker = ground.mosquitto()?;
-    let (_, theirs) = latency_of(&ground.open_loop(broker.address(), RATE, FRAMES))?;
-    drop(broker);
-    let mut figures = generator::used(ground, &[(&plan, &report)])?;
+    let loaded = ground.on_gateway(&[], |at| ground.open_loop(at, RATE, READINGS))?;
+    let (report, ours) = (&loaded.report, loaded.delivery_ms()?);
+    let theirs = ground.on_mosquitto(|at| ground.open_loop(at, RATE, FRAMES))?.delivery_ms()?;
+    let mut figures = generator::used(ground, &[&loaded])?;
     figures.extend([
         ("flush p50, ms", flush_p50),
         ("flush p99, ms", flush_p99),
@@ -145,10 +135,4 @@ pub(super) fn latency(ground: &Ground) -> Result<Figures, Failure> {
         ("mosquitto p99, ms", theirs.p99),
     ]);
     Ok(figures)
-}
-
-fn latency_of(plan: &Plan) -> Result<(Report, Latency), Failure> {
-    let report = load(plan)?;
-    let latency = report.delivery_ms.ok_or_else(|| format!("nothing was delivered: {}", report.plan))?;
-    Ok((report, latency))
 }

@@ -84,15 +84,15 @@ pub(super) fn limit(ground: &Ground) -> Result<Figures, Failure> {
     let mut gateway = ground.gateway(&[])?;
     let (pid, devices) = (gateway.pid(), ground.many(1_000));
     let limit = MemoryLimit::new(pid, LIMIT_BYTES);
-    let plan = a_day(ground, gateway.address(), devices, &[Kind::Wristband]);
-    let report = load(&plan)?;
+    let loaded = load(a_day(ground, gateway.address(), devices, &[Kind::Wristband]))?;
+    let report = &loaded.report;
     let alive = !gateway.process.has_ended()? && report.acked == report.sent;
     let most = rss_peak(pid)? / MB;
     let limited = limit.is_some();
     // The group can go once its process has.
     drop(gateway);
     drop(limit);
-    let mut figures = generator::used(ground, &[(&plan, &report)])?;
+    let mut figures = generator::used(ground, &[&loaded])?;
     figures.extend([
         ("alive", f64::from(u8::from(alive))),
         ("most, MB", most),

@@ -34,7 +34,8 @@ pub(super) fn empty(ground: &Ground) -> Result<Figures, Failure> {
 
 fn first_ack(plan: &Plan) -> Result<(), Failure> {
     let report =
-        load(&Plan { connections: 1, devices: 1, messages: Some(1), prefix: "first-".to_owned(), ..plan.clone() })?;
+        load(Plan { connections: 1, devices: 1, messages: Some(1), prefix: "first-".to_owned(), ..plan.clone() })?
+            .report;
     if report.acked == 1 { Ok(()) } else { Err("the first publish was not acknowledged".into()) }
 }
 
@@ -50,7 +51,7 @@ pub(super) fn backlog(ground: &Ground) -> Result<Figures, Failure> {
     loop {
         let plan =
             Plan { load: frames.clone(), messages: Some(PART), boot: Some(boot), ..ground.plan(gateway.address()) };
-        sent += load(&plan)?.acked;
+        sent += load(plan)?.report.acked;
         boot += 1;
         if log_bytes(&data) >= wanted {
             break;
