@@ -82,7 +82,11 @@ pub(crate) fn open(
     // Durably: a power cut after the first PUBACK must not take the folder's own name with it.
     Disk.create_dir(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
     let budget = Arc::new(Budget::new(&config.disk, config.store.segment_bytes, folder, STATE_PREFIX));
-    let options = Options { budget: Some(Arc::clone(&budget)), ..config.store.options(Arc::clone(metrics)) };
+    let options = Options {
+        budget: Some(Arc::clone(&budget)),
+        clock: clock.clone(),
+        ..config.store.options(Arc::clone(metrics))
+    };
     let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
     damages.repaired(&Disk, &folder.join(LOG_FOLDER))?;
     recovered.findings.iter().for_each(|finding| damages.met(finding));

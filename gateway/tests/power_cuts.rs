@@ -26,13 +26,7 @@ fn dir() -> &'static Path {
 }
 
 fn options(seed: u64) -> Options {
-    Options {
-        segment_bytes: 8 << 10,
-        group_bytes: 2 << 10,
-        background: false,
-        salt_seed: Some(seed),
-        ..Options::default()
-    }
+    Options { segment_bytes: 8 << 10, group_bytes: 2 << 10, ..Options::deterministic(seed) }
 }
 
 /// One disk, one log on it, and what must be there.

@@ -24,6 +24,7 @@ use super::salt::Salts;
 use super::state::Change;
 use super::walk::{Walk, Walked};
 use super::{carry, disk, segment};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::record::{Draft, GatewayTime, KeyId, Name, Offset, StartEpoch};
 
@@ -45,12 +46,15 @@ pub struct Options {
     pub metrics: Arc<Metrics>,
     /// How much disk the segments may take; `None`: as much as there is.
     pub budget: Option<Arc<Budget>>,
+    /// What commits are timed with: how many zeros are written ahead depends on how slow the disk is.
+    pub clock: Clock,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let metrics = Arc::default();
-        Self { segment_bytes: 16 << 20, group_bytes: 4 << 20, background: true, salt_seed: None, metrics, budget: None }
+        let (metrics, clock) = (Arc::default(), Clock::system());
+        let (segment_bytes, group_bytes) = (16 << 20, 4 << 20);
+        Self { segment_bytes, group_bytes, background: true, salt_seed: None, metrics, budget: None, clock }
     }
 }
 
@@ -514,6 +518,12 @@ impl Pending {
 }
 
 impl Options {
+    /// For simulations: the calls of the disk and the bytes on it follow from the calls of the log and the seed alone.
+    pub fn deterministic(salt_seed: u64) -> Self {
+        let clock = Clock::manual(GatewayTime::default());
+        Self { background: false, salt_seed: Some(salt_seed), clock, ..Self::default() }
+    }
+
     fn within_bounds(mut self) -> Self {
         self.segment_bytes = self.segment_bytes.max(SEGMENT_BYTES_MIN);
         let most = usize::try_from((self.segment_bytes - FIRST_ITEM) / 2).unwrap_or(usize::MAX);

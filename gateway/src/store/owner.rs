@@ -380,13 +380,8 @@ impl<F: Fs> Owner<F> {
 
     /// Makes durable what was gathered and settles it, with all that was under way.
     fn commit(&mut self) -> Result<(), StoreError> {
-        // One that waits for another tells nothing of the disk, and neither does one of nothing.
-        let begun = (self.groups.none_departed() && self.groups.gathered_bytes() > 0).then(|| self.clock.now().mono_ms);
         self.groups.depart(self.head.applied());
         let durable = self.log.commit()?;
-        if let Some(begun) = begun {
-            self.log.committed_within(self.clock.now().mono_ms.saturating_sub(begun));
-        }
         self.landed(durable);
         Ok(())
     }

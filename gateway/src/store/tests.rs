@@ -9,19 +9,14 @@ use crate::record::*;
 mod begun;
 mod full;
 mod missing;
+mod zeros;
 
 fn dir() -> PathBuf {
     PathBuf::from("/log")
 }
 
 fn small() -> Options {
-    Options {
-        segment_bytes: 12 << 10,
-        group_bytes: 4 << 10,
-        background: false,
-        salt_seed: Some(7),
-        ..Options::default()
-    }
+    Options { segment_bytes: 12 << 10, group_bytes: 4 << 10, ..Options::deterministic(7) }
 }
 
 fn at(ms: u64) -> GatewayTime {
@@ -263,42 +258,6 @@ fn a_record_that_can_never_fit_is_too_long_and_a_full_group_says_so() {
     assert!(matches!(full, StoreError::GroupFull) && pushed > 3, "{full} after {pushed}");
     log.commit().unwrap();
     log.push(&frame("d", 1, &[1; 500]).into(), at(0)).unwrap();
-}
-
-#[test]
-fn small_groups_fall_on_bytes_that_were_written_ahead_of_them() {
-    let fs = MemFs::new(9);
-    let (mut log, _) = Log::open(fs.clone(), &dir(), Options { segment_bytes: 256 << 10, ..small() }).unwrap();
-    let path = segment::path(&dir(), 1);
-    let before = fs.extended(&path);
-    for seq in 0..200 {
-        log.push(&frame("d", seq, &[1; 500]).into(), at(0)).unwrap();
-        log.commit().unwrap();
-    }
-    let extended = fs.extended(&path) - before;
-    assert!((1..=2).contains(&extended), "{extended} of 200 commits changed the file's map");
-    assert_eq!(read_all(&mut log.reader(Offset(1))).0.len(), 200);
-}
-
-#[test]
-fn large_groups_bring_zeros_along_only_where_the_disk_is_slow_and_small_ones_for_more_of_their_size_there() {
-    let cases = [(400, 0, 8, 8..=8), (400, 50, 8, 2..=2), (40, 0, 34, 6..=7), (40, 50, 34, 2..=2)];
-    for (kb, took_ms, groups, expected) in cases {
-        let fs = MemFs::new(9);
-        let (mut log, _) =
-            Log::open(fs.clone(), &dir(), Options { segment_bytes: 8 << 20, ..Options::default() }).unwrap();
-        let before = fs.extended(&segment::path(&dir(), 1));
-        for seq in 0..groups {
-            log.committed_within(took_ms);
-            log.push(&frame("d", seq, &vec![1; kb << 10]).into(), at(0)).unwrap();
-            log.commit().unwrap();
-        }
-        let extended = fs.extended(&segment::path(&dir(), 1)) - before;
-        assert!(
-            expected.contains(&extended),
-            "{extended} of {groups} commits of {kb} KB, {took_ms} ms, changed the map"
-        );
-    }
 }
 
 #[test]

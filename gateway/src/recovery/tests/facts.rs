@@ -78,13 +78,7 @@ impl World {
     }
 
     fn options(&self) -> Options {
-        Options {
-            segment_bytes: 24 << 10,
-            group_bytes: 8 << 10,
-            background: false,
-            salt_seed: Some(self.fs.calls()),
-            ..Options::default()
-        }
+        Options { segment_bytes: 24 << 10, group_bytes: 8 << 10, ..Options::deterministic(self.fs.calls()) }
     }
 
     /// Recovers the log and takes up a checkpoint, or what the log carries when there is none.

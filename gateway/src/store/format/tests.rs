@@ -10,13 +10,7 @@ use crate::store::{Fs, FsFile, Log, Options, Reader, verify};
 /// A segment with one frame in one group and one cursor in the next, sealed.
 fn golden() -> Vec<u8> {
     let fs = MemFs::new(1);
-    let options = Options {
-        segment_bytes: 16 << 10,
-        group_bytes: 4 << 10,
-        background: false,
-        salt_seed: Some(0x5A17),
-        ..Options::default()
-    };
+    let options = Options { segment_bytes: 16 << 10, group_bytes: 4 << 10, ..Options::deterministic(0x5A17) };
     let dir = PathBuf::from("/log");
     let (mut log, _) = Log::open(fs.clone(), &dir, options).unwrap();
     let arrival = GatewayTime { wall_ms: 1_700_000_000_000, mono_ms: 5_000 };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Fs, FsFile};
+use crate::clock::Clock;
 
 /// What a disk writes whole or not at all.
 pub const SECTOR: usize = 512;
@@ -81,6 +82,7 @@ struct State {
     off: bool,
     syncs_lie: bool,
     dir_syncs_lie: bool,
+    sync_time: Option<(Duration, Clock)>,
     capacity: u64,
     held: Arc<(Mutex<bool>, Condvar)>,
 }
@@ -119,6 +121,7 @@ impl MemFs {
             off: false,
             syncs_lie: false,
             dir_syncs_lie: false,
+            sync_time: None,
             capacity: u64::MAX,
             held: Arc::default(),
         })))
@@ -151,6 +154,11 @@ impl MemFs {
         let held = Arc::clone(&self.state().held);
         *held.0.lock().unwrap_or_else(PoisonError::into_inner) = hold;
         held.1.notify_all();
+    }
+
+    /// Makes [`FsFile::sync_data`] take so long by a manual clock.
+    pub fn make_syncs_take(&self, time: Duration, clock: &Clock) {
+        self.state().sync_time = Some((time, clock.clone()));
     }
 
     /// Makes [`Fs::sync_dir`] report success without doing anything.
@@ -491,6 +499,9 @@ impl FsFile for MemFile {
     fn sync_data(&self) -> io::Result<()> {
         let (lies, held) = {
             let state = lock(&self.state);
+            if let Some((time, clock)) = &state.sync_time {
+                clock.advance(*time);
+            }
             (state.syncs_lie, Arc::clone(&state.held))
         };
         let hold = held.0.lock().unwrap_or_else(PoisonError::into_inner);

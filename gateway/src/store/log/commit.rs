@@ -58,7 +58,10 @@ impl<F: Fs> Log<F> {
         // A thread of its own would cost two wake-ups, and nothing happens meanwhile.
         self.spare = Vec::new();
         match self.depart()? {
-            Some((flight, write)) => self.land(flight, write.run()),
+            Some((flight, write)) => {
+                let written = self.timed(write);
+                self.land(flight, written)
+            }
             None => Ok(self.durable()),
         }
     }
@@ -109,12 +112,7 @@ impl<F: Fs> Log<F> {
         !self.flights.is_empty() && self.writer.is_back()
     }
 
-    /// Tells how long the last [`Log::commit`] took, gateway time.
-    pub fn committed_within(&mut self, ms: u64) {
-        self.fill = if ms < SLOW_MS { &FAST } else { &SLOW };
-    }
-
-    /// Whether the last commit took long.
+    /// Whether the last [`Log::commit`] took long.
     #[cfg(test)]
     pub(crate) fn is_slow(&self) -> bool {
         self.fill.groups == SLOW.groups
@@ -126,6 +124,17 @@ impl<F: Fs> Log<F> {
             self.end_commit()?;
         }
         Ok(self.durable())
+    }
+
+    /// Writes a group that waits for no other and is waited for: such a one tells how slow the disk is.
+    fn timed(&mut self, write: Write<F>) -> Written {
+        let begun_ms = self.options.clock.now().mono_ms;
+        let written = write.run();
+        if written.outcome.is_ok() {
+            let took_ms = self.options.clock.now().mono_ms.saturating_sub(begun_ms);
+            self.fill = if took_ms < SLOW_MS { &FAST } else { &SLOW };
+        }
+        written
     }
 
     /// Gives the group its place: what is gathered from here on comes behind it. `None` without a group.

@@ -11,7 +11,7 @@ fn dir() -> &'static Path {
 
 fn options() -> Options {
     let (segment_bytes, group_bytes) = (12 << 10, 4 << 10);
-    Options { segment_bytes, group_bytes, background: false, salt_seed: Some(3), ..Options::default() }
+    Options { segment_bytes, group_bytes, ..Options::deterministic(3) }
 }
 
 fn body(n: u64) -> Body {

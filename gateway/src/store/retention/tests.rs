@@ -263,7 +263,7 @@ fn missing(fs: &MemFs) -> Vec<Finding> {
 fn what_retention_took_is_not_lost_and_what_vanished_otherwise_is() {
     let (fs, first) = trimmed();
     assert_eq!(missing(&fs), []);
-    let options = || Options { segment_bytes: 24 << 10, group_bytes: 8 << 10, background: false, ..Options::default() };
+    let options = || Options { segment_bytes: 24 << 10, group_bytes: 8 << 10, ..Options::deterministic(1) };
     let recovered = Log::open(fs.copy(1), Path::new("/log"), options()).unwrap().1;
     assert!(recovered.findings.iter().all(|it| it.what != Damage::Missing), "{:?}", recovered.findings);
     for vanished in [first, first + 1] {

@@ -53,13 +53,7 @@ fn body(rng: &mut Rng, ms: u64) -> Body {
 
 /// A log of several segments, in time.
 fn written(fs: &MemFs, rng: &mut Rng) -> Log<MemFs> {
-    let options = Options {
-        segment_bytes: 12 << 10,
-        group_bytes: 4 << 10,
-        background: false,
-        salt_seed: Some(7),
-        ..Options::default()
-    };
+    let options = Options { segment_bytes: 12 << 10, group_bytes: 4 << 10, ..Options::deterministic(7) };
     let (mut log, _) = Log::open(fs.clone(), &dir(), options).unwrap();
     for ms in 0..400 {
         log.push(&body(rng, ms * 1_000).into(), at(ms * 1_000)).unwrap();

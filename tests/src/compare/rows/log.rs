@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use halo_gateway::clock::Clock;
-use halo_gateway::record::{Body, ClockSource, ClockUse, Draft, Format, Frame, GatewayTime, Identity, Name};
-use halo_gateway::store::{Disk, Log, Options};
+use halo_gateway::record::{Body, ClockSource, ClockUse, Draft, Format, Frame, GatewayTime, Identity, Name, Offset};
+use halo_gateway::store::{Disk, Log, Options, StoreError};
 
 use super::super::goal::{Figures, Goal};
 use super::super::ground::Ground;
@@ -96,7 +96,7 @@ fn log_groups(
     let mut next = frames.iter().cycle();
     for draft in next.by_ref().take(FIRST) {
         log.push(draft, clock.now())?;
-        commit(&mut log, clock)?;
+        log.commit()?;
     }
     let (watch, mut groups, mut bytes) = (Stopwatch::new(), 0, 0);
     while watch.elapsed() < time {
@@ -107,31 +107,22 @@ fn log_groups(
         }
         bytes = bytes.max(log.pending_bytes());
         match frames_a_group {
-            ..LARGE => commit(&mut log, clock)?,
+            ..LARGE => log.commit()?,
             LARGE..FULL => begin_alone(&mut log)?,
-            FULL.. => drop(log.begin_commit()?),
-        }
+            FULL.. => log.begin_commit()?,
+        };
         groups += 1;
     }
     log.commit()?;
     Ok((f64::from(groups) / watch.elapsed().as_secs_f64(), bytes))
 }
 
-/// As the owner commits: it tells the log how long that took, which decides about zeros written ahead.
-fn commit(log: &mut Log<Disk>, clock: &Clock) -> Result<(), Failure> {
-    let begun_ms = clock.now().mono_ms;
-    log.commit()?;
-    log.committed_within(clock.now().mono_ms.saturating_sub(begun_ms));
-    Ok(())
-}
-
 /// As the owner commits a large group: one is written while the next one gathers, and no more than one.
-fn begin_alone(log: &mut Log<Disk>) -> Result<(), Failure> {
+fn begin_alone(log: &mut Log<Disk>) -> Result<Offset, StoreError> {
     while log.commits_begun() > 0 {
         log.end_commit()?;
     }
-    log.begin_commit()?;
-    Ok(())
+    log.begin_commit()
 }
 
 /// Groups per second of nothing but the disk: an allocated file of the log's segment size, begun anew when full; or one

@@ -165,8 +165,12 @@ fn what_is_under_way_is_settled_also_when_nobody_is_left_to_submit() {
 
 #[test]
 fn only_commits_that_are_waited_for_tell_how_slow_the_disk_is() {
-    let mut rig = Rig::born(&MemFs::new(11));
-    rig.owner.log.committed_within(50);
+    let fs = MemFs::new(11);
+    let mut rig = Rig::born(&fs);
+    fs.make_syncs_take(Duration::from_millis(50), rig.clock());
+    assert_eq!(rig.publish(telemetry("pi", 1, frame(31, 70), rig.clock().now())), Outcome::Stored);
+    assert!(rig.log().is_slow());
+    fs.make_syncs_take(Duration::ZERO, rig.clock());
     assert_eq!((rig.turn(), rig.log().is_slow()), (Turn::Next, true), "there was nothing to commit");
     full_turn(&mut rig, 1);
     rig.ask(|_| ());

@@ -73,10 +73,10 @@ impl Rig {
         let options = Options {
             segment_bytes: 24 << 10,
             group_bytes: 8 << 10,
-            background: false,
-            salt_seed: Some(fs.calls()),
             metrics: Arc::clone(&metrics),
             budget,
+            clock: clock.clone(),
+            ..Options::deterministic(fs.calls())
         };
         let (log, recovered) = Log::open(fs.clone(), Path::new("/log"), options)?;
         if let Some(last) = recovered.last_stamp {

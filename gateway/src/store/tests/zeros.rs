@@ -1,0 +1,54 @@
+//! Zeros that groups bring along, so that those after them fall on bytes that were written.
+
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn small_groups_fall_on_bytes_that_were_written_ahead_of_them() {
+    let fs = MemFs::new(9);
+    let (mut log, _) = Log::open(fs.clone(), &dir(), Options { segment_bytes: 256 << 10, ..small() }).unwrap();
+    let path = segment::path(&dir(), 1);
+    let before = fs.extended(&path);
+    for seq in 0..200 {
+        log.push(&frame("d", seq, &[1; 500]).into(), at(0)).unwrap();
+        log.commit().unwrap();
+    }
+    let extended = fs.extended(&path) - before;
+    assert!((1..=2).contains(&extended), "{extended} of 200 commits changed the file's map");
+    assert_eq!(read_all(&mut log.reader(Offset(1))).0.len(), 200);
+}
+
+#[test]
+fn large_groups_bring_zeros_along_only_where_the_disk_is_slow_and_small_ones_for_more_of_their_size_there() {
+    let cases = [(400, 2, 8, 8..=8), (400, 3, 8, 2..=2), (40, 2, 34, 6..=7), (40, 3, 34, 2..=2)];
+    for (kb, sync_ms, groups, expected) in cases {
+        let fs = MemFs::new(9);
+        let options = Options { segment_bytes: 8 << 20, ..Options::deterministic(9) };
+        fs.make_syncs_take(Duration::from_millis(sync_ms), &options.clock);
+        let (mut log, _) = Log::open(fs.clone(), &dir(), options).unwrap();
+        let mut commit = |bytes| {
+            log.push(&frame("d", 1, &vec![1; bytes]).into(), at(0)).unwrap();
+            log.commit().unwrap();
+        };
+        // Before the first commit nothing is known of the disk.
+        commit(1);
+        let before = fs.extended(&segment::path(&dir(), 1));
+        (0..groups).for_each(|_| commit(kb << 10));
+        let extended = fs.extended(&segment::path(&dir(), 1)) - before;
+        assert!(
+            expected.contains(&extended),
+            "{extended} of {groups} commits of {kb} KB, {sync_ms} ms, changed the map"
+        );
+    }
+}
+
+#[test]
+fn a_commit_that_fails_tells_nothing_of_how_slow_the_disk_is() {
+    let (fs, options) = (MemFs::new(9), small());
+    fs.make_syncs_take(Duration::from_secs(1), &options.clock);
+    let (mut log, _) = Log::open(fs.clone(), &dir(), options).unwrap();
+    push_all(&mut log, &every_body());
+    fs.fail_after(1, Fault::Io);
+    assert!(log.commit().is_err() && !log.is_slow());
+}
