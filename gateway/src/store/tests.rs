@@ -1,9 +1,11 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::fs::mem::{Fault, MemFs};
 use super::*;
+use crate::metrics::Metrics;
 use crate::record::*;
 
 mod begun;
@@ -258,6 +260,25 @@ fn a_record_that_can_never_fit_is_too_long_and_a_full_group_says_so() {
     assert!(matches!(full, StoreError::GroupFull) && pushed > 3, "{full} after {pushed}");
     log.commit().unwrap();
     log.push(&frame("d", 1, &[1; 500]).into(), at(0)).unwrap();
+}
+
+#[test]
+fn a_commit_counts_its_records_its_bytes_and_one_sync_and_one_that_fails_a_failure_alone() {
+    let (fs, options) = (MemFs::new(9), small());
+    let metrics = Arc::clone(&options.metrics);
+    let counts = || {
+        let Metrics { store_records_total, store_bytes_total, store_syncs_total, store_failures_total, .. } = &*metrics;
+        [store_records_total, store_bytes_total, store_syncs_total, store_failures_total].map(|it| it.get())
+    };
+    let (mut log, _) = Log::open(fs.clone(), &dir(), options).unwrap();
+    push_all(&mut log, &every_body());
+    log.commit().unwrap();
+    let bytes = log.watermark().head().position - format::FIRST_ITEM;
+    assert_eq!(counts(), [14, bytes, 1, 0]);
+    push_all(&mut log, &every_body());
+    fs.fail_after(0, Fault::Io);
+    assert!(log.commit().is_err());
+    assert_eq!(counts(), [14, bytes, 1, 1]);
 }
 
 #[test]

@@ -182,3 +182,27 @@ fn whoever_listens_to_readings_is_woken_before_they_are_folded() {
     assert_eq!(*look.folded.lock().unwrap(), Some(before));
     assert!(metrics.halo_records_total.get() > before && waits.poll(&mut context).is_ready());
 }
+
+#[test]
+fn halos_are_written_down_after_32_mb_of_log_after_30_seconds_and_when_somebody_waits_for_it() {
+    let (folder, rig) = (tempfile::tempdir().unwrap(), Rig::new(&MemFs::new(2)));
+    let (mut shared, _heard) = shared("halo/v1/readings/#");
+    shared.clock = rig.clock().clone();
+    let engine = Engine::new(Vec::new(), Default::default(), Models::default(), Identities::one("log")).unwrap();
+    let (checkpoints, _writer) = Checkpointer::start(Box::new(MemState::default())).unwrap();
+    let begun = (Fold::new(Grammar::default()), Replaying::open(folder.path()).unwrap());
+    let sparks = Sparks::new(engine, rig.appender());
+    let mut river = River::new(rig.reader(), begun, checkpoints.clone(), sparks, shared);
+    let mut is_written = |bytes, after_ms| {
+        river.checkpoint.bytes = bytes;
+        rig.clock().advance(std::time::Duration::from_millis(after_ms));
+        river.write_down();
+        checkpoints.wait();
+        river.checkpoint.bytes == 0
+    };
+    assert!(is_written(1, 60_000));
+    assert!(!is_written((32 << 20) - 1, 29_999) && is_written(1, 1));
+    assert!(is_written(32 << 20, 0));
+    checkpoints.hurry();
+    assert!(is_written(1, 0) && !is_written(1, 0));
+}

@@ -207,6 +207,13 @@ impl MemFs {
         inode.map_or(0, |inode| inode.written.1)
     }
 
+    /// Where the bytes of a file end that were ever written.
+    pub fn written_to(&self, path: &Path) -> u64 {
+        let state = self.state();
+        let inode = state.lookup(path).ok().and_then(|inode| state.inodes.get(inode));
+        inode.map_or(0, |inode| inode.written.0 as u64)
+    }
+
     /// A disk of its own with the same files, all durable.
     pub fn copy(&self, seed: u64) -> Self {
         let copy = Self::new(seed);

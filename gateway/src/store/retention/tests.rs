@@ -43,8 +43,11 @@ impl Kept {
             Ok(disk::Usage { used, spare, free: u64::MAX, ..disk::Usage::default() })
         };
         let budget = Arc::new(Budget::measured_by(&disk, 24 << 10, Box::new(measure)));
-        let rig =
-            Rig::start_within(&fs, MemState::default(), &clock, &config(60_000), Some(Arc::clone(&budget))).unwrap();
+        let rig = Rig::start_with(&fs, MemState::default(), &clock, &config(60_000), |options| Options {
+            budget: Some(Arc::clone(&budget)),
+            ..options
+        })
+        .unwrap();
         let (checkpoints, _writer) = Checkpointer::start(Box::new(MemState::default())).unwrap();
         let parts = Parts {
             config: disk,

@@ -44,6 +44,48 @@ fn large_groups_bring_zeros_along_only_where_the_disk_is_slow_and_small_ones_for
 }
 
 #[test]
+fn zeros_are_for_4_groups_or_16_on_a_slow_disk_within_128_kb_and_2_mb_to_the_end_of_a_block_and_of_no_large_group() {
+    let path = segment::path(&dir(), 1);
+    // Payload, time of a sync, for how many groups.
+    let cases = [
+        (1 << 10, 2, 4),
+        (100 << 10, 2, 4),
+        (255 << 10, 2, 4),
+        (256 << 10, 2, 0),
+        (100 << 10, 3, 16),
+        (1023 << 10, 3, 16),
+        (1024 << 10, 3, 0),
+    ];
+    for (payload, sync_ms, groups) in cases {
+        let fs = MemFs::new(9);
+        let options = Options { segment_bytes: 8 << 20, ..Options::deterministic(9) };
+        fs.make_syncs_take(Duration::from_millis(sync_ms), &options.clock);
+        let (mut log, _) = Log::open(fs.clone(), &dir(), options).unwrap();
+        let mut commit = |payload: usize| {
+            log.push(&frame("d", 1, &vec![1; payload]).into(), at(0)).unwrap();
+            let (len, before) = (log.pending_bytes() as u64, fs.written_to(&path));
+            log.commit().unwrap();
+            (len, log.watermark().head().position, fs.written_to(&path) > before)
+        };
+        // Before the first commit nothing is known of the disk.
+        commit(1);
+        let (len, end, _) = std::iter::repeat_with(|| commit(payload)).find(|(_, _, moved)| *moved).unwrap();
+        let ahead = (len * groups).clamp(128 << 10, 2 << 20);
+        let wanted = if groups == 0 { end } else { (end + ahead).next_multiple_of(4096) };
+        assert_eq!(fs.written_to(&path), wanted, "{payload} bytes, {sync_ms} ms");
+    }
+}
+
+#[test]
+fn zeros_end_with_the_room_of_the_segment() {
+    let (fs, path) = (MemFs::new(9), segment::path(&dir(), 1));
+    let (mut log, _) = Log::open(fs.clone(), &dir(), small()).unwrap();
+    push_all(&mut log, &every_body());
+    log.commit().unwrap();
+    assert_eq!((fs.written_to(&path), fs.bytes(&path).unwrap().len()), (12 << 10, 12 << 10));
+}
+
+#[test]
 fn a_commit_that_fails_tells_nothing_of_how_slow_the_disk_is() {
     let (fs, options) = (MemFs::new(9), small());
     fs.make_syncs_take(Duration::from_secs(1), &options.clock);

@@ -2,6 +2,7 @@ use super::super::*;
 use super::rig::{Rig, birth, frame, retained, telemetry};
 use crate::store::fs::Fs;
 use crate::store::fs::mem::{Fault, MemFs};
+use crate::store::state::{MemState, StateEngine, Table};
 
 fn at(rig: &Rig) -> GatewayTime {
     rig.owner.clock.now()
@@ -84,6 +85,31 @@ fn g2_a_departure_and_a_count_of_repeats_outlive_the_group_they_failed_with() {
 }
 
 #[test]
+fn g2_what_a_failed_group_owes_is_in_no_answer_and_in_no_checkpoint_before_it_is_durable() {
+    let fs = MemFs::new(76);
+    let mut rig = lived(&fs);
+    let (checkpoints, writer) = Checkpointer::start(Box::new(MemState::default())).unwrap();
+    rig.owner.checkpoints = Some(checkpoints.clone());
+    let (said, heard) = std::sync::mpsc::sync_channel(1);
+    rig.ask(move |head| said.send(head.applied()).unwrap());
+    rig.end_session(2);
+    fs.fail_after(0, Fault::Io);
+    assert_eq!(rig.turn(), Turn::Next);
+    rig.owner.checkpoint();
+    checkpoints.wait();
+    let rows = |engine: &dyn StateEngine| engine.rows(Table::Meta).unwrap().len();
+    assert!(heard.try_recv().is_err() && checkpoints.read(rows) == Some(0));
+    assert_eq!(rig.turn(), Turn::Next);
+    rig.owner.checkpoint();
+    checkpoints.wait();
+    assert_eq!(heard.try_recv(), Ok(rig.log().durable()));
+    assert!(checkpoints.read(rows).is_some_and(|rows| rows > 0));
+    rig.owner.checkpoints = None;
+    drop(checkpoints);
+    writer.join().unwrap();
+}
+
+#[test]
 fn g2_a_departure_not_yet_said_is_not_taken_for_the_one_before_when_the_log_is_read_again() {
     let fs = MemFs::new(78);
     let mut rig = lived(&fs);
@@ -131,6 +157,8 @@ fn g2_a_log_that_cannot_go_on_ends_and_shuts_the_door() {
     let mut rig = lived(&fs);
     let sent = telemetry("pi", 2, frame(3, 70), at(&rig));
     let ticket = rig.offer(sent);
+    // Nobody is told that everything is written down who asks for it now.
+    rig.stop();
     fs.fail_after(0, Fault::PowerOff);
     assert_eq!(rig.turn(), Turn::Failed);
     assert_eq!(rig.outcomes(), [(ticket, Outcome::Lost)]);

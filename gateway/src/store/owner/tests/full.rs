@@ -1,11 +1,15 @@
 //! Large groups: their commit is under way while the next one gathers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 
 use super::super::*;
-use super::rig::{Rig, birth, frame, retained, telemetry};
+use super::rig::{Rig, birth, clock, config, frame, retained, telemetry};
+use crate::store::Options;
 use crate::store::fs::mem::{Fault, MemFs};
-use crate::store::gate::SUBMISSIONS_MAX;
+use crate::store::gate::{SUBMISSIONS_MAX, UNCOMMITTED_BYTES_MAX};
+use crate::store::state::MemState;
 
 /// A turn with three frames and as much as makes the group full; their tickets.
 fn full_turn(rig: &mut Rig, from: u32) -> Vec<u64> {
@@ -25,9 +29,13 @@ fn all(tickets: &[u64], outcome: &Outcome) -> Vec<(u64, Outcome)> {
     tickets.iter().map(|ticket| (*ticket, outcome.clone())).collect()
 }
 
-/// Whether the gate has every place free.
+/// Whether the gate has every place free, and takes as many bytes as ever.
 fn is_empty(rig: &Rig) -> bool {
-    (0..SUBMISSIONS_MAX).all(|_| rig.gate.claim()) && !rig.gate.claim()
+    let bytes = UNCOMMITTED_BYTES_MAX as usize - 1;
+    rig.gate.try_enter(bytes)
+        && rig.gate.is_open()
+        && (1..SUBMISSIONS_MAX).all(|_| rig.gate.claim())
+        && !rig.gate.claim()
 }
 
 #[test]
@@ -198,9 +206,9 @@ fn what_comes_while_the_disk_writes_is_one_group_with_what_was_there() {
 
 #[test]
 fn a_group_of_1_024_submissions_is_written_while_the_next_one_gathers_and_a_smaller_one_at_once() {
-    for (others, is_large) in [(LARGE_SUBMISSIONS - 2, false), (LARGE_SUBMISSIONS - 1, true)] {
+    for (others, is_large) in [(1_022, false), (1_023, true)] {
         let mut rig = Rig::born(&MemFs::new(13));
-        rig.make_room_for(LARGE_SUBMISSIONS);
+        rig.make_room_for(1_024);
         let ticket = rig.offer(telemetry("pi", 1, frame(1, 70), rig.clock().now()));
         // Of sessions without devices: nothing is to be written for them.
         (0..others).for_each(|n| rig.end_session(100 + n as u64));
@@ -213,14 +221,99 @@ fn a_group_of_1_024_submissions_is_written_while_the_next_one_gathers_and_a_smal
 }
 
 #[test]
-fn a_checkpoint_is_due_after_so_much_log_but_not_too_soon_or_after_so_much_time() {
-    let mut rig = Rig::born(&MemFs::new(14));
-    let owner = &mut rig.owner;
-    let now = owner.checkpoint_ms;
-    owner.checkpoint_bytes = CHECKPOINT_BYTES - 1;
-    assert!(!owner.is_checkpoint_due(now + CHECKPOINT_PERIOD_MS - 1));
-    assert!(owner.is_checkpoint_due(now + CHECKPOINT_PERIOD_MS));
-    owner.checkpoint_bytes = CHECKPOINT_BYTES;
-    assert!(!owner.is_checkpoint_due(now + CHECKPOINT_PAUSE_MS - 1));
-    assert!(owner.is_checkpoint_due(now + CHECKPOINT_PAUSE_MS));
+fn a_group_takes_4_096_submissions_or_a_megabyte_and_leaves_the_rest_to_the_next() {
+    let takes = |fill: &dyn Fn(&mut Rig)| {
+        let mut rig = Rig::born(&MemFs::new(16));
+        rig.make_room_for(5_000);
+        fill(&mut rig);
+        rig.offer(telemetry("pi", 1, frame(1, 70), rig.clock().now()));
+        let next = rig.log().next_offset();
+        assert_eq!(rig.turn(), Turn::Next);
+        rig.log().next_offset() > next
+    };
+    for (submissions, also_takes_the_frame) in [(4_095, true), (4_096, false)] {
+        // Of sessions without devices: nothing is to be written for them.
+        let fill = |rig: &mut Rig| (0..submissions).for_each(|n| rig.end_session(100 + n));
+        assert_eq!(takes(&fill), also_takes_the_frame, "{submissions} submissions");
+    }
+    for (bytes, also_takes_the_frame) in [((1 << 20) - 1, true), (1 << 20, false)] {
+        // With a topic of one byte; refused, being too large for the log.
+        let fill = |rig: &mut Rig| {
+            rig.offer(retained("t", 1, vec![0; bytes - 1].into(), rig.clock().now()));
+        };
+        assert_eq!(takes(&fill), also_takes_the_frame, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn a_durable_group_is_settled_when_64_submissions_of_the_next_are_there_and_not_only_at_its_end() {
+    for (there, later_ms) in [(63, 5), (64, 0)] {
+        let mut rig = Rig::born(&MemFs::new(17));
+        rig.make_room_for(100);
+        full_turn(&mut rig, 1);
+        for seq in 0..there {
+            rig.offer(telemetry("pi", 1, frame(11 + seq, 70), rig.clock().now()));
+        }
+        // It comes when the group is settled, and has the time of the others if they were not all taken by then.
+        rig.offer_when_something_is_durable(telemetry("pi", 1, frame(99, 70), rig.clock().now()));
+        assert_eq!(rig.turn(), Turn::Next);
+        let stamps: Vec<u64> = rig.records().iter().rev().take(2).map(|record| record.stamp.mono_ms).collect();
+        assert_eq!(stamps[0] - stamps[1], later_ms, "{there} submissions");
+    }
+}
+
+#[test]
+fn a_group_that_gathers_looks_at_the_one_before_without_waiting_for_the_disk() {
+    let fs = MemFs::new(21);
+    let on_threads = |options| Options { background: true, ..options };
+    let mut rig = Rig::start_with(&fs, MemState::default(), &clock(), &config(60_000), on_threads).unwrap();
+    let now = rig.clock().now();
+    assert_eq!(rig.publish(birth("pi", 1, now)), Outcome::Stored);
+    fs.hold_syncs(true);
+    let tickets = full_turn(&mut rig, 1);
+    rig.owner.look(LOOK_SUBMISSIONS).unwrap();
+    assert_eq!(settled(&rig), [], "the disk still syncs it");
+    fs.hold_syncs(false);
+    assert_eq!(rig.turn(), Turn::Next);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+}
+
+#[test]
+fn nobody_waits_for_a_submission_while_a_group_is_to_be_settled() {
+    let mut rig = Rig::born(&MemFs::new(18));
+    let tickets = full_turn(&mut rig, 1);
+    let (watch, wait) = (crate::clock::stopwatch(), Duration::from_secs(10));
+    assert_eq!(rig.turn_within(wait), Turn::Next);
+    assert_eq!(settled(&rig), all(&tickets, &Outcome::Stored));
+    assert!(watch() < wait, "{:?}", watch());
+}
+
+#[test]
+fn whoever_stops_waits_for_all_of_a_large_group_and_nothing_after_it_is_taken() {
+    let mut rig = Rig::born(&MemFs::new(19));
+    rig.make_room_for(2_000);
+    let ticket = rig.offer(telemetry("pi", 1, frame(1, 70), rig.clock().now()));
+    (0..1_100).for_each(|n| rig.end_session(100 + n));
+    rig.stop();
+    rig.offer(telemetry("pi", 1, frame(2, 70), rig.clock().now()));
+    assert_eq!(rig.turn(), Turn::Stop);
+    assert_eq!(settled(&rig), all(&[ticket], &Outcome::Stored));
+    assert_eq!(rig.stored(&frame(2, 70)), 0);
+}
+
+#[test]
+fn who_follows_the_log_is_woken_by_what_is_durable_and_not_by_a_turn_without_records() {
+    let mut rig = Rig::born(&MemFs::new(20));
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&wakes);
+    rig.owner.wake = Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    for _ in 0..3 {
+        assert_eq!(rig.turn(), Turn::Next);
+    }
+    assert_eq!(wakes.load(Ordering::Relaxed), 0);
+    full_turn(&mut rig, 1);
+    assert_eq!(rig.turn(), Turn::Next);
+    assert_eq!(wakes.load(Ordering::Relaxed), 1);
 }

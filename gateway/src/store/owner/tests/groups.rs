@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::super::*;
 use super::rig::{Rig, birth, clock, config, frame, retained, telemetry};
-use crate::record::{Act, Cursor, Deed, WallJump};
+use crate::record::{Act, Cursor, Deed, Expired, Quarantine, WallJump};
 use crate::store::fs::mem::MemFs;
 use crate::store::state::MemState;
 
@@ -163,6 +163,38 @@ fn a_thousand_deadlines_of_one_second_make_one_tick() {
     rig.owner.clock.advance(Duration::from_secs(5));
     rig.turn();
     assert_eq!(ticks(&rig), 2, "the log has said already that their time has come");
+}
+
+#[test]
+fn records_are_counted_by_what_they_are_once_they_are_durable() {
+    let mut rig = Rig::born(&MemFs::new(13));
+    let now = at(&rig);
+    assert_eq!(rig.publish(telemetry("pi", 1, frame(1, 70), now)), Outcome::Stored);
+    let stored = rig.records().into_iter().find(|record| matches!(record.body, Body::Frame(_))).unwrap();
+    let Body::Frame(it) = stored.body.clone() else { unreachable!("it was found as one") };
+    let (device, subject, reason) = (it.device.clone(), it.subject.clone(), String::new());
+    let quarantine = Quarantine { device: device.clone(), subject: subject.clone(), reason: reason.clone() };
+    let bodies = [
+        (1, Body::Frame(it.clone())),
+        (2, Body::Quarantine(quarantine)),
+        (3, Body::Replayed(it)),
+        (4, Body::Expired(Expired { device, subject, reason })),
+    ];
+    let metrics = Arc::new(Metrics::default());
+    let mut groups = Groups::new(Arc::default(), Arc::clone(&metrics));
+    for (times, body) in bodies {
+        (0..times).for_each(|_| groups.add(&Record { body: body.clone(), ..stored.clone() }));
+    }
+    let counts = || {
+        let Metrics {
+            ingest_frames_total, ingest_quarantined_total, ingest_replayed_total, ingest_expired_total, ..
+        } = &*metrics;
+        [ingest_frames_total, ingest_quarantined_total, ingest_replayed_total, ingest_expired_total].map(|it| it.get())
+    };
+    groups.depart(stored.offset);
+    assert_eq!(counts(), [0; 4]);
+    groups.landed(stored.offset);
+    assert_eq!(counts(), [1, 2, 3, 4]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod carrying;
+mod checkpoints;
 mod cuts;
 mod failures;
 mod full;

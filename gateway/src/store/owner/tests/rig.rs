@@ -15,7 +15,6 @@ use super::super::*;
 use crate::broker::{Mailbox, SessionKey};
 use crate::ingest::Channel;
 use crate::record::{FoldConfig, Start};
-use crate::store::disk::Budget;
 use crate::store::fs::mem::MemFs;
 use crate::store::inlet::{Appender, Inlet};
 use crate::store::state::{Change, MemState, StateEngine, Table};
@@ -58,27 +57,26 @@ impl Rig {
 
     /// As the gateway starts: recover, take up the checkpoint, replay the rest, write what every start writes.
     pub(crate) fn start(fs: &MemFs, state: MemState, clock: &Clock, config: &FoldConfig) -> Result<Self, StoreError> {
-        Self::start_within(fs, state, clock, config, None)
+        Self::start_with(fs, state, clock, config, |options| options)
     }
 
-    /// The same with a bound on the disk.
-    pub(crate) fn start_within(
+    /// The same with a log that is kept another way.
+    pub(crate) fn start_with(
         fs: &MemFs,
         state: MemState,
         clock: &Clock,
         config: &FoldConfig,
-        budget: Option<Arc<Budget>>,
+        other: impl FnOnce(Options) -> Options,
     ) -> Result<Self, StoreError> {
         let (metrics, gate) = (Arc::new(Metrics::default()), Arc::new(Gate::default()));
         let options = Options {
             segment_bytes: 24 << 10,
             group_bytes: 8 << 10,
             metrics: Arc::clone(&metrics),
-            budget,
             clock: clock.clone(),
             ..Options::deterministic(fs.calls())
         };
-        let (log, recovered) = Log::open(fs.clone(), Path::new("/log"), options)?;
+        let (log, recovered) = Log::open(fs.clone(), Path::new("/log"), other(options))?;
         if let Some(last) = recovered.last_stamp {
             clock.continue_from(last);
         }
@@ -175,7 +173,12 @@ impl Rig {
     }
 
     pub(crate) fn turn(&mut self) -> Turn {
-        self.owner.turn(&self.inbox, Duration::ZERO)
+        self.turn_within(Duration::ZERO)
+    }
+
+    /// A turn that waits so long for a submission.
+    pub(crate) fn turn_within(&mut self, wait: Duration) -> Turn {
+        self.owner.turn(&self.inbox, wait)
     }
 
     /// What was settled since the last call.
