@@ -12,7 +12,7 @@ use crate::halo::{FOLD_VERSION, Fold};
 use crate::metrics::Metrics;
 use crate::record::{GatewayTime, Offset};
 use crate::store::disk::{Budget, Mark};
-use crate::store::fs::{Disk, Fs};
+use crate::store::fs::{Disk, Fs, parent};
 use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
 use crate::store::replaying::{Replaying, Skipped};
@@ -79,8 +79,7 @@ pub(crate) fn open(
     damages: &Damages,
 ) -> Result<Restored, RecoveryError> {
     let folder = config.gateway.data_dir.as_path();
-    // Durably: a power cut after the first PUBACK must not take the folder's own name with it.
-    Disk.create_dir(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
+    let is_new = Disk.make_dir(folder).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
     let budget = Arc::new(Budget::new(&config.disk, config.store.segment_bytes, folder, STATE_PREFIX));
     let options = Options {
         budget: Some(Arc::clone(&budget)),
@@ -88,6 +87,9 @@ pub(crate) fn open(
         ..config.store.options(Arc::clone(metrics))
     };
     let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
+    if recovered.segments == 0 {
+        name_durably(folder, is_new).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
+    }
     damages.repaired(&Disk, &folder.join(LOG_FOLDER))?;
     recovered.findings.iter().for_each(|finding| damages.met(finding));
     if let Some(last) = recovered.last_stamp {
@@ -110,6 +112,16 @@ pub(crate) fn open(
     }
     let last = recovered.last_stamp;
     Ok(Restored { log, identities, engine, head, fold, replaying, budget, last, lacks_config })
+}
+
+/// A power cut after the first PUBACK must not take the folder's own name with it. Whoever made the folder, now or in a
+/// start that was killed, did not wait for that: once the first segment is durable, most file systems have nothing left to
+/// write for it. A folder that was given to us within one we may not read is as durable as it was made.
+fn name_durably(folder: &Path, is_new: bool) -> std::io::Result<()> {
+    match Disk.sync_dir(parent(folder)) {
+        Err(error) if !is_new && error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Where the checkpoints are, and whose.

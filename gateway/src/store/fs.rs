@@ -21,7 +21,12 @@ pub trait Fs: Clone + Send + Sync + 'static {
     type Lock: Send + Sync + 'static;
 
     /// Creates a folder and its parents, durably; fine if it exists.
-    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.make_dir(dir)? { self.sync_dir(parent(dir)) } else { Ok(()) }
+    }
+    /// Creates a folder, and its parents durably; whether it was not there. Its own name is durable only after
+    /// [`Fs::sync_dir`] of its [`parent`], which can stand for several changes there.
+    fn make_dir(&self, dir: &Path) -> io::Result<bool>;
     /// Creates a file of `len` zero bytes with its space allocated. The name is durable only after [`Fs::sync_dir`].
     fn create_new(&self, path: &Path, len: u64) -> io::Result<Self::File>;
     /// Opens a file to read and write.
@@ -38,6 +43,11 @@ pub trait Fs: Clone + Send + Sync + 'static {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the lock file at `path` for this process; [`io::ErrorKind::WouldBlock`] when somebody else has it.
     fn lock(&self, path: &Path) -> io::Result<Self::Lock>;
+}
+
+/// The folder in which the name of a file or folder stands.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// An open file; positions are bytes from its start, handles may be shared between threads.

@@ -14,7 +14,7 @@ use super::error::{Finding, StoreError};
 use super::folder::{Entry, Folder};
 use super::footer::{self, FooterBuilder, Numbers};
 use super::format::{FIRST_ITEM, FORMAT, GROUP_LEN, Header, Mark, RECORD_LEN, RecordHeader, Seed, kind, pad};
-use super::fs::{Fs, FsFile};
+use super::fs::{Fs, FsFile, parent};
 use super::pins::Pins;
 use super::preparer::{Prepared, Preparer, Seal};
 use super::reader::Reader;
@@ -114,7 +114,7 @@ impl<F: Fs> Log<F> {
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::Newer`], [`StoreError::Io`]: nothing has been lost, the folder is as before.
     pub fn open(fs: F, dir: &Path, options: Options) -> Result<(Self, Recovered), StoreError> {
-        fs.create_dir(dir).map_err(StoreError::io("create folder", dir))?;
+        fs.make_dir(dir).map_err(StoreError::io("create folder", dir))?;
         let lock = fs.lock(&dir.join("lock")).map_err(|source| match source.kind() {
             std::io::ErrorKind::WouldBlock => StoreError::InUse(dir.to_owned()),
             _ => StoreError::io("lock", dir.join("lock"))(source),
@@ -137,7 +137,9 @@ impl<F: Fs> Log<F> {
         if let Some(last) = recovery.empty.pop_if(|last| preparer.adopt_spare(*last)) {
             tracing::debug!(segment = last, "a segment that was never used is the spare now");
         }
-        let prepared = preparer.take_first(header)?;
+        // Whoever made the folder of an empty log, now or in a start that was killed, did not wait until its name was durable.
+        let above = recovery.entries.is_empty().then(|| parent(dir));
+        let prepared = preparer.take_first(header, above)?;
         for number in &recovery.empty {
             let path = segment::path(dir, *number);
             fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;
@@ -393,6 +395,8 @@ impl<F: Fs> Log<F> {
     fn begin_group(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
         if self.active.tail + self.group_bytes() as u64 > self.active.room {
             self.go_on(stamp)?;
+        } else if self.active.tail > self.active.room / 2 {
+            self.preparer.hurry();
         }
         self.group.bytes.clear();
         self.group.bytes.resize(GROUP_LEN, 0);
@@ -500,11 +504,10 @@ impl<F: Fs> Drop for Log<F> {
 }
 
 impl<F: Fs> Active<F> {
-    fn new(Prepared { header, file, room }: Prepared<F>) -> Self {
+    fn new(Prepared { header, file, room, filled }: Prepared<F>) -> Self {
         let mut footer = FooterBuilder::default();
         footer.summary.epoch = header.epoch;
-        let (tail, filled) = (FIRST_ITEM, FIRST_ITEM);
-        let seed = header.seed();
+        let (tail, seed) = (FIRST_ITEM, header.seed());
         Self { header, seed, file, room, tail, filled, numbers: Numbers::default(), footer }
     }
 }

@@ -1,6 +1,7 @@
 //! Preparing the next segment and sealing the last one: off the commit path on a thread of its own, or in place where
-//! a simulation must be deterministic.
+//! a simulation must be deterministic. The thread rests for a moment after a start.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use super::disk::{Budget, Use};
 use super::error::StoreError;
 use super::footer::{FooterBuilder, Numbers};
-use super::format::Header;
+use super::format::{FIRST_ITEM, Header};
 use super::fs::Fs;
 use super::log::Options;
 use super::{segment, spare};
@@ -19,6 +20,13 @@ use super::{segment, spare};
 const JOBS_MAX: usize = 4;
 /// How often it looks whether there is room for a spare again.
 const SPARE_PERIOD: Duration = Duration::from_secs(1);
+/// How long after a start the spare and the next segment wait, unless the log comes to need it. Neither protects a record,
+/// but each costs a slow disk some flushes, and a disk has one under way at a time: the first acknowledgement waited for
+/// them.
+const REST: Duration = Duration::from_secs(1);
+/// So much of a first segment is written when it is made, under the sync that it needs for its headers: the first groups
+/// fall on bytes that were written and do not change the file's map (`fill_ahead` does the same for later ones).
+pub(crate) const FIRST_FILL_BYTES: u64 = 128 << 10;
 /// A first segment gets at least this much, unless segments are smaller: room for what every start writes.
 const FIRST_BYTES_MIN: u64 = 32 << 10;
 
@@ -28,6 +36,8 @@ pub(crate) struct Prepared<F: Fs> {
     pub(crate) file: Arc<F::File>,
     /// Bytes allocated for it.
     pub(crate) room: u64,
+    /// Up to here it was written.
+    pub(crate) filled: u64,
 }
 
 /// A segment to seal: nothing is written to it any more.
@@ -43,6 +53,8 @@ enum Job<F: Fs> {
     Prepare(Header),
     Seal(Box<Seal<F>>),
     Spare,
+    /// Nothing rests any more.
+    Hurry,
 }
 
 /// Who does it.
@@ -62,16 +74,27 @@ struct Thread<F: Fs> {
     jobs: Option<SyncSender<Job<F>>>,
     prepared: std::sync::Mutex<Receiver<Result<Prepared<F>, StoreError>>>,
     asked: bool,
+    /// It may still be resting.
+    rests: bool,
     handle: Option<JoinHandle<()>>,
 }
 
 impl<F: Fs> Preparer<F> {
     pub(crate) fn new(fs: &F, dir: &Path, options: &Options) -> Result<Self, StoreError> {
+        Self::resting(fs, dir, options, REST)
+    }
+
+    fn resting(fs: &F, dir: &Path, options: &Options, rest: Duration) -> Result<Self, StoreError> {
         let Options { segment_bytes, background, ref budget, .. } = *options;
         let works = || Works { fs: fs.clone(), dir: dir.to_owned(), segment_bytes, budget: budget.clone() };
-        let thread = background.then(|| Thread::start(works())).transpose();
+        let thread = background.then(|| Thread::start(works(), rest)).transpose();
         let thread = thread.map_err(StoreError::io("start the segment thread of", dir))?;
         Ok(Self { works: works(), thread })
+    }
+
+    /// The segment asked for will be needed soon.
+    pub(crate) fn hurry(&mut self) {
+        self.thread.iter_mut().for_each(Thread::hurry);
     }
 
     /// Asks for a segment in advance; nothing happens where there is no thread, or when one is asked for already.
@@ -82,8 +105,9 @@ impl<F: Fs> Preparer<F> {
     }
 
     /// The first segment of a start: a new one, else the spare, else a smaller one in what the last start has left.
-    pub(crate) fn take_first(&mut self, header: Header) -> Result<Prepared<F>, StoreError> {
-        self.works.first(header)
+    /// The names in the folder `above`, if one is given, are durable with it.
+    pub(crate) fn take_first(&mut self, header: Header, above: Option<&Path>) -> Result<Prepared<F>, StoreError> {
+        self.works.first(header, above)
     }
 
     /// Makes segment `number`, which holds nothing, the spare if there is none.
@@ -107,13 +131,14 @@ impl<F: Fs> Preparer<F> {
     pub(crate) fn take(&mut self, header: impl FnOnce() -> Header) -> Result<Prepared<F>, StoreError> {
         if let Some(thread) = self.thread.as_mut().filter(|thread| thread.asked) {
             thread.asked = false;
+            thread.hurry();
             let prepared = thread.prepared.get_mut().unwrap_or_else(PoisonError::into_inner).recv();
             if let Ok(Ok(prepared)) = prepared {
                 return Ok(prepared);
             }
             // It failed some time ago; what counts is whether it fails now.
         }
-        self.works.prepare(header(), Use::Segment, self.works.segment_bytes)
+        self.works.prepare(header(), None, Use::Segment, (self.works.segment_bytes, 0))
     }
 
     /// Seals a segment. A failure is not the log's: the footer is only a shortcut, and the next start tries again.
@@ -128,20 +153,26 @@ impl<F: Fs> Preparer<F> {
 }
 
 impl<F: Fs> Works<F> {
-    fn first(&self, header: Header) -> Result<Prepared<F>, StoreError> {
+    fn first(&self, header: Header, above: Option<&Path>) -> Result<Prepared<F>, StoreError> {
         let mut room = self.segment_bytes;
-        match self.prepare(header, Use::Segment, room) {
+        match self.prepare(header, above, Use::Segment, (room, FIRST_FILL_BYTES)) {
             Err(error) if error.is_full() => tracing::warn!(%error, "a start without room for a segment"),
             made => return made,
         }
         if spare::is_there(&self.fs, &self.dir, room) {
             match spare::take(&self.fs, &self.dir, &header, room) {
                 Err(error) if error.is_full() => tracing::warn!(%error, "the spare is of no use"),
-                taken => return taken.map(|file| Prepared { header, file: Arc::new(file), room }),
+                taken => {
+                    let file = Arc::new(taken?);
+                    if let Some(above) = above {
+                        self.fs.sync_dir(above).map_err(StoreError::io("sync folder", above))?;
+                    }
+                    return Ok(Prepared { header, file, room, filled: FIRST_ITEM });
+                }
             }
         }
         loop {
-            match self.prepare(header, Use::Start, room) {
+            match self.prepare(header, above, Use::Start, (room, 0)) {
                 Err(error) if error.is_full() && room / 2 >= FIRST_BYTES_MIN => room /= 2,
                 made => return made,
             }
@@ -159,8 +190,16 @@ impl<F: Fs> Works<F> {
         may && spare::make(&self.fs, &self.dir, len).is_ok()
     }
 
-    fn prepare(&self, header: Header, what: Use, room: u64) -> Result<Prepared<F>, StoreError> {
-        // Held until the file is there and counts by itself.
+    /// A new segment with so much room, written with zeros up to `fill` at least where so much fits.
+    fn prepare(
+        &self,
+        header: Header,
+        above: Option<&Path>,
+        what: Use,
+        (room, fill): (u64, u64),
+    ) -> Result<Prepared<F>, StoreError> {
+        // Held until the file is there and counts by itself. Measuring reads the folders, which writes down when that was: it
+        // comes after their syncs, or these would have that to write.
         let _grant = match &self.budget {
             Some(budget) => {
                 let grant = budget.grant(what, room);
@@ -169,8 +208,9 @@ impl<F: Fs> Works<F> {
             }
             None => None,
         };
-        let file = segment::prepare(&self.fs, &self.dir, &header, room)?;
-        Ok(Prepared { header, file: Arc::new(file), room })
+        let filled = fill.clamp(FIRST_ITEM, room);
+        let file = segment::prepare(&self.fs, &self.dir, above, &header, (room, filled))?;
+        Ok(Prepared { header, file: Arc::new(file), room, filled })
     }
 
     fn seal(&self, seal: Seal<F>) {
@@ -182,35 +222,62 @@ impl<F: Fs> Works<F> {
 }
 
 impl<F: Fs> Thread<F> {
-    fn start(works: Works<F>) -> std::io::Result<Self> {
+    fn start(works: Works<F>, rest: Duration) -> std::io::Result<Self> {
         let (jobs, todo) = sync_channel::<Job<F>>(JOBS_MAX);
         let (done, prepared) = sync_channel(1);
         let run = move || {
+            let mut rested = after_rest(&todo, rest);
             let mut has_spare = true;
             loop {
-                let job = if has_spare {
-                    todo.recv().map_err(|_| RecvTimeoutError::Disconnected)
-                } else {
-                    todo.recv_timeout(SPARE_PERIOD)
+                let job = match rested.pop_front() {
+                    Some(job) => Ok(job),
+                    None if has_spare => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    None => todo.recv_timeout(SPARE_PERIOD),
                 };
                 match job {
                     // Nobody waits for it any more: the log is being closed.
                     Ok(Job::Prepare(header)) => {
-                        drop(done.send(works.prepare(header, Use::Segment, works.segment_bytes)));
+                        drop(done.send(works.prepare(header, None, Use::Segment, (works.segment_bytes, 0))));
                     }
                     Ok(Job::Seal(seal)) => works.seal(*seal),
                     Ok(Job::Spare) | Err(RecvTimeoutError::Timeout) => has_spare = works.keep_spare(),
+                    Ok(Job::Hurry) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         };
         let handle = std::thread::Builder::new().name("segments".into()).spawn(run)?;
         let prepared = std::sync::Mutex::new(prepared);
-        Ok(Self { jobs: Some(jobs), prepared, asked: false, handle: Some(handle) })
+        Ok(Self { jobs: Some(jobs), prepared, asked: false, rests: true, handle: Some(handle) })
+    }
+
+    fn hurry(&mut self) {
+        if std::mem::take(&mut self.rests) {
+            self.send(Job::Hurry);
+        }
     }
 
     fn send(&self, job: Job<F>) -> bool {
         self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
+    }
+}
+
+/// What a start asked for, once it has rested. A log that is closed before that has no use for another segment.
+fn after_rest<F: Fs>(todo: &Receiver<Job<F>>, rest: Duration) -> VecDeque<Job<F>> {
+    let mut asked = VecDeque::new();
+    loop {
+        match todo.recv_timeout(rest) {
+            Ok(job @ (Job::Prepare(_) | Job::Spare)) => asked.push_back(job),
+            Ok(job @ (Job::Seal(_) | Job::Hurry)) => {
+                asked.push_back(job);
+                return asked;
+            }
+            Err(RecvTimeoutError::Timeout) => return asked,
+            Err(RecvTimeoutError::Disconnected) => {
+                asked.retain(|job| matches!(job, Job::Spare));
+                return asked;
+            }
+        }
     }
 }
 
@@ -225,3 +292,6 @@ impl<F: Fs> Drop for Thread<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

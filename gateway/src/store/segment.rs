@@ -21,13 +21,23 @@ pub(crate) fn number(name: &str) -> Option<u64> {
     (digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-/// Creates segment `header.segment` with `len` bytes of room: after this nothing but content is missing, and the name
-/// and both headers are durable.
-pub(crate) fn prepare<F: Fs>(fs: &F, dir: &Path, header: &Header, len: u64) -> Result<F::File, StoreError> {
+/// Creates segment `header.segment` with `len` bytes of room, written with zeros up to `filled`: after this nothing but
+/// content is missing, and the name and both headers are durable; so are the names in the folder `above`, if one is given.
+/// The file comes first, because with it most file systems write down all names: the folders find nothing left to write.
+pub(crate) fn prepare<F: Fs>(
+    fs: &F,
+    dir: &Path,
+    above: Option<&Path>,
+    header: &Header,
+    (len, filled): (u64, u64),
+) -> Result<F::File, StoreError> {
     let path = path(dir, header.segment);
     let made = fs.create_new(&path, len).and_then(|file| {
+        let zeros = usize::try_from(filled.saturating_sub(FIRST_ITEM)).map_err(io::Error::other)?;
+        file.write_at(&vec![0; zeros], FIRST_ITEM)?;
         write_headers(&file, header)?;
         fs.sync_dir(dir)?;
+        above.map_or(Ok(()), |above| fs.sync_dir(above))?;
         Ok(file)
     });
     made.map_err(|error| {

@@ -11,6 +11,7 @@ use crate::record::*;
 mod begun;
 mod full;
 mod missing;
+mod starts;
 mod zeros;
 
 fn dir() -> PathBuf {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::fs::{Advice, FallocateFlags};
 
-use super::{Fs, FsFile};
+use super::{Fs, FsFile, parent};
 
 /// A lock that was let go may be held a moment longer by a process that is being started: it inherits all that is open until
 /// it becomes another program. How often, and how long apart, a taken lock is tried.
@@ -26,19 +26,15 @@ impl Fs for Disk {
     type File = File;
     type Lock = File;
 
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+    fn make_dir(&self, dir: &Path) -> io::Result<bool> {
         if dir.as_os_str().is_empty() || dir.is_dir() {
-            return Ok(());
+            return Ok(false);
         }
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent {
-            self.create_dir(parent)?;
-        }
+        self.create_dir(parent(dir))?;
         match fs::create_dir(dir) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(true),
         }
-        self.sync_dir(parent.unwrap_or(Path::new(".")))
     }
 
     fn create_new(&self, path: &Path, len: u64) -> io::Result<File> {

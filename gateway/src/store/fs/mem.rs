@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Fs, FsFile};
+use super::{Fs, FsFile, parent};
 use crate::clock::Clock;
 
 /// What a disk writes whole or not at all.
@@ -60,6 +60,7 @@ pub struct MemFs(Arc<Mutex<State>>);
 /// An open file of a [`MemFs`]; dead after a power cut.
 pub struct MemFile {
     state: Arc<Mutex<State>>,
+    path: PathBuf,
     inode: usize,
     boot: u64,
 }
@@ -75,6 +76,10 @@ struct State {
     rng: Rng,
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, Entry>,
+    /// Folders that were made here, and whether their names are on the medium; others were always there.
+    folders: BTreeMap<PathBuf, bool>,
+    /// What was synced, in order, where somebody wants to know.
+    synced: Option<Vec<PathBuf>>,
     locks: Vec<PathBuf>,
     boot: u64,
     calls: u64,
@@ -114,6 +119,8 @@ impl MemFs {
             rng: Rng(seed),
             inodes: Vec::new(),
             names: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            synced: None,
             locks: Vec::new(),
             boot: 0,
             calls: 0,
@@ -136,6 +143,12 @@ impl MemFs {
     /// Takes back a planned failure that has not happened.
     pub fn no_fault(&self) {
         self.state().fault = None;
+    }
+
+    /// What was synced since the last call, in order: files by the names they were opened by, and folders. Nothing is
+    /// noted before the first call.
+    pub fn take_synced(&self) -> Vec<PathBuf> {
+        self.state().synced.replace(Vec::new()).unwrap_or_default()
     }
 
     /// Calls made so far.
@@ -262,6 +275,10 @@ impl State {
         }
     }
 
+    fn note_sync(&mut self, path: &Path) {
+        self.synced.iter_mut().for_each(|synced| synced.push(path.to_owned()));
+    }
+
     fn lookup(&self, path: &Path) -> io::Result<usize> {
         self.names.get(path).and_then(|entry| entry.now).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -289,6 +306,14 @@ impl State {
                 entry.now = entry.durable;
             }
             entry.durable = entry.now;
+        }
+        for (folder, is_durable) in std::mem::take(&mut self.folders) {
+            if is_durable || self.rng.one_in(2) {
+                self.folders.insert(folder, true);
+            } else {
+                // With everything in it.
+                self.names.retain(|path, _| !path.starts_with(&folder));
+            }
         }
         self.names.retain(|_, entry| entry.now.is_some());
         self.forget_unnamed();
@@ -378,8 +403,14 @@ impl Fs for MemFs {
     type File = MemFile;
     type Lock = MemLock;
 
-    fn create_dir(&self, _dir: &Path) -> io::Result<()> {
-        Ok(self.state().call()?)
+    fn make_dir(&self, dir: &Path) -> io::Result<bool> {
+        let mut state = self.state();
+        state.call()?;
+        let is_new = !state.folders.contains_key(dir) && !state.names.keys().any(|path| path.starts_with(dir));
+        if is_new {
+            state.folders.insert(dir.to_owned(), false);
+        }
+        Ok(is_new)
     }
 
     fn create_new(&self, path: &Path, len: u64) -> io::Result<MemFile> {
@@ -393,13 +424,14 @@ impl Fs for MemFs {
         let inode = state.inodes.len();
         state.inodes.push(Inode { bytes: vec![0; len], ..Inode::default() });
         state.names.entry(path.to_owned()).or_default().now = Some(inode);
-        Ok(MemFile { state: Arc::clone(&self.0), inode, boot: state.boot })
+        Ok(MemFile { state: Arc::clone(&self.0), path: path.to_owned(), inode, boot: state.boot })
     }
 
     fn open(&self, path: &Path) -> io::Result<MemFile> {
         let mut state = self.state();
         state.call()?;
-        Ok(MemFile { state: Arc::clone(&self.0), inode: state.lookup(path)?, boot: state.boot })
+        let inode = state.lookup(path)?;
+        Ok(MemFile { state: Arc::clone(&self.0), path: path.to_owned(), inode, boot: state.boot })
     }
 
     fn open_read(&self, path: &Path) -> io::Result<MemFile> {
@@ -437,7 +469,11 @@ impl Fs for MemFs {
             for (_, entry) in state.names.iter_mut().filter(|(path, _)| path.parent() == Some(dir)) {
                 entry.durable = entry.now;
             }
+            for (_, is_durable) in state.folders.iter_mut().filter(|(path, _)| parent(path) == dir) {
+                *is_durable = true;
+            }
         }
+        state.note_sync(dir);
         Ok(())
     }
 
@@ -516,6 +552,7 @@ impl FsFile for MemFile {
         if waited.is_ok_and(|(_, over)| over.timed_out()) {
             return Err(io::ErrorKind::TimedOut.into());
         }
+        lock(&self.state).note_sync(&self.path);
         self.with(|inode, rng, called| {
             match called {
                 Ok(()) if lies => {}

@@ -106,3 +106,23 @@ fn a_full_disk_refuses_to_grow_and_still_overwrites() {
     assert!(file.write_at(&[TWO, TWO].concat(), SECTOR as u64 * 2).is_err());
     file.write_at(&[TWO, TWO].concat(), 0).unwrap();
 }
+
+#[test]
+fn a_folder_whose_name_was_not_synced_may_go_with_everything_in_it() {
+    let mut kept = [0; 2];
+    for seed in 0..100 {
+        for (synced, kept) in kept.iter_mut().enumerate() {
+            let fs = MemFs::new(seed);
+            assert!(fs.make_dir(Path::new("/a/d")).unwrap());
+            assert!(!fs.make_dir(Path::new("/a/d")).unwrap(), "it is there");
+            fs.create_new(Path::new("/a/d/file"), 1).unwrap().sync_data().unwrap();
+            fs.sync_dir(Path::new("/a/d")).unwrap();
+            if synced == 1 {
+                fs.sync_dir(Path::new("/a")).unwrap();
+            }
+            fs.power_cut();
+            *kept += usize::from(fs.bytes(Path::new("/a/d/file")).is_some());
+        }
+    }
+    assert!((20..80).contains(&kept[0]) && kept[1] == 100, "{kept:?}");
+}
