@@ -16,7 +16,7 @@ use crate::store::fs::{Disk, Fs, parent};
 use crate::store::head::Head;
 use crate::store::identity::{IDENTITY_FILE, Identities};
 use crate::store::replaying::{Replaying, Skipped};
-use crate::store::state::{self, Change, Engine, MemState, StateEngine, StateError, Table};
+use crate::store::state::{self, Change, Engine, MemState, StateEngine, StateError, Table, Unmade};
 use crate::store::{Damages, LOG_FOLDER, Log, Options, StoreError};
 
 /// How the names of all engines' files begin.
@@ -195,6 +195,12 @@ fn take_up(
     grammar: &Grammar,
     skipped: &Skipped,
 ) -> Result<(Box<dyn StateEngine>, Head, Fold), RecoveryError> {
+    // Of an empty log there is nothing to write down yet, and nothing to lose with it.
+    if log.durable() == Offset(0) && !state.path.exists() {
+        let Place { engine, path } = state;
+        let engine = Unmade::new(*engine, path.clone(), FOLD_VERSION.into(), labels(identity, skipped).into())?;
+        return Ok((Box::new(engine), Head::new(grammar), Fold::new(*grammar)));
+    }
     let mut engine = open_state(state)?;
     let begins = log.first_offset();
     let loaded = match load(engine.as_ref(), identity, log, grammar, skipped) {
@@ -221,12 +227,18 @@ fn take_up(
 /// Notes whose checkpoints these are; on a full disk nothing is written that is there already.
 fn label(engine: &mut dyn StateEngine, identity: &str, skipped: &Skipped) -> Result<(), StateError> {
     let mut missing = Vec::new();
-    for (key, value) in [(LOG_KEY, identity.as_bytes().to_vec()), (SKIPPED_KEY, skipped.to_bytes())] {
-        if engine.get(Table::Meta, key)?.as_deref() != Some(&value) {
-            missing.push(Change { table: Table::Meta, key: key.to_vec(), value: Some(value) });
+    for label in labels(identity, skipped) {
+        if engine.get(label.table, &label.key)? != label.value {
+            missing.push(label);
         }
     }
     if missing.is_empty() { Ok(()) } else { engine.commit(missing) }
+}
+
+/// Whose checkpoints they are, as rows.
+fn labels(identity: &str, skipped: &Skipped) -> [Change; 2] {
+    let row = |key: &[u8], value| Change { table: Table::Meta, key: key.to_vec(), value: Some(value) };
+    [row(LOG_KEY, identity.as_bytes().to_vec()), row(SKIPPED_KEY, skipped.to_bytes())]
 }
 
 /// Whether records that one of them has not applied are gone.

@@ -13,6 +13,7 @@ mod guard;
 mod migrate;
 mod redb;
 mod sealed;
+mod unmade;
 #[cfg(feature = "sled")]
 mod sled;
 
@@ -26,6 +27,7 @@ pub use migrate::{MigrateError, Migrated, migrate};
 pub use redb::Redb;
 #[cfg(feature = "sled")]
 pub use sled::Sled;
+pub use unmade::Unmade;
 
 /// Where the checkpoints are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

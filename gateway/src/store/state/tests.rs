@@ -8,6 +8,7 @@ use crate::store::fs::mem::Rng;
 mod power_cuts;
 #[cfg(feature = "sled")]
 mod sled_files;
+mod unmade;
 
 /// The fold version of these tests.
 const FOLD: u32 = 1;
