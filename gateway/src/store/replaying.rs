@@ -11,7 +11,8 @@
 //! ```
 //! The note is a plain write of eight bytes: it outlives the process, which is all it is for. A power cut says nothing
 //! about a record; what it leaves of the note is believed at most once, since every start that comes through clears it
-//! durably.
+//! durably. Only a folder's first start does not wait for that: whatever a power cut leaves of its note, the next start
+//! finds, believes once, and clears.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -89,6 +90,8 @@ impl Verdict {
 #[derive(Debug)]
 pub struct Replaying {
     note: File,
+    /// There was no note before this start.
+    is_first: bool,
     skipped: Skipped,
 }
 
@@ -104,7 +107,7 @@ impl Replaying {
         let mut skipped = read_list(folder)?;
         let mut words = [0; 24];
         // A new or a short file reads as zeros: nothing was under way.
-        read_up_to(&note, &mut words)?;
+        let is_first = read_up_to(&note, &mut words)? == 0;
         let word = |at: usize| words.get(at..at + 8).and_then(|it| it.try_into().ok()).map_or(0, u64::from_le_bytes);
         let (under_way, died_at, deaths) = (word(0), word(8), word(16));
         if under_way != 0 {
@@ -121,7 +124,7 @@ impl Replaying {
                 }
             }
         }
-        let replaying = Self { note, skipped };
+        let replaying = Self { note, is_first, skipped };
         replaying.clear()?;
         Ok(replaying)
     }
@@ -142,7 +145,7 @@ impl Replaying {
     /// When the file cannot be written; a later death may be put down to this start then.
     pub fn clear(&self) -> io::Result<()> {
         self.note.write_all_at(&0u64.to_le_bytes(), 0)?;
-        self.note.sync_data()
+        if self.is_first { Ok(()) } else { self.note.sync_data() }
     }
 
     /// The records to pass over.
@@ -160,7 +163,8 @@ impl Drop for Replaying {
     }
 }
 
-fn read_up_to(file: &File, words: &mut [u8]) -> io::Result<()> {
+/// How many bytes there are, up to as many as are wanted.
+fn read_up_to(file: &File, words: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     while let Some(rest) = words.get_mut(read..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, read as u64)? {
@@ -168,7 +172,7 @@ fn read_up_to(file: &File, words: &mut [u8]) -> io::Result<()> {
             more => read += more,
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 fn read_list(folder: &Path) -> io::Result<Skipped> {
@@ -257,6 +261,22 @@ mod tests {
         let verdicts = [1, 2, 3, 4].map(|deaths| Verdict::of(deaths, false));
         assert_eq!(verdicts, [Verdict::Ordinary, Verdict::Suspicious, Verdict::Deadly, Verdict::Deadly]);
         assert_eq!(Verdict::of(4, true), Verdict::Suspicious, "it is skipped already");
+    }
+
+    /// The next start has to find what a power cut left of it.
+    #[test]
+    fn a_folders_first_start_does_not_sync_its_note_and_every_later_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Replaying::open(folder.path()).unwrap().is_first);
+        let second = Replaying::open(folder.path()).unwrap();
+        assert!(!second.is_first);
+        second.applying(Offset(7));
+        std::mem::forget(second);
+        assert!(!Replaying::open(folder.path()).unwrap().is_first);
+        assert_eq!(std::fs::read(folder.path().join(NOTE_FILE)).unwrap()[..24], {
+            let words: Vec<u8> = [0u64, 7, 1].into_iter().flat_map(u64::to_le_bytes).collect();
+            words
+        });
     }
 
     #[test]
