@@ -70,6 +70,7 @@ impl Common {
         budget: &Arc<Budget>,
         checkpoints: &Checkpointer,
         appender: Appender,
+        identities: &Identities,
     ) -> retention::Parts {
         retention::Parts {
             config: config.disk.clone(),
@@ -86,6 +87,7 @@ impl Common {
             gate: Arc::clone(&self.gate),
             clock: self.clock.clone(),
             metrics: Arc::clone(&self.metrics),
+            identities: Some((identities.clone(), config.gateway.data_dir.clone())),
         }
     }
 

@@ -105,7 +105,7 @@ impl Flow {
         let (epoch, durable, pins) = (log.epoch(), log.watermark(), log.pins());
         let reader = log.reader(fold.applied().next());
         let first = first_records(config, &head, lacks_config);
-        let parts = common.for_retention(config, &budget, &checkpointer, inlet.appender());
+        let parts = common.for_retention(config, &budget, &checkpointer, inlet.appender(), &identities);
         let retention = Retention::new(&log, last, parts)?;
         let (gateway_id, all) = (config.gateway.id.clone(), log.reader(Offset(0)));
         let backups = backup::Source::new(all, gateway_id.clone(), identities.clone(), config.accounts_file());

@@ -4,12 +4,20 @@
 //!
 //! The file has a line per identity, `<first start epoch> <identity>`, oldest first; a file with one bare identity was
 //! written before there were backups and holds from the first start on.
+//!
+//! A new log's first identity follows from the salt of its first segment, which is durable before its first record: so
+//! nothing waits for the file, and whoever finds none comes to the same identity. The file is there before that segment
+//! may go ([`super::retention`]).
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
+use super::config::LOG_FOLDER;
 use super::fs::{Disk, Fs};
+use super::segment;
 use crate::record::StartEpoch;
 
 /// File of a data folder.
@@ -32,20 +40,39 @@ impl Identities {
         Self { first: identity.into(), later: Vec::new() }
     }
 
-    /// The identities of a data folder; a new folder is given its first one, durably.
+    /// The identities of a data folder: those of its file, else that of its log. A folder without a log is given one,
+    /// durably.
     ///
     /// # Errors
     /// What the system said; [`io::ErrorKind::InvalidData`] when the file cannot be understood.
     pub fn of_folder(data_dir: &Path) -> io::Result<Self> {
-        match std::fs::read_to_string(data_dir.join(IDENTITY_FILE)) {
-            Ok(text) if !text.trim().is_empty() => return Self::parse(&text),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if let Some(written) = Self::written(data_dir)? {
+            return Ok(written);
+        }
+        if let Some(salt) = segment::first_salt(&Disk, &data_dir.join(LOG_FOLDER))? {
+            return Ok(Self::one(of_salt(salt)));
         }
         let new = Self::one(draw());
         new.write(data_dir)?;
         Ok(new)
+    }
+
+    /// What stands in a data folder's file; `None` without one.
+    fn written(data_dir: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read_to_string(data_dir.join(IDENTITY_FILE)) {
+            Ok(text) if !text.trim().is_empty() => Self::parse(&text).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sees to it that a data folder has a file, from where on its log's first segment is not needed for it.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn keep(&self, data_dir: &Path) -> io::Result<()> {
+        if Self::written(data_dir)?.is_some() { Ok(()) } else { self.write(data_dir) }
     }
 
     /// Reads the text of an identity file.
@@ -120,6 +147,12 @@ impl Identities {
     }
 }
 
+/// One way only: message ids go out, and salts must not.
+fn of_salt(salt: u64) -> String {
+    let digest = Sha256::new().chain_update(b"identity of a log").chain_update(salt.to_le_bytes()).finalize();
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn draw() -> String {
     format!("{:08x}", RandomState::new().build_hasher().finish() >> 32)
 }
@@ -137,6 +170,8 @@ fn is_identity(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Body, GatewayTime};
+    use crate::store::{Log, Options};
 
     #[test]
     fn a_bare_identity_holds_for_every_epoch() {
@@ -155,6 +190,38 @@ mod tests {
         assert!(at(&identities, 8) != "bb" && at(&identities, 8) == identities.current());
         assert_eq!(Identities::parse(&identities.text()).unwrap(), identities);
         assert_eq!(identities.named("gw").of(StartEpoch(1)), "gw.aa");
+    }
+
+    fn log_of(data: &Path) -> Log<Disk> {
+        Log::open(Disk, &data.join(LOG_FOLDER), Options { background: false, ..Options::default() }).unwrap().0
+    }
+
+    /// The file of a folder's first start is written only after a while; until then messages have gone out.
+    #[test]
+    fn a_log_without_a_file_has_the_same_identity_after_every_start_and_another_log_another() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut log = log_of(one.path());
+        let first = Identities::of_folder(one.path()).unwrap();
+        log.push(&Body::Tick.into(), GatewayTime::default()).unwrap();
+        log.commit().unwrap();
+        drop(log);
+        let log = log_of(one.path());
+        assert_eq!((log.epoch(), &Identities::of_folder(one.path()).unwrap()), (StartEpoch(2), &first));
+        assert!(!one.path().join(IDENTITY_FILE).exists(), "the log stands for it");
+        let _other = log_of(other.path());
+        assert_ne!(Identities::of_folder(other.path()).unwrap(), first);
+    }
+
+    #[test]
+    fn an_identity_that_is_kept_outlives_the_segment_it_came_from_and_never_replaces_another() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(log_of(dir.path()));
+        let first = Identities::of_folder(dir.path()).unwrap();
+        first.keep(dir.path()).unwrap();
+        std::fs::remove_dir_all(dir.path().join(LOG_FOLDER)).unwrap();
+        assert_eq!(Identities::of_folder(dir.path()).unwrap(), first);
+        Identities::one("other").keep(dir.path()).unwrap();
+        assert_eq!(Identities::of_folder(dir.path()).unwrap(), first);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! Frames in quarantine past their limits need no hook here: the head ends them, as `Expired` records, at every mark.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -26,6 +27,7 @@ use super::folder::{Entry, Folder, footer};
 use super::footer::Summary;
 use super::fs::Fs;
 use super::gate::Gate;
+use super::identity::Identities;
 use super::inlet::Appender;
 use super::{Log, StoreError, disk, segment};
 use crate::clock::Clock;
@@ -48,6 +50,10 @@ const AHEAD_MAX_MS: i64 = 24 * 3_600_000;
 const AHEAD_STEP_MS: i64 = 3_600_000;
 /// How long after a set that failed the next one is tried, milliseconds.
 const SET_RETRY_MS: u64 = 10_000;
+/// How long after a start what it leaves for later is made durable: its flushes would come between those of the first
+/// acknowledgement. And how long after a failure that is tried again, milliseconds.
+const SETTLE_PAUSE_MS: u64 = 1_000;
+const SETTLE_RETRY_MS: u64 = 10_000;
 /// A set to look back from is taken when the log has grown by so many times what the last one took: an eighth of the log
 /// at most is sets.
 const SNAPSHOT_STATES: u64 = 8;
@@ -76,6 +82,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Written down in this data folder before anything is removed; `None` in simulations.
+    pub identities: Option<(Identities, PathBuf)>,
 }
 
 /// Decides and removes.
@@ -88,6 +96,8 @@ pub struct Retention<F: Fs> {
     trust: Trust,
     under_way: Option<Receiver<Result<Set, String>>>,
     next_set_ms: u64,
+    /// When what a start leaves for later is made durable, gateway time; `None` when it is.
+    settles_ms: Option<u64>,
     /// First and last stamp of sealed segments that were looked into.
     summaries: BTreeMap<u64, Summary>,
     /// The first frame found that nobody may drop: until it is confirmed there is nothing to look for before it.
@@ -138,15 +148,12 @@ impl<F: Fs> Retention<F> {
         let pause_ms = last.map_or(0, |last| now.wall_ms.saturating_sub(last.wall_ms));
         let pause_ms = if pause_ms > AHEAD_MAX_MS { pause_ms } else { 0 };
         let ahead_ms = folder.removed().ahead_ms.saturating_add(pause_ms);
-        // Made now, while there is room for it; without room, the next change makes it.
-        let noted = folder.note_removed(|removed| {
-            removed.ahead_ms = ahead_ms;
-            removed.first = removed.first();
-        });
-        match noted {
+        // Before the records of this start hide the pause; without room, the next change makes the note.
+        match folder.note_removed(|removed| removed.ahead_ms = ahead_ms) {
             Err(error) if error.is_full() => warn!(%error, "no room for retention's note: nothing can be deleted yet"),
             noted => noted?,
         }
+        let settles_ms = Some(now.mono_ms + SETTLE_PAUSE_MS);
         Ok(Self {
             part_bytes: log.part_bytes(),
             segment_bytes: log.segment_bytes(),
@@ -156,6 +163,7 @@ impl<F: Fs> Retention<F> {
             trust: Trust { ahead_ms, anchor_ms: anchor_ms(now) },
             under_way: None,
             next_set_ms: 0,
+            settles_ms,
             summaries: BTreeMap::new(),
             blocked: None,
         })
@@ -190,11 +198,12 @@ impl<F: Fs> Retention<F> {
             self.folder.entries().first().and_then(|first| self.summary(first)).map(|it| it.first_stamp.wall_ms);
         self.parts.budget.refresh(now, self.parts.metrics.store_bytes_total.get(), oldest_ms);
         self.mind_the_clock(now)?;
+        self.settle(now);
         self.take_up_set(now)?;
         for _ in 0..REMOVED_AT_ONCE_MAX {
             let entries = self.folder.entries();
             let [oldest, next, ..] = entries.as_slice() else { break };
-            let Some(why) = self.doom(oldest, next, now)? else { break };
+            let Some(why) = self.doom(oldest, next, now)?.filter(|_| self.settles_ms.is_none()) else { break };
             if !self.is_carried(next.first) {
                 self.want_set(&entries, now);
                 break;
@@ -393,6 +402,25 @@ impl<F: Fs> Retention<F> {
     }
 
     /// G14: how far the wall clock has gone ahead is kept across restarts until it is back or confirmed.
+    /// Makes durable what nothing depends on before something is removed, when the start is over: the note, while there is
+    /// room for it, and the folder's identity, for which the log's first segment stands until then.
+    fn settle(&mut self, now: GatewayTime) {
+        if self.settles_ms.is_none_or(|due_ms| now.mono_ms < due_ms) {
+            return;
+        }
+        let noted = self.folder.note_removed(|removed| removed.first = removed.first());
+        let kept = self.parts.identities.as_ref().map_or(Ok(()), |(identities, folder)| {
+            identities.keep(folder).map_err(StoreError::io("write the identity in", folder))
+        });
+        self.settles_ms = match noted.and(kept) {
+            Ok(()) => None,
+            Err(error) => {
+                warn!(%error, "nothing can be deleted yet");
+                Some(now.mono_ms + SETTLE_RETRY_MS)
+            }
+        };
+    }
+
     fn mind_the_clock(&mut self, now: GatewayTime) -> Result<(), StoreError> {
         if self.parts.budget.take_clock_confirmation() {
             self.trust = Trust { ahead_ms: 0, anchor_ms: anchor_ms(now) };

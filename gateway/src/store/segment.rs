@@ -55,6 +55,25 @@ pub(crate) fn write_headers<F: FsFile>(file: &F, header: &Header) -> io::Result<
     file.sync_data()
 }
 
+/// The salt of the first segment that has one; `None` where there is no log.
+pub(crate) fn first_salt<F: Fs>(fs: &F, dir: &Path) -> io::Result<Option<u64>> {
+    let mut numbers: Vec<u64> = match fs.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        names => names?.iter().filter_map(|name| number(name)).collect(),
+    };
+    numbers.sort_unstable();
+    for number in numbers {
+        let mut bytes = vec![0; FIRST_ITEM as usize];
+        fs.open_read(&path(dir, number))?.read_at(&mut bytes, 0)?;
+        let mut copies =
+            [0, HEADER_COPY].into_iter().filter_map(|at| bytes.get(at as usize..).and_then(Header::decode));
+        if let Some(header) = copies.find(|header| header.segment == number) {
+            return Ok(Some(header.salt));
+        }
+    }
+    Ok(None)
+}
+
 /// Ends a segment at `end`: cuts what stands beyond, writes the footer, syncs.
 pub(crate) fn seal<F: FsFile>(
     file: &F,

@@ -36,6 +36,10 @@ fn size(fs: &MemFs) -> (u64, u64) {
 
 impl Kept {
     fn new(disk: disk::Config) -> Self {
+        Self::with_identities(disk, None)
+    }
+
+    fn with_identities(disk: disk::Config, identities: Option<(Identities, PathBuf)>) -> Self {
         let (fs, clock) = (MemFs::new(1), clock());
         let measured = fs.clone();
         let measure = move || {
@@ -59,6 +63,7 @@ impl Kept {
             gate: Arc::clone(&rig.gate),
             clock,
             metrics: Arc::clone(&rig.metrics),
+            identities,
         };
         let running = Some(Retention::new(rig.log(), None, parts).unwrap().start().unwrap());
         Self { rig, fs, budget, checkpoints, running }
@@ -329,4 +334,24 @@ fn a_set_to_look_back_from_is_taken_each_so_many_bytes_and_removes_nothing() {
         }
     }
     assert_eq!((kept.deleted(), kept.first()), (0, Offset(1)));
+}
+
+/// The first segment stands for the identity, and a note that is made late would find no room.
+#[test]
+fn nothing_is_removed_before_the_identity_is_in_its_file_and_a_start_leaves_both_for_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut kept = Kept::with_identities(at_once(), Some((Identities::one("aa"), data.clone())));
+    let note = Path::new("/log/removed");
+    kept.live_on();
+    assert!(kept.fs.bytes(note).is_none() && !data.exists(), "the start is not over");
+    kept.publish("p", 0..1_000);
+    kept.confirm(Offset(1_000));
+    kept.live_on();
+    assert!(kept.fs.bytes(note).is_some(), "made while there is room");
+    assert_eq!(kept.deleted(), 0, "there is no folder for the identity");
+    std::fs::create_dir(&data).unwrap();
+    kept.rig.clock().advance(Duration::from_millis(SETTLE_RETRY_MS));
+    assert!(kept.live_a_while(|kept| kept.deleted() > 0));
+    assert_eq!(Identities::of_folder(&data).unwrap(), Identities::one("aa"));
 }
