@@ -83,13 +83,11 @@ pub(crate) fn open(
     let budget = Arc::new(Budget::new(&config.disk, config.store.segment_bytes, folder, STATE_PREFIX));
     let options = Options {
         budget: Some(Arc::clone(&budget)),
+        above: above(folder, is_new),
         clock: clock.clone(),
         ..config.store.options(Arc::clone(metrics))
     };
     let (log, recovered) = Log::open(Disk, &folder.join(LOG_FOLDER), options)?;
-    if recovered.segments == 0 {
-        name_durably(folder, is_new).map_err(|source| RecoveryError::Folder { path: folder.to_owned(), source })?;
-    }
     damages.repaired(&Disk, &folder.join(LOG_FOLDER))?;
     recovered.findings.iter().for_each(|finding| damages.met(finding));
     if let Some(last) = recovered.last_stamp {
@@ -114,14 +112,12 @@ pub(crate) fn open(
     Ok(Restored { log, identities, engine, head, fold, replaying, budget, last, lacks_config })
 }
 
-/// A power cut after the first PUBACK must not take the folder's own name with it. Whoever made the folder, now or in a
-/// start that was killed, did not wait for that: once the first segment is durable, most file systems have nothing left to
-/// write for it. A folder that was given to us within one we may not read is as durable as it was made.
-fn name_durably(folder: &Path, is_new: bool) -> std::io::Result<()> {
-    match Disk.sync_dir(parent(folder)) {
-        Err(error) if !is_new && error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
-        synced => synced,
-    }
+/// Where the data folder's own name stands: a power cut after the first PUBACK must not take it along, and whoever made the
+/// folder, now or in a start that was killed, did not wait until it was durable. The log does, with its first segment. A
+/// folder that was given to us within one we may not read is as durable as it was made.
+fn above(folder: &Path, is_new: bool) -> Vec<PathBuf> {
+    let above = parent(folder);
+    if is_new || std::fs::read_dir(above).is_ok() { vec![above.to_owned()] } else { Vec::new() }
 }
 
 /// Where the checkpoints are, and whose.

@@ -2,7 +2,7 @@
 //! poisons the segment: nothing of it is acknowledged any more and the sync is never tried again.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::commit::{Fill, Flight};
@@ -48,13 +48,17 @@ pub struct Options {
     pub budget: Option<Arc<Budget>>,
     /// What commits are timed with: how many zeros are written ahead depends on how slow the disk is.
     pub clock: Clock,
+    /// Folders above the log's own one in which names lead to it, besides the one above it: an empty log makes them durable
+    /// with its first segment. A folder that was there before is not among them.
+    pub above: Vec<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (metrics, clock) = (Arc::default(), Clock::system());
         let (segment_bytes, group_bytes) = (16 << 20, 4 << 20);
-        Self { segment_bytes, group_bytes, background: true, salt_seed: None, metrics, budget: None, clock }
+        let (salt_seed, budget, above) = (None, None, Vec::new());
+        Self { segment_bytes, group_bytes, background: true, salt_seed, metrics, budget, above, clock }
     }
 }
 
@@ -138,8 +142,12 @@ impl<F: Fs> Log<F> {
             tracing::debug!(segment = last, "a segment that was never used is the spare now");
         }
         // Whoever made the folder of an empty log, now or in a start that was killed, did not wait until its name was durable.
-        let above = recovery.entries.is_empty().then(|| parent(dir));
-        let prepared = preparer.take_first(header, above)?;
+        let mut above: Vec<&Path> = Vec::new();
+        if recovery.entries.is_empty() {
+            above.push(parent(dir));
+            above.extend(options.above.iter().map(PathBuf::as_path));
+        }
+        let prepared = preparer.take_first(header, &above)?;
         for number in &recovery.empty {
             let path = segment::path(dir, *number);
             fs.remove(&path).map_err(StoreError::io("remove empty segment", path))?;

@@ -105,8 +105,8 @@ impl<F: Fs> Preparer<F> {
     }
 
     /// The first segment of a start: a new one, else the spare, else a smaller one in what the last start has left.
-    /// The names in the folder `above`, if one is given, are durable with it.
-    pub(crate) fn take_first(&mut self, header: Header, above: Option<&Path>) -> Result<Prepared<F>, StoreError> {
+    /// The names in the folders `above` are durable with it.
+    pub(crate) fn take_first(&mut self, header: Header, above: &[&Path]) -> Result<Prepared<F>, StoreError> {
         self.works.first(header, above)
     }
 
@@ -138,7 +138,7 @@ impl<F: Fs> Preparer<F> {
             }
             // It failed some time ago; what counts is whether it fails now.
         }
-        self.works.prepare(header(), None, Use::Segment, (self.works.segment_bytes, 0))
+        self.works.prepare(header(), &[], Use::Segment, (self.works.segment_bytes, 0))
     }
 
     /// Seals a segment. A failure is not the log's: the footer is only a shortcut, and the next start tries again.
@@ -153,7 +153,7 @@ impl<F: Fs> Preparer<F> {
 }
 
 impl<F: Fs> Works<F> {
-    fn first(&self, header: Header, above: Option<&Path>) -> Result<Prepared<F>, StoreError> {
+    fn first(&self, header: Header, above: &[&Path]) -> Result<Prepared<F>, StoreError> {
         let mut room = self.segment_bytes;
         match self.prepare(header, above, Use::Segment, (room, FIRST_FILL_BYTES)) {
             Err(error) if error.is_full() => tracing::warn!(%error, "a start without room for a segment"),
@@ -164,7 +164,7 @@ impl<F: Fs> Works<F> {
                 Err(error) if error.is_full() => tracing::warn!(%error, "the spare is of no use"),
                 taken => {
                     let file = Arc::new(taken?);
-                    if let Some(above) = above {
+                    for above in above {
                         self.fs.sync_dir(above).map_err(StoreError::io("sync folder", above))?;
                     }
                     return Ok(Prepared { header, file, room, filled: FIRST_ITEM });
@@ -194,7 +194,7 @@ impl<F: Fs> Works<F> {
     fn prepare(
         &self,
         header: Header,
-        above: Option<&Path>,
+        above: &[&Path],
         what: Use,
         (room, fill): (u64, u64),
     ) -> Result<Prepared<F>, StoreError> {
@@ -237,7 +237,7 @@ impl<F: Fs> Thread<F> {
                 match job {
                     // Nobody waits for it any more: the log is being closed.
                     Ok(Job::Prepare(header)) => {
-                        drop(done.send(works.prepare(header, None, Use::Segment, (works.segment_bytes, 0))));
+                        drop(done.send(works.prepare(header, &[], Use::Segment, (works.segment_bytes, 0))));
                     }
                     Ok(Job::Seal(seal)) => works.seal(*seal),
                     Ok(Job::Spare) | Err(RecvTimeoutError::Timeout) => has_spare = works.keep_spare(),

@@ -22,12 +22,12 @@ pub(crate) fn number(name: &str) -> Option<u64> {
 }
 
 /// Creates segment `header.segment` with `len` bytes of room, written with zeros up to `filled`: after this nothing but
-/// content is missing, and the name and both headers are durable; so are the names in the folder `above`, if one is given.
+/// content is missing, and the name and both headers are durable; so are the names in the folders `above`.
 /// The file comes first, because with it most file systems write down all names: the folders find nothing left to write.
 pub(crate) fn prepare<F: Fs>(
     fs: &F,
     dir: &Path,
-    above: Option<&Path>,
+    above: &[&Path],
     header: &Header,
     (len, filled): (u64, u64),
 ) -> Result<F::File, StoreError> {
@@ -37,7 +37,7 @@ pub(crate) fn prepare<F: Fs>(
         file.write_at(&vec![0; zeros], FIRST_ITEM)?;
         write_headers(&file, header)?;
         fs.sync_dir(dir)?;
-        above.map_or(Ok(()), |above| fs.sync_dir(above))?;
+        above.iter().try_for_each(|above| fs.sync_dir(above))?;
         Ok(file)
     });
     made.map_err(|error| {

@@ -32,6 +32,17 @@ fn a_start_of_an_empty_log_syncs_a_segment_and_the_folders_that_lead_to_it_then_
 }
 
 #[test]
+fn folders_further_above_are_synced_with_the_first_segment_of_an_empty_log_and_never_again() {
+    let fs = MemFs::new(1);
+    let options = || Options { above: vec!["/far".into()], ..usual() };
+    fs.take_synced();
+    acknowledge(&mut Log::open(fs.clone(), &dir(), options()).unwrap().0);
+    assert_eq!(fs.take_synced()[..4], [first_segment(), dir(), PathBuf::from("/"), PathBuf::from("/far")]);
+    let _log = Log::open(fs.clone(), &dir(), options()).unwrap();
+    assert!(!fs.take_synced().contains(&PathBuf::from("/far")));
+}
+
+#[test]
 fn a_start_of_a_log_with_records_does_not_ask_for_the_name_of_its_folder_again() {
     let fs = MemFs::new(1);
     acknowledge(&mut Log::open(fs.clone(), &dir(), usual()).unwrap().0);
