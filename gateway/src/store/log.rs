@@ -73,6 +73,10 @@ pub struct Log<F: Fs> {
     next_segment: u64,
     mark: Mark,
     active: Active<F>,
+    /// The segment before, while groups of it are under way: if one of them fails, nothing has been written behind it.
+    ending: Option<Active<F>>,
+    /// A segment that was begun for nothing.
+    unused: Option<Prepared<F>>,
     group: Pending,
     poisoned: bool,
     writer: Writer<F>,
@@ -94,6 +98,8 @@ struct Active<F: Fs> {
     seed: Seed,
     file: Arc<F::File>,
     room: u64,
+    /// Offset of its first record.
+    first: Offset,
     tail: u64,
     /// Up to here the file was written, by groups or with zeros ahead of them.
     filled: u64,
@@ -178,7 +184,9 @@ impl<F: Fs> Log<F> {
             next_offset,
             next_segment,
             mark: mark.unwrap_or_default(),
-            active: Active::new(prepared),
+            active: Active::new(prepared, next_offset),
+            ending: None,
+            unused: None,
             group: Pending::default(),
             poisoned: false,
             writer,
@@ -247,7 +255,8 @@ impl<F: Fs> Log<F> {
             file.set_len(FIRST_ITEM).and_then(|()| file.sync_data())
         };
         cut.map_err(StoreError::io("cut segment", &path))?;
-        self.begin_segment(prepared);
+        let old = self.begin_segment(prepared);
+        self.end_segment(old.tail);
         self.poisoned = false;
         Ok(findings)
     }
@@ -381,9 +390,12 @@ impl<F: Fs> Log<F> {
         self.options.group_bytes.min(half)
     }
 
-    /// Ends the present segment and goes on in the next. A disk without room for one is asked once a second.
+    /// Goes on in the next segment; the present one ends when what is under way of it is durable, and no other is ending
+    /// then. A disk without room for a segment is asked once a second.
     fn go_on(&mut self, stamp: GatewayTime) -> Result<(), StoreError> {
-        self.end_commits()?;
+        while self.ending.is_some() {
+            self.end_commit()?;
+        }
         if stamp.mono_ms < self.no_room_until_ms {
             let path = segment::path(&self.folder.dir, self.next_segment);
             return Err(StoreError::io("create segment", path)(std::io::ErrorKind::StorageFull.into()));
@@ -392,10 +404,8 @@ impl<F: Fs> Log<F> {
         if prepared.as_ref().is_err_and(StoreError::is_full) {
             self.no_room_until_ms = stamp.mono_ms + NO_ROOM_PAUSE_MS;
         }
-        let old = self.begin_segment(prepared?);
-        let Active { header, file, tail, numbers, footer, .. } = old;
-        self.preparer.seal(Seal { header, file, end: tail, footer, numbers });
-        self.preparer.keep_spare();
+        self.ending = Some(self.begin_segment(prepared?));
+        self.end_if_durable();
         self.ask_for_segment();
         Ok(())
     }
@@ -415,11 +425,23 @@ impl<F: Fs> Log<F> {
 
     /// Goes over to a new segment; the one until now.
     fn begin_segment(&mut self, prepared: Prepared<F>) -> Active<F> {
-        let header = prepared.header;
-        let old = std::mem::replace(&mut self.active, Active::new(prepared));
-        self.folder.end_last(old.tail);
-        self.folder.push(Entry { header, first: self.next_offset, end: None });
-        old
+        std::mem::replace(&mut self.active, Active::new(prepared, self.next_offset))
+    }
+
+    /// Ends the segment before once nothing of it is under way.
+    fn end_if_durable(&mut self) {
+        let is_under_way = |old: &mut Active<F>| self.flights.front().is_some_and(|it| it.is_of(old.header.segment));
+        let Some(old) = self.ending.take_if(|old| !is_under_way(old)) else { return };
+        self.end_segment(old.tail);
+        let Active { header, file, tail, numbers, footer, .. } = old;
+        self.preparer.seal(Seal { header, file, end: tail, footer, numbers });
+        self.preparer.keep_spare();
+    }
+
+    /// For readers, the segment before the present one ends at `tail`.
+    fn end_segment(&mut self, tail: u64) {
+        self.folder.end_last(tail);
+        self.folder.push(Entry { header: self.active.header, first: self.active.first, end: None });
     }
 
     fn define_names(&mut self, from: usize, stamp: GatewayTime) -> Result<(), StoreError> {
@@ -489,6 +511,9 @@ impl<F: Fs> Log<F> {
     }
 
     fn prepared(&mut self) -> Result<Prepared<F>, StoreError> {
+        if let Some(unused) = self.unused.take() {
+            return Ok(unused);
+        }
         let number = self.next_segment;
         let (next, epoch, salts) = (&mut self.next_segment, self.epoch, &mut self.salts);
         let prepared = self.preparer.take(|| next_header(next, epoch, salts, self.next_offset));
@@ -512,11 +537,11 @@ impl<F: Fs> Drop for Log<F> {
 }
 
 impl<F: Fs> Active<F> {
-    fn new(Prepared { header, file, room, filled }: Prepared<F>) -> Self {
+    fn new(Prepared { header, file, room, filled }: Prepared<F>, first: Offset) -> Self {
         let mut footer = FooterBuilder::default();
         footer.summary.epoch = header.epoch;
         let (tail, seed) = (FIRST_ITEM, header.seed());
-        Self { header, seed, file, room, tail, filled, numbers: Numbers::default(), footer }
+        Self { header, seed, file, room, first, tail, filled, numbers: Numbers::default(), footer }
     }
 }
 

@@ -3,14 +3,16 @@
 use super::{Active, Log, definitions};
 use crate::record::Offset;
 use crate::store::error::StoreError;
-use crate::store::format::{GROUP_LEN, Group, Mark, kind};
+use crate::store::format::{FIRST_ITEM, GROUP_LEN, Group, Mark, kind};
 use crate::store::fs::Fs;
+use crate::store::preparer::Prepared;
 use crate::store::segment;
 
 use super::writer::{Write, Written};
 
 /// A group on its way to the disk.
 pub(super) struct Flight {
+    segment: u64,
     last: Offset,
     count: u32,
     /// Bytes of it, without zeros behind.
@@ -18,6 +20,12 @@ pub(super) struct Flight {
     /// Where the log ended, durably, when it is the first that fails.
     tail: u64,
     mark: Mark,
+}
+
+impl Flight {
+    pub(super) fn is_of(&self, segment: u64) -> bool {
+        self.segment == segment
+    }
 }
 
 /// Commits under way that keep the disk busy: one is written, one waits for it.
@@ -151,7 +159,7 @@ impl<F: Fs> Log<F> {
         let filled = self.fill_ahead(len);
         let last = Offset(self.next_offset.0 - 1);
         let Active { header, ref file, tail, .. } = self.active;
-        let flight = Flight { last, count: self.group.count, len, tail, mark: self.mark };
+        let flight = Flight { segment: header.segment, last, count: self.group.count, len, tail, mark: self.mark };
         let bytes = std::mem::replace(&mut self.group.bytes, std::mem::take(&mut self.spare));
         let write = Write { file: file.clone(), bytes, position: tail };
         self.group.clear();
@@ -164,7 +172,7 @@ impl<F: Fs> Log<F> {
 
     /// Takes note of what became of a group.
     fn land(&mut self, flight: Flight, written: Written) -> Result<Offset, StoreError> {
-        let Flight { last, count, len, tail, .. } = flight;
+        let Flight { segment, last, count, len, tail, .. } = flight;
         if let Err(source) = written.outcome {
             return Err(self.poison(flight, source));
         }
@@ -172,7 +180,8 @@ impl<F: Fs> Log<F> {
         metrics.store_records_total.add(u64::from(count));
         metrics.store_bytes_total.add(len);
         metrics.store_syncs_total.add(1);
-        self.folder.durable.advance(last, self.active.header.segment, tail + len);
+        self.folder.durable.advance(last, segment, tail + len);
+        self.end_if_durable();
         let free = if self.group.bytes.capacity() == 0 { &mut self.group.bytes } else { &mut self.spare };
         *free = written.bytes;
         free.clear();
@@ -182,6 +191,10 @@ impl<F: Fs> Log<F> {
     /// The log ends before the group that failed; those begun after it were not written.
     fn poison(&mut self, failed: Flight, source: std::io::Error) -> StoreError {
         self.flights.drain(..).for_each(|_| drop(self.writer.wait()));
+        if let Some(old) = self.ending.take() {
+            let Active { header, file, room, .. } = std::mem::replace(&mut self.active, old);
+            self.unused = Some(Prepared { header, file, room, filled: FIRST_ITEM });
+        }
         (self.active.tail, self.mark) = (failed.tail, failed.mark);
         self.poisoned = true;
         self.group.clear();

@@ -113,41 +113,72 @@ fn a_group_that_fails_takes_along_those_begun_and_gathered_after_it_and_the_disk
     }
 }
 
-/// Begins a commit for each record until the next segment is begun, or one of them fails; how many were begun. The
-/// sync of commit `bad` fails.
-fn begun_in_a_segment(fs: &MemFs, log: &mut Log<MemFs>, bad: Option<usize>) -> Result<usize, StoreError> {
+/// Groups of one record whose commits are begun, until the next segment is begun, with one more record gathered there; how
+/// many were begun. The sync of commit `bad` fails.
+fn begun_in_a_segment(fs: &MemFs, log: &mut Log<MemFs>, bad: Option<usize>) -> usize {
     let files = || fs.list(&dir()).unwrap().len();
     let before = files();
     for begun in 0.. {
-        log.push(&frame("d", 1, &[1; 1500]).into(), at(0))?;
+        log.push(&frame("d", 1, &[1; 1500]).into(), at(0)).unwrap();
         if files() > before {
-            return Ok(begun);
+            return begun;
         }
         if bad == Some(begun) {
             fs.fail_after(1, Fault::Io);
         }
-        log.begin_commit()?;
+        log.begin_commit().unwrap();
         assert_eq!(log.commits_begun(), (begun + 1).min(2));
     }
     unreachable!()
 }
 
 #[test]
-fn a_segment_ends_only_when_all_that_was_begun_in_it_is_durable() {
+fn the_next_segment_is_begun_while_groups_of_the_one_before_are_under_way() {
     let fs = MemFs::new(15);
     let (mut log, _) = Log::open(fs.clone(), &dir(), small()).unwrap();
-    let begun = begun_in_a_segment(&fs, &mut log, None).unwrap();
+    let begun = begun_in_a_segment(&fs, &mut log, None);
     assert!(begun > 2, "{begun}");
-    assert_eq!((log.commits_begun(), log.durable()), (0, Offset(begun as u64)));
-
-    let fs = MemFs::new(15);
-    let (mut log, _) = Log::open(fs.clone(), &dir(), small()).unwrap();
-    let failed = begun_in_a_segment(&fs, &mut log, Some(begun - 1)).unwrap_err();
-    let durable = Offset(begun as u64 - 1);
-    assert!(matches!(failed, StoreError::Commit { durable: upto, .. } if upto == durable), "{failed}");
-    assert_eq!(log.recover_from_failure().unwrap(), vec![]);
-    let after = log.push(&frame("d", 2, &[2; 1500]).into(), at(0)).unwrap();
-    assert_eq!((after, log.commit().unwrap()), (Offset(durable.0 + 2), after));
+    let durable = Offset(begun as u64 - 2);
+    assert_eq!((log.commits_begun(), log.durable(), log.folder().entries().len()), (2, durable, 1));
+    log.begin_commit().unwrap();
+    assert_eq!((log.durable(), log.folder().entries().len()), (Offset(durable.0 + 1), 1), "one is still under way");
+    log.end_commit().unwrap();
+    assert_eq!((log.durable(), log.folder().entries().len()), (Offset(durable.0 + 2), 2), "it ends with its last one");
+    assert_eq!(log.commit().unwrap(), Offset(durable.0 + 3));
     let (records, findings) = read_all(&mut log.reader(Offset(1)));
-    assert_eq!((records.len(), findings), (begun, vec![]));
+    assert_eq!((records.len(), findings), (begun + 1, vec![]));
+    drop(log);
+    fs.power_cut();
+    let (log, recovered) = Log::open(fs, &dir(), small()).unwrap();
+    assert_eq!(recovered.findings, vec![]);
+    assert_eq!(read_all(&mut log.reader(Offset(1))).0, records);
+}
+
+#[test]
+fn a_segment_that_was_begun_behind_a_group_that_fails_is_the_next_one_after_all() {
+    for last in [1, 2] {
+        let fs = MemFs::new(15);
+        let (mut log, _) = Log::open(fs.clone(), &dir(), small()).unwrap();
+        let begun = begun_in_a_segment(&fs, &mut log, None);
+        drop(log);
+
+        let fs = MemFs::new(15);
+        let (mut log, _) = Log::open(fs.clone(), &dir(), small()).unwrap();
+        assert_eq!(begun_in_a_segment(&fs, &mut log, Some(begun - last)), begun);
+        let durable = Offset((begun - last) as u64);
+        let failed = log.commit().unwrap_err();
+        assert!(matches!(failed, StoreError::Commit { durable: upto, .. } if upto == durable), "{failed}");
+        assert!(failed.to_string().contains("/0000000000000001.seg"), "{failed}");
+        let files = fs.list(&dir()).unwrap();
+        assert_eq!(log.recover_from_failure().unwrap(), vec![]);
+        assert_eq!(fs.list(&dir()).unwrap(), files, "it goes on in the segment that is there");
+        let after = log.push(&frame("d", 2, &[2; 1500]).into(), at(0)).unwrap();
+        assert_eq!((after, log.commit().unwrap()), (Offset(begun as u64 + 2), after));
+        let (records, findings) = read_all(&mut log.reader(Offset(1)));
+        assert_eq!((records.len(), findings), (begun - last + 1, vec![]));
+        drop(log);
+        fs.power_cut();
+        let (log, recovered) = Log::open(fs, &dir(), small()).unwrap();
+        assert_eq!((recovered.findings, read_all(&mut log.reader(Offset(1))).0), (vec![], records));
+    }
 }
