@@ -43,16 +43,20 @@ const NEVER_MS: i64 = i64::MAX;
 impl<'a, R: Row> Rows<'a, R> {
     /// `refused` is what the signals have refused of these readings.
     pub(crate) fn of(readings: &'a Readings, arrival_ms: i64, plan: &Plan<'a>, refused: &'a Refused) -> Self {
-        let columns = readings.series.iter().enumerate().filter_map(|(index, series)| {
+        let mut columns = Vec::new();
+        for (index, series) in readings.series.iter().enumerate() {
             let (signal, points) = (&*series.signal, series.points.as_slice());
-            let (name, factor, shift) = plan.wanted(signal)?;
-            let field = R::field(name)?;
+            let Some((name, factor, shift)) = plan.wanted(signal) else { continue };
+            let Some(field) = R::field(name) else { continue };
             let conversion = Some((factor, shift)).filter(|conversion| *conversion != (1.0, 0.0));
             let next_ms = points.first().map_or(NEVER_MS, |first| first.event_ms);
             let (refused, all_good) = (refused.of(index), Quality::all_good(signal, points, arrival_ms));
-            Some(Column { field, signal, conversion, refused, all_good, points, next_ms })
-        });
-        let columns: Vec<_> = columns.collect();
+            if columns.is_empty() {
+                // At most as many: an engine's two dozen would move three times.
+                columns.reserve_exact(readings.series.len() - index);
+            }
+            columns.push(Column { field, signal, conversion, refused, all_good, points, next_ms });
+        }
         let next_ms = columns.iter().map(|column| column.next_ms).min().unwrap_or(NEVER_MS);
         Self { columns, arrival_ms, next_ms }
     }

@@ -172,7 +172,8 @@ pub(super) fn slow_readers(ground: &Ground) -> Result<Figures, Failure> {
             subscribe: "halo/v1/readings/#".to_owned(),
             slow_readers,
             warm_up: if ground.quick { plan.warm_up } else { FILL_TIME },
-            run_for: 2 * ground.run_for,
+            // A p99 of some hundred publishes is two or three pauses of the host.
+            run_for: 4 * ground.run_for,
             ..plan
         }
     };
