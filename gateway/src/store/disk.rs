@@ -233,8 +233,10 @@ struct Levels {
 const SEGMENTS_MIN: u64 = 8;
 /// Smallest data folder.
 const MAX_BYTES_MIN: u64 = 16_000_000;
-/// The state engine's file with next to nothing in it: 1.5 MB, doubled once.
-const STATE_BYTES_MIN: u64 = 3 << 20;
+/// The state engine's file with next to nothing in it.
+const STATE_BYTES_LEAST: u64 = 3 << 19;
+/// The same doubled once.
+const STATE_BYTES_MIN: u64 = 2 * STATE_BYTES_LEAST;
 /// Segments that are always there: the one being written and the one prepared for it.
 const LIVE_SEGMENTS: u64 = 2;
 /// Files besides segments and state: the lock, identity, notes, the socket.
@@ -248,7 +250,12 @@ impl Budget {
     /// Watches the data folder `dir`; `state` is how the names of the state engine's files begin.
     pub fn new(config: &Config, segment_bytes: u64, dir: &Path, state: &'static str) -> Self {
         let dir = dir.to_owned();
-        Self::measured_by(config, segment_bytes, Box::new(move || measure(&dir, state)))
+        // The state engine's file is made with the first checkpoint; until then its room is not anybody else's.
+        Self::measured_by(
+            config,
+            segment_bytes,
+            Box::new(move || Ok(measure(&dir, state)?.with_state(STATE_BYTES_LEAST))),
+        )
     }
 
     pub(crate) fn measured_by(config: &Config, segment_bytes: u64, measure: Measure) -> Self {

@@ -172,3 +172,16 @@ fn a_bound_too_small_for_the_checkpoints_is_refused_or_told_with_what_would_do()
     state.store(3 << 20, Ordering::Relaxed);
     assert_eq!(told(&budget), None, "over when it is over");
 }
+
+#[test]
+fn room_for_checkpoints_that_are_still_to_come_is_taken_until_they_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = Budget::new(&Config::default(), 1 << 20, dir.path(), "state.");
+    let write = |bytes: u64| std::fs::write(dir.path().join("state.redb"), vec![0; bytes as usize]).unwrap();
+    let before = budget.report().used;
+    assert!(before >= STATE_BYTES_LEAST, "{before}");
+    write(STATE_BYTES_LEAST);
+    assert_eq!(budget.report().used, before);
+    write(2 * STATE_BYTES_LEAST);
+    assert_eq!(budget.report().used, before + STATE_BYTES_LEAST);
+}

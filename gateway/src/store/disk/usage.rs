@@ -54,6 +54,14 @@ fn entries(folder: &Path) -> io::Result<Option<ReadDir>> {
 }
 
 impl Usage {
+    /// The same with so much at least for the state, there or still to come.
+    pub(super) fn with_state(mut self, least: u64) -> Self {
+        let to_come = least.saturating_sub(self.state);
+        self.used += to_come;
+        self.state += to_come;
+        self
+    }
+
     fn add(&mut self, name: &str, of_state: bool, metadata: &Metadata) {
         let bytes = size(metadata);
         if name == crate::store::spare::SPARE_FILE {
