@@ -9,6 +9,7 @@ mod names;
 mod value;
 mod row;
 mod order;
+mod sliding;
 mod earth;
 mod drive;
 mod journey;

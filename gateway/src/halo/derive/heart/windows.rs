@@ -4,21 +4,23 @@
 //! doi:10.1161/01.CIR.93.5.1043). RMSSD and pNN50 are over the differences of neighbouring normal intervals, pNN50 over
 //! their number (as hrv-analysis and pyHRV have it; NeuroKit2 divides by the number of intervals). A difference belongs
 //! to the later of its two beats, and there is none across a beat that is not normal.
-
-use std::collections::VecDeque;
+//!
+//! Beats are kept, and summed when somebody asks: many come for each time that anybody does, and letting each into both
+//! windows and out of them again took more than all else that a beat does.
 
 use serde::{Deserialize, Serialize};
 
+use super::super::sliding::Sliding;
 use super::labels::{Beat, Label, STEPS_PER_MS};
 
-/// Lengths of the windows, ms; the longest first.
-const LENGTHS_MS: [i64; 2] = [300_000, 60_000];
-/// Entries kept: 300 s at 300 a minute are 1,500 beats. What comes faster (many beats dated the same millisecond)
+/// Lengths of the windows, ms; the shortest first.
+const LENGTHS_MS: [i64; 2] = [60_000, LONGEST_MS];
+const LONGEST_MS: i64 = 300_000;
+/// Entries of a window: 300 s at 300 a minute are 1,500 beats. What comes faster (many beats dated the same millisecond)
 /// shortens the window from its old end.
 const ENTRIES_MAX: usize = 1536;
-/// Entries that room is made for at a time, and how many may be free.
-const GROWTH: usize = 64;
-const FREE_MAX: usize = 3 * GROWTH;
+/// Entries that room is made for at a time.
+const GROWTH: usize = 32;
 /// pNN50 counts differences above this, in steps; one of 50 ms exactly is not above it.
 const FIFTY: i64 = 50 * STEPS_PER_MS as i64;
 
@@ -46,38 +48,32 @@ impl Entry {
     }
 }
 
-/// What a window holds, in whole steps of an interval: entering and leaving it are exact. Squares of intervals are below
-/// 2^32, and those of all entries below 2^43.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What a window holds, in whole steps of an interval, which makes every sum exact. Squares of intervals are below 2^32, and
+/// those of all entries below 2^43.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sums {
-    beats: u32,
+    beats: i64,
     beats_sum: i64,
-    normal: u32,
+    normal: i64,
     normal_sum: i64,
     squares: i64,
-    pairs: u32,
+    pairs: i64,
     pair_squares: i64,
-    over_50: u32,
+    over_50: i64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Window {
-    /// How many of the ring's newest entries it holds.
-    len: u16,
-    /// When the oldest of these came.
-    first_ms: i64,
-    sums: Sums,
-}
-
-/// Both windows over one ring.
+/// The beats that both windows are made of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Windows {
     newest_ms: i64,
-    /// The beats of the longest window, and the one before them.
-    ring: VecDeque<Entry>,
+    /// Those of the longest window, and the one before them.
+    entries: Sliding<Entry, GROWTH>,
+    /// How many of the newest entries are in the longest window.
+    len: u16,
+    /// When the oldest of these came.
+    first_ms: i64,
     /// The newest interval was normal.
     normal: bool,
-    windows: [Window; LENGTHS_MS.len()],
 }
 
 /// What one window says.
@@ -99,17 +95,17 @@ pub(super) struct Variability {
 impl Windows {
     /// Takes the next labelled beat; beats come in order of time.
     pub(super) fn push(&mut self, beat: &Beat) {
-        if beat.at_ms.saturating_sub(self.newest_ms) >= LENGTHS_MS[0] {
+        if beat.at_ms.saturating_sub(self.newest_ms) >= LONGEST_MS {
             *self = Self::default();
         }
-        let normal = beat.label == Label::Normal;
+        let (normal, is_first) = (beat.label == Label::Normal, self.entries.as_slice().is_empty());
         let after_normal = std::mem::replace(&mut self.normal, normal);
-        let marks = match (normal, after_normal && beat.joined && !self.ring.is_empty()) {
+        let marks = match (normal, after_normal && beat.joined && !is_first) {
             (true, true) => NORMAL | PAIR,
             (true, false) => NORMAL,
             (false, _) => 0,
         };
-        let mut since_ms = if self.ring.is_empty() { 0 } else { beat.at_ms.saturating_sub(self.newest_ms) };
+        let mut since_ms = if is_first { 0 } else { beat.at_ms.saturating_sub(self.newest_ms) };
         while since_ms > SINCE_MS_MAX {
             since_ms -= SINCE_MS_MAX;
             self.enter(beat.at_ms.saturating_sub(since_ms), Entry::new(0, 0, SINCE_MS_MAX));
@@ -120,88 +116,81 @@ impl Windows {
 
     fn enter(&mut self, at_ms: i64, entry: Entry) {
         self.leave(at_ms);
-        let before = self.ring.back().copied().unwrap_or_default();
-        if self.ring.len() == self.ring.capacity() {
-            self.ring.reserve_exact(GROWTH);
+        if self.len == 0 {
+            self.first_ms = at_ms;
         }
-        self.ring.push_back(entry);
-        for window in &mut self.windows {
-            if window.len == 0 {
-                window.first_ms = at_ms;
-            }
-            window.len += 1;
-            window.sums.count(entry, before, 1);
-        }
+        self.entries.push(entry);
+        self.len += 1;
     }
 
-    /// Lets the beats go that a window ending at `at_ms` leaves behind.
+    /// Lets the beats go that the longest window leaves behind when it ends at `at_ms`.
     fn leave(&mut self, at_ms: i64) {
-        for (window, length_ms) in self.windows.iter_mut().zip(LENGTHS_MS) {
-            let mut oldest = self.ring.len().saturating_sub(window.len.into());
-            let before = |oldest: usize| oldest.checked_sub(1).and_then(|before| self.ring.get(before)).copied();
-            while at_ms.saturating_sub(window.first_ms) >= length_ms || usize::from(window.len) >= ENTRIES_MAX {
-                let Some(entry) = self.ring.get(oldest) else { break };
-                window.sums.count(*entry, before(oldest).unwrap_or_default(), -1);
-                window.len -= 1;
-                oldest += 1;
-                let since_ms = self.ring.get(oldest).map_or(0, |next| next.since_ms());
-                window.first_ms = window.first_ms.saturating_add(since_ms);
-            }
+        let entries = self.entries.as_slice();
+        while at_ms.saturating_sub(self.first_ms) >= LONGEST_MS || usize::from(self.len) >= ENTRIES_MAX {
+            // Of a state that never was, too: it is to end, not to make sense.
+            let second = (entries.len() + 1).saturating_sub(self.len.into());
+            let Some(len) = self.len.checked_sub(1) else { break };
+            self.len = len;
+            let since_ms = entries.get(second).map_or(0, |next| next.since_ms());
+            self.first_ms = self.first_ms.saturating_add(since_ms);
         }
-        let kept = self.windows.iter().map(|window| usize::from(window.len) + 1).max().unwrap_or(0);
-        // Nearly always one: a drain costs more than what it takes out.
-        for _ in kept..self.ring.len() {
-            self.ring.pop_front();
-        }
-        if self.ring.capacity() > self.ring.len() + FREE_MAX {
-            self.ring.shrink_to(self.ring.len() + GROWTH);
-        }
+        self.entries.keep(usize::from(self.len) + 1);
     }
 
     /// The windows that hold beats, the shortest first.
     pub(super) fn variability(&self) -> impl Iterator<Item = Variability> {
-        self.windows.iter().zip(LENGTHS_MS).rev().filter_map(|(window, length_ms)| window.sums.variability(length_ms))
+        LENGTHS_MS.into_iter().filter_map(|length_ms| self.sums(length_ms).variability(length_ms))
+    }
+
+    fn sums(&self, length_ms: i64) -> Sums {
+        let entries = self.entries.as_slice();
+        let mut age_ms = 0;
+        let younger = entries.iter().rev().take(self.len.into()).take_while(|entry| {
+            let is_inside = age_ms < length_ms;
+            age_ms += entry.since_ms();
+            is_inside
+        });
+        let first = entries.len() - younger.count();
+        let before = first.checked_sub(1).and_then(|before| entries.get(before)).copied().unwrap_or_default();
+        Sums::of(before, entries.get(first..).unwrap_or_default())
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.ring.capacity() * size_of::<Entry>()
+        self.entries.heap_bytes()
     }
 }
 
 impl Sums {
-    /// Adds an entry and its difference from the one before it, or takes both away again with `by` = −1.
-    fn count(&mut self, entry: Entry, before: Entry, by: i32) {
-        let (wide, rr) = (i64::from(by), entry.rr());
-        if rr == 0 {
-            return;
+    /// Of entries, and of the differences of each from the one before it.
+    fn of(before: Entry, entries: &[Entry]) -> Self {
+        let (mut sums, mut before) = (Self::default(), before);
+        for entry in entries {
+            let (rr, apart) = (entry.rr(), entry.rr() - before.rr());
+            // What fills a silence has no interval and no marks.
+            let is = |yes: bool| i64::from(yes);
+            let (normal, pair) = (is(entry.0 & NORMAL != 0), is(entry.0 & PAIR != 0));
+            sums.beats += is(rr != 0);
+            sums.beats_sum += rr;
+            sums.normal += normal;
+            sums.normal_sum += normal * rr;
+            sums.squares += normal * rr * rr;
+            sums.pairs += pair;
+            sums.pair_squares += pair * apart * apart;
+            sums.over_50 += pair * is(apart.abs() > FIFTY);
+            before = *entry;
         }
-        let add = |n: &mut u32| *n = n.wrapping_add_signed(by);
-        add(&mut self.beats);
-        self.beats_sum += wide * rr;
-        if entry.0 & NORMAL != 0 {
-            add(&mut self.normal);
-            self.normal_sum += wide * rr;
-            self.squares += wide * rr * rr;
-        }
-        if entry.0 & PAIR != 0 {
-            let apart = rr - before.rr();
-            add(&mut self.pairs);
-            self.pair_squares += wide * apart * apart;
-            if apart.abs() > FIFTY {
-                add(&mut self.over_50);
-            }
-        }
+        sums
     }
 
     fn variability(&self, length_ms: i64) -> Option<Variability> {
-        let pairs = f64::from(self.pairs);
+        let pairs = self.pairs as f64;
         (self.beats > 0).then(|| Variability {
             window_s: (length_ms / 1000) as u32,
             coverage: (self.normal_sum as f64 / STEPS_PER_MS / length_ms as f64).min(1.0),
-            rate: 60_000.0 * STEPS_PER_MS * f64::from(self.beats) / self.beats_sum as f64,
+            rate: 60_000.0 * STEPS_PER_MS * self.beats as f64 / self.beats_sum as f64,
             sdnn: (self.normal > 1).then(|| self.variance().sqrt() / STEPS_PER_MS),
             rmssd: (self.pairs > 0).then(|| (self.pair_squares as f64 / pairs).sqrt() / STEPS_PER_MS),
-            pnn50: (self.pairs > 0).then(|| 100.0 * f64::from(self.over_50) / pairs),
+            pnn50: (self.pairs > 0).then(|| 100.0 * self.over_50 as f64 / pairs),
         })
     }
 

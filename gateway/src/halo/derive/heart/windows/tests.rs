@@ -114,13 +114,9 @@ fn whole_series_agree_with_the_libraries() {
 
 /// The sums of a series of any length.
 fn whole(intervals: &[f64]) -> Variability {
-    let (mut sums, mut before) = (Sums::default(), None);
-    for rr_ms in intervals {
-        let marks = if before.is_some() { NORMAL | PAIR } else { NORMAL };
-        let entry = Entry::new(steps_of(*rr_ms).unwrap(), marks, 0);
-        sums.count(entry, before.unwrap_or_default(), 1);
-        before = Some(entry);
-    }
+    let marks = [NORMAL].into_iter().chain(std::iter::repeat(NORMAL | PAIR));
+    let entries = intervals.iter().zip(marks).map(|(rr_ms, marks)| Entry::new(steps_of(*rr_ms).unwrap(), marks, 0));
+    let sums = Sums::of(Entry::default(), &entries.collect::<Vec<_>>());
     sums.variability(300_000).unwrap()
 }
 
@@ -138,13 +134,13 @@ fn what_left_the_window_leaves_no_trace() {
     // The one before the window begins it: its difference from the first belongs to that.
     let first = beats.iter().position(|beat| beat.at_ms > at_ms - 300_000).unwrap() - 1;
     beats[first..].iter().for_each(|beat| anew.push(beat));
-    let sums = |windows: &Windows| windows.windows.clone().map(|window| (window.sums, window.first_ms));
-    assert_eq!(sums(&anew), sums(&windows));
+    let sums = |windows: &Windows| LENGTHS_MS.map(|length_ms| windows.sums(length_ms));
+    assert_eq!((sums(&anew), anew.first_ms), (sums(&windows), windows.first_ms));
     for beat in 0..3 {
         windows.push(&normal(at_ms + 400_000 + beat * 800, 800.0));
     }
     assert_eq!(windows.variability().map(|got| got.sdnn).collect::<Vec<_>>(), [Some(0.0), Some(0.0)]);
-    assert_eq!(windows.ring.len(), 3);
+    assert_eq!(windows.entries.as_slice().len(), 3);
 }
 
 #[test]
