@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::kinds::Settings;
 use super::happening::Happenings;
 use super::heart::{Heart, HeartSettings};
-use super::motion::{Motion, MotionSettings};
+use super::motion::{Motion, MotionSettings, Pulses};
 use super::row::{Field, Row, Rows};
 use super::value::Derived;
 use super::visit::Visit;
@@ -35,6 +35,12 @@ pub(crate) struct Vitals {
     steps: Option<f64>,
     /// g.
     acceleration: [Option<f64>; 3],
+}
+
+impl Vitals {
+    fn tells_of_movement(&self) -> bool {
+        self.steps.is_some() || self.acceleration.iter().all(Option::is_some)
+    }
 }
 
 impl Row for Vitals {
@@ -67,7 +73,7 @@ impl Body {
         self.motion.iter_mut().for_each(|motion| motion.arrived(now_ms));
         self.visit.iter_mut().for_each(|visit| visit.arrived(now_ms));
         let (mut of_heart, mut of_motion) = (Vec::new(), Vec::new());
-        let mut row = Vitals::default();
+        let (mut row, mut pulses) = (Vitals::default(), Pulses::default());
         while let Some(at_ms) = rows.next_into(&mut row) {
             if let Some(rr_ms) = row.rr {
                 self.heart(&settings.heart).beat(
@@ -80,6 +86,9 @@ impl Body {
             if let Some(per_min) = row.heart_rate {
                 self.heart(&settings.heart).rate(at_ms, per_min);
             }
+            if let Some(motion) = self.motion.as_mut().filter(|_| row.tells_of_movement()) {
+                pulses.give(motion, &mut of_motion);
+            }
             if let Some(total) = row.steps {
                 self.motion(&settings.motion).steps(at_ms, total, &mut of_motion);
             }
@@ -88,7 +97,7 @@ impl Body {
             }
             // Of a chest strap or an implant, which tells of no movement, nobody asks whether it is worn.
             if let Some(motion) = self.motion.as_mut().filter(|_| row.rr.or(row.heart_rate).is_some()) {
-                motion.pulse(at_ms, &mut of_motion);
+                pulses.take(motion, at_ms, &mut of_motion);
             }
             // Seldom anything: an empty drain costs as much as the rest of some rows.
             if !(of_heart.is_empty() && of_motion.is_empty()) {
@@ -96,6 +105,8 @@ impl Body {
                 of_motion.drain(..).for_each(|event| happened.motion(device, event));
             }
         }
+        self.motion.iter_mut().for_each(|motion| pulses.give(motion, &mut of_motion));
+        debug_assert!(of_motion.is_empty(), "a pulse that was held back told something: {of_motion:?}");
     }
 
     /// Local time is that far ahead of UTC from the next reading on.

@@ -55,6 +55,12 @@ pub(super) fn day_of(at_ms: i64, shift_ms: i64) -> i64 {
     at_ms.saturating_add(shift_ms).div_euclid(DAY_MS)
 }
 
+/// When that day begins and its last millisecond; none at the ends of time.
+pub(super) fn bounds_of(day: i64, shift_ms: i64) -> Option<(i64, i64)> {
+    let begin_ms = day.checked_mul(DAY_MS)?.checked_sub(shift_ms)?;
+    Some((begin_ms, begin_ms.checked_add(DAY_MS - 1)?))
+}
+
 /// How long that day is old at `at_ms`, milliseconds.
 pub(super) fn since_midnight_ms(at_ms: i64, shift_ms: i64) -> i64 {
     at_ms.saturating_add(shift_ms).rem_euclid(DAY_MS)
@@ -87,6 +93,12 @@ mod tests {
         const HOUR_MS: i64 = 3_600_000;
         let days = |at_ms| [14 * HOUR_MS, 0, -10 * HOUR_MS].map(|shift_ms| day_of(at_ms, shift_ms));
         assert_eq!((days(10 * DAY_MS - 1), days(10 * DAY_MS)), ([10, 9, 9], [10, 10, 9]));
+        for (day, shift_ms) in [(10, 14 * HOUR_MS), (9, -10 * HOUR_MS), (-1, 0)] {
+            let (begin_ms, end_ms) = bounds_of(day, shift_ms).expect("far from the ends of time");
+            let around = [begin_ms - 1, begin_ms, end_ms, end_ms + 1].map(|at_ms| day_of(at_ms, shift_ms));
+            assert_eq!(around, [day - 1, day, day, day + 1]);
+        }
+        assert_eq!((bounds_of(i64::MAX, 0), bounds_of(i64::MIN / DAY_MS, DAY_MS)), (None, None));
         let old = [5 * HOUR_MS, 0, -9 * HOUR_MS].map(|shift_ms| since_midnight_ms(0, shift_ms) / HOUR_MS);
         assert_eq!(old, [5, 0, 15]);
     }

@@ -50,6 +50,12 @@ impl Axes {
         silent && self.features.take().is_some()
     }
 
+    /// The last time at which [`Self::fall_silent`] does nothing.
+    pub(super) fn calm_until_ms(&self) -> i64 {
+        let newest_ms = self.order.newest_ms().filter(|_| self.features.is_some());
+        newest_ms.map_or(i64::MAX, |newest_ms| newest_ms.saturating_add(SILENT_MS))
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.grid.heap_bytes() + self.gait.heap_bytes() + self.falls.heap_bytes()
     }

@@ -82,6 +82,11 @@ impl Bouts {
         }
     }
 
+    /// The last time at which [`Self::pass`] does nothing.
+    pub(super) fn calm_until_ms(&self) -> i64 {
+        self.last_ms.map_or(i64::MAX, |last_ms| last_ms.saturating_add(GAP_MS))
+    }
+
     fn end(&mut self, to_ms: i64, mut out: impl FnMut(Turn)) {
         self.next = None;
         if let Some(now) = self.now.take().filter(|now| now.activity != Activity::Still) {

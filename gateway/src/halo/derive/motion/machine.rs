@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::{Order, day_of};
+use super::super::order::{Order, bounds_of, day_of};
 use super::axes::Axes;
 use super::bouts::{Activity, Bouts};
 use super::count::Counter;
@@ -110,6 +110,16 @@ impl Motion {
             self.pass(at_ms, events);
             self.seen(at_ms, events);
         }
+    }
+
+    /// From when until when no pulse does more than show that the band is worn, if nothing but pulses is read: of several
+    /// in order the last one does what all would. None while every pulse matters.
+    pub(super) fn calm_ms(&self) -> Option<(i64, i64)> {
+        let (seen_ms, off_ms) = self.worn.calm_ms(self.shift_ms, i64::from(self.settings.off_s) * 1000)?;
+        let (_, end_ms) = bounds_of(self.day?, self.shift_ms)?;
+        let from_ms = self.pulses.newest_ms().map_or(seen_ms, |newest_ms| newest_ms.max(seen_ms));
+        let silent_ms = self.axes.as_ref().map_or(i64::MAX, |axes| axes.calm_until_ms());
+        Some((from_ms, off_ms.min(end_ms).min(silent_ms).min(self.bouts.calm_until_ms())))
     }
 
     /// Bytes of memory held, heap included.

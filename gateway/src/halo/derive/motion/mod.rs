@@ -30,11 +30,13 @@ mod axes;
 mod count;
 mod worn;
 mod machine;
+mod pulses;
 mod values;
 
 pub(crate) use bouts::Activity;
 pub(crate) use events::MotionEvent;
 pub(crate) use machine::Motion;
+pub(crate) use pulses::Pulses;
 pub use settings::MotionSettings;
 
 #[cfg(test)]

@@ -468,4 +468,28 @@ proptest! {
             prop_assert_eq!(other, motion);
         }
     }
+
+    #[test]
+    fn pulses_held_back_tell_what_each_of_them_would(odd in odd(), dense in 0..4_usize, frame in 1..40_usize) {
+        let settings = MotionSettings { off_s: 60, day_of_use_s: 30, ..MotionSettings::default() };
+        let (mut one_by_one, mut held, mut pulses) = (Motion::new(&settings), Motion::new(&settings), Pulses::default());
+        let (mut at_ms, mut told, mut expected) = (START_MS, Vec::new(), Vec::new());
+        for (n, (step, axes, what)) in odd.into_iter().enumerate() {
+            // Days have begun, the band was off and bouts are over between frames and within them.
+            at_ms = at_ms.saturating_add(if n % 4 < dense { step.rem_euclid(1_500) } else { step });
+            if what % 3 == 0 || n % 4 < dense {
+                one_by_one.pulse(at_ms, &mut expected);
+                pulses.take(&mut held, at_ms, &mut told);
+            } else {
+                expected.extend(feed(&mut one_by_one, at_ms, axes, what));
+                pulses.give(&mut held, &mut told);
+                told.extend(feed(&mut held, at_ms, axes, what));
+            }
+            if n % frame == 0 {
+                pulses.give(&mut held, &mut told);
+                prop_assert_eq!(&held, &one_by_one);
+            }
+        }
+        prop_assert_eq!(told, expected);
+    }
 }

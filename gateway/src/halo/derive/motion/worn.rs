@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::order::{day_of, since_midnight_ms};
+use super::super::order::{bounds_of, day_of, since_midnight_ms};
 
 /// Wear of today and the days of use before it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,13 @@ impl Worn {
         let seen_ms = self.seen_ms.filter(|seen_ms| self.worn && at_ms.saturating_sub(*seen_ms) > off_ms)?;
         self.worn = false;
         Some(seen_ms)
+    }
+
+    /// From when until when nothing ends but by what else is seen: of what is seen then, only the last matters.
+    pub(super) fn calm_ms(&self, shift_ms: i64, off_ms: i64) -> Option<(i64, i64)> {
+        let (begin_ms, end_ms) = bounds_of(self.day?, shift_ms)?;
+        let seen_ms = self.seen_ms.filter(|seen_ms| self.worn && *seen_ms >= begin_ms)?;
+        Some((seen_ms, end_ms.min(seen_ms.checked_add(off_ms)?)))
     }
 
     /// A time of the day before (of another sensor) adds to today.
