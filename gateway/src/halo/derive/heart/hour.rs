@@ -73,6 +73,9 @@ impl Hour {
     /// The minute of a time, added when it is new; none for one that has left the hour, or came before all others.
     fn minute(&mut self, at_ms: i64) -> Option<&mut Minute> {
         let index = at_ms.div_euclid(MINUTE_MS);
+        if index == self.newest && !self.minutes.is_empty() {
+            return self.minutes.back_mut();
+        }
         let ahead = if self.minutes.is_empty() { MINUTES } else { index.saturating_sub(self.newest) };
         if ahead >= MINUTES {
             self.minutes.clear();
