@@ -121,19 +121,31 @@ pub struct Signal {
 }
 
 /// Of the readings of one frame, those that were too large a step: their times, by the index of their series. Range and
-/// time anybody can judge by the reading alone.
+/// time anybody can judge by the reading alone, but need not where it is known that all are good.
 #[derive(Debug, Default)]
-pub(crate) struct Refused(Vec<(usize, Vec<i64>)>);
+pub(crate) struct Refused {
+    stepped: Vec<(usize, Vec<i64>)>,
+    /// A bit for each of the first series.
+    good: u64,
+}
 
 impl Refused {
-    pub(super) fn add(&mut self, series: usize, times: Vec<i64>) {
-        if !times.is_empty() {
-            self.0.push((series, times));
+    pub(super) fn add(&mut self, series: usize, kept_out: KeptOut) {
+        if kept_out.all_good && series < u64::BITS as usize {
+            self.good |= 1 << series;
+        }
+        if !kept_out.stepped.is_empty() {
+            self.stepped.push((series, kept_out.stepped));
         }
     }
 
     pub(super) fn of(&self, series: usize) -> &[i64] {
-        self.0.iter().find(|(index, _)| *index == series).map_or(&[], |(_, times)| times)
+        self.stepped.iter().find(|(index, _)| *index == series).map_or(&[], |(_, times)| times)
+    }
+
+    /// Whether it is known that all readings of a series are good.
+    pub(super) fn all_good(&self, series: usize) -> bool {
+        series < u64::BITS as usize && self.good >> series & 1 == 1
     }
 }
 
@@ -150,6 +162,8 @@ pub(crate) struct KeptOut {
     pub(crate) yielded: u64,
     /// The newest of those, in the signal's unit.
     pub(crate) other: Option<Point>,
+    /// All were, as nobody has to find out again.
+    pub(crate) all_good: bool,
 }
 
 impl Signal {
@@ -226,7 +240,7 @@ impl Signal {
         }
         if rules && Quality::all_good(&series.signal, &series.points, arrival_ms) && self.is_next(series) {
             self.fold_next(series, teller, forecasts);
-            return KeptOut::default();
+            return KeptOut { all_good: true, ..KeptOut::default() };
         }
         self.fold_each(series, arrival_ms, teller, forecasts, rules)
     }

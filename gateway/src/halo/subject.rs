@@ -293,7 +293,7 @@ impl Subject {
             if kept_out.yielded > 0 || !self.others.is_empty() {
                 self.keep_other(series, &frame.device, &kept_out);
             }
-            refused.add(index, kept_out.stepped);
+            refused.add(index, kept_out);
         }
         let begun_ms = || {
             let firsts = readings.series.iter().filter_map(|series| series.points.first());

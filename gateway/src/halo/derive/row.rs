@@ -50,7 +50,8 @@ impl<'a, R: Row> Rows<'a, R> {
             let Some(field) = R::field(name) else { continue };
             let conversion = Some((factor, shift)).filter(|conversion| *conversion != (1.0, 0.0));
             let next_ms = points.first().map_or(NEVER_MS, |first| first.event_ms);
-            let (refused, all_good) = (refused.of(index), Quality::all_good(signal, points, arrival_ms));
+            let all_good = refused.all_good(index) || Quality::all_good(signal, points, arrival_ms);
+            let refused = refused.of(index);
             if columns.is_empty() {
                 // At most as many: an engine's two dozen would move three times.
                 columns.reserve_exact(readings.series.len() - index);

@@ -58,7 +58,10 @@ proptest! {
             let teller = Teller { device: &device, kind: None, offset: Offset(number) };
             let rules = long.latest.is_some();
             let expected = long.fold_each(&series, ARRIVAL_MS, teller, true, rules);
-            prop_assert_eq!(short.fold(&series, ARRIVAL_MS, teller, true), expected);
+            let found = short.fold(&series, ARRIVAL_MS, teller, true);
+            let is_good = |point| Quality::of(&signal, point, ARRIVAL_MS) == Quality::Good;
+            prop_assert!(!found.all_good || series.points.iter().all(is_good), "{:?}", series);
+            prop_assert_eq!(KeptOut { all_good: false, ..found }, expected);
             prop_assert_eq!(&short, &long);
         }
     }
