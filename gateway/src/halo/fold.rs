@@ -24,7 +24,7 @@ use crate::record::{Body, FoldConfig, Frame, GatewayTime, Name, Offset, Record};
 
 /// Version of what the fold computes and of how its rows are written: a checkpoint of another version is of no use,
 /// and the log is folded from its beginning.
-pub const FOLD_VERSION: u16 = 14;
+pub const FOLD_VERSION: u16 = 15;
 
 /// What is known now; a pure function of the records applied.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use super::sketch::{Bucket, Key};
 use super::window::{FINEST_MS, Pane};
 use crate::ingest::readings::{Point, SignalRef};
 
-/// Most readings of a run; the next one begins another.
-const RUN_MAX: usize = 16;
+/// Most readings of a run; the next one begins another. Ten seconds of a fast heart are 25.
+const RUN_MAX: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Run {

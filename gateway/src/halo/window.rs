@@ -20,11 +20,13 @@ pub(crate) const LATENESS_MS: i64 = 15 * 60 * 1000;
 
 /// The finest panes; the length of every other one is a multiple of it.
 pub(super) const FINEST_MS: i64 = 10_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
 /// Lengths of the windows: name, pane in milliseconds, number of panes.
 const SHAPES: [Shape; 3] = [
     Shape { name: "1m", pane_ms: FINEST_MS, panes: 6 },
-    Shape { name: "15m", pane_ms: 60_000, panes: 15 },
-    Shape { name: "24h", pane_ms: 3_600_000, panes: 24 },
+    Shape { name: "15m", pane_ms: MINUTE_MS, panes: 15 },
+    Shape { name: "24h", pane_ms: HOUR_MS, panes: 24 },
 ];
 
 const _: () = assert!(SHAPES[1].pane_ms % FINEST_MS == 0 && SHAPES[2].pane_ms % FINEST_MS == 0);
@@ -41,6 +43,19 @@ struct Shape {
     name: &'static str,
     pane_ms: i64,
     panes: u16,
+}
+
+impl Shape {
+    /// Which pane a time is in. Quotients by numbers that the compiler knows are products, which take a fraction of the
+    /// time.
+    fn pane_at(&self, at_ms: i64) -> i64 {
+        match self.pane_ms {
+            FINEST_MS => at_ms.div_euclid(FINEST_MS),
+            MINUTE_MS => at_ms.div_euclid(MINUTE_MS),
+            HOUR_MS => at_ms.div_euclid(HOUR_MS),
+            other_ms => at_ms.div_euclid(other_ms),
+        }
+    }
 }
 
 /// What one window says of one signal; the unit is the signal's.
@@ -192,7 +207,7 @@ impl Windows {
     fn advance(&mut self, from_ms: i64, to_ms: i64) {
         self.newest_ms = Some(to_ms);
         for (at, shape) in SHAPES.iter().enumerate().rev() {
-            let (from, to) = (from_ms.div_euclid(shape.pane_ms), to_ms.div_euclid(shape.pane_ms));
+            let (from, to) = (shape.pane_at(from_ms), shape.pane_at(to_ms));
             let Some((window, coarser)) = self.windows.get_mut(at..).and_then(<[Window]>::split_first_mut) else {
                 return;
             };
@@ -228,7 +243,7 @@ impl Windows {
 fn place(windows: &mut [Window], newest_ms: i64, at_ms: i64, pane: &Pane, buckets: &[Bucket]) {
     let finest = SHAPES.len().saturating_sub(windows.len());
     for (window, shape) in windows.iter_mut().zip(SHAPES.iter().skip(finest)) {
-        let (index, newest) = (at_ms.div_euclid(shape.pane_ms), newest_ms.div_euclid(shape.pane_ms));
+        let (index, newest) = (shape.pane_at(at_ms), shape.pane_at(newest_ms));
         if newest.saturating_sub(index) < i64::from(shape.panes) {
             return window.merge(index, newest, pane, buckets);
         }
