@@ -41,10 +41,14 @@ pub(super) fn read(record: &Frame, at: Offset, schemas: &Schemas, out: &mut Read
         let event_ms = |device_ms: i64| device_ms.saturating_add(offset_ms);
         for rows in decoded.chunks() {
             for (signal, values) in layout.signals(rows.group).iter().zip(rows.columns()) {
-                let points = rows.times.iter().zip(values).filter_map(|(&device_ms, value)| {
-                    value.map(|raw| Point { device_ms, event_ms: event_ms(device_ms), raw })
-                });
-                out.push_series(signal.clone(), points);
+                let point = |device_ms, raw| Point { device_ms, event_ms: event_ms(device_ms), raw };
+                let all = rows.times.iter().zip(values);
+                // Mostly each row has a value: then it is known beforehand how many points there are.
+                if values.iter().all(Option::is_some) {
+                    out.push_series(signal.clone(), all.map(|(at_ms, raw)| point(*at_ms, raw.unwrap_or_default())));
+                } else {
+                    out.push_series(signal.clone(), all.filter_map(|(at_ms, raw)| Some(point(*at_ms, (*raw)?))));
+                }
             }
         }
         let kind = schemas.kind(&record.device, frame.header().schema, at);
